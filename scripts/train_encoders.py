@@ -1,0 +1,290 @@
+"""Train the bundled encoders and index the reference gallery.
+
+    python scripts/train_encoders.py views    --data DIR --teacher FILE --work DIR
+    python scripts/train_encoders.py train    --work DIR --network convolutional
+    python scripts/train_encoders.py bundle   --work DIR --data DIR
+
+`--data` is the unpacked `photos-train` folder, `train/<class>/<photo>.jpg`. `views` draws the training views once
+and asks the teacher (MobileNetV2-GeM) about each; `train` fits one network to the teacher's descriptors and to the
+labels, and goes on from its last checkpoint when it was stopped; `bundle` writes the float16 weights, model cards
+and reference gallery into the package. Seeds are fixed; `benchmarks/photos_instances.py` measures the outcome.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.lib.format import open_memmap
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from recessive.encoders.bundled import BUNDLE, DESCRIPTOR_DIM, NETWORKS, BundledNetwork
+from recessive.encoders.pretrained import mobilenet_v2
+
+SEED = 0
+SIDE = 128
+VIEWS = 4
+HELD_OUT_A_CLASS = 50
+GALLERY = 4000
+
+
+def photo_files(data: Path) -> tuple[list[Path], np.ndarray]:
+    """All training photos in a fixed order, and the class number of each."""
+    files = sorted(data.glob("*/*.jpg"))
+    classes = sorted({file.parent.name for file in files})
+    return files, np.array([classes.index(file.parent.name) for file in files])
+
+
+def split(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Indices to train on and to validate on: 50 photos of each class are held out."""
+    generator = np.random.default_rng(SEED)
+    held_out = np.concatenate(
+        [generator.permutation(np.flatnonzero(labels == c))[:HELD_OUT_A_CLASS] for c in np.unique(labels)]
+    )
+    return np.setdiff1d(np.arange(len(labels)), held_out), np.sort(held_out)
+
+
+def view(photo: Image.Image, generator: np.random.Generator | None) -> np.ndarray:
+    """The whole photo (without a generator) or a random part of it, squeezed to a square: (3, SIDE, SIDE)."""
+    width, height = photo.size
+    box = (0.0, 0.0, float(width), float(height))
+    if generator is not None:
+        scale, stretch = np.sqrt(generator.uniform(0.3, 1.0)), np.sqrt(generator.uniform(3 / 4, 4 / 3))
+        w, h = width * min(scale * stretch, 1.0), height * min(scale / stretch, 1.0)
+        x, y = generator.uniform(0, width - w), generator.uniform(0, height - h)
+        box = (x, y, x + w, y + h)
+    square = photo.resize((SIDE, SIDE), Image.Resampling.BILINEAR, box)
+    return np.asarray(square).transpose(2, 0, 1)
+
+
+@torch.no_grad()
+def draw_views(arguments: argparse.Namespace) -> None:
+    """Write views.npy (VIEWS, N, 3, SIDE, SIDE), teacher.npy (VIEWS, N, 1280) and labels.npy."""
+    files, labels = photo_files(arguments.data)
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    np.save(arguments.work / "labels.npy", labels)
+    teacher = mobilenet_v2(arguments.teacher, size=160).to(memory_format=torch.channels_last)
+    views = open_memmap(arguments.work / "views.npy", "w+", np.uint8, (VIEWS, len(files), 3, SIDE, SIDE))
+    answers = open_memmap(arguments.work / "teacher.npy", "w+", np.float16, (VIEWS, len(files), 1280))
+    generator = np.random.default_rng(SEED)
+    start = time.time()
+    for first in range(0, len(files), 64):
+        photos = [Image.open(file).convert("RGB") for file in files[first : first + 64]]
+        last = first + len(photos)
+        for number in range(VIEWS):
+            batch = np.stack([view(photo, generator if number else None) for photo in photos])
+            views[number, first:last] = batch
+            pixels = torch.from_numpy(batch).contiguous(memory_format=torch.channels_last) / 255
+            with torch.autocast("cpu", torch.bfloat16):
+                answers[number, first:last] = teacher(pixels).float().numpy()
+        if first % 1024 == 0:
+            print(f"{last}/{len(files)} photos, {VIEWS * last / (time.time() - start):.0f} views/s", flush=True)
+    views.flush()
+    answers.flush()
+
+
+def whitening(answers: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean (1280,) and map (1280, D) of a PCA that evens out half of each axis' log-variance.
+
+    t = L2(Vᵀ(g − mean) · λ^(−1/4)): the teacher's leading axes are shared by all photos and drown the rest.
+    """
+    mean = answers.mean(0)
+    values, vectors = torch.linalg.eigh(torch.cov((answers - mean).T))
+    values, vectors = values[-DESCRIPTOR_DIM:], vectors[:, -DESCRIPTOR_DIM:]
+    return mean, vectors * values.clamp(min=1e-8) ** -0.25
+
+
+def retrieval_map(outputs: Tensor, labels: Tensor) -> float:
+    """Leave-one-out mAP by dot product; good enough to watch a training by (ties in arbitrary order)."""
+    scores = outputs @ outputs.T
+    scores.fill_diagonal_(-torch.inf)
+    relevant = (labels[scores.argsort(descending=True)[:, :-1]] == labels[:, None]).float()
+    precision = relevant.cumsum(1) / torch.arange(1, relevant.shape[1] + 1)
+    return float(((precision * relevant).sum(1) / relevant.sum(1)).mean())
+
+
+class Losses(nn.Module):
+    """What a network is asked for: the teacher's descriptor, the labels, and codes that keep both.
+
+    L = (1 − d·t) + ½ CE(16 cos(d, w_y)) + ½ CE(8 cos(b, v_y)) + 2 mean_ij (b_i·b_j / m − t_i·t_j)²
+        + 0.1 mean | |u| − 1 |³
+    for descriptors d, teacher's descriptors t, logits u, b = sign(u) with a straight-through gradient
+    (GreedyHash, Su et al. 2018, for the last term and b).
+    """
+
+    def __init__(self, classes: int, bits: int) -> None:
+        super().__init__()
+        self.of_descriptor = nn.Parameter(torch.randn(classes, DESCRIPTOR_DIM))
+        self.of_code = nn.Parameter(torch.randn(classes, bits))
+
+    def forward(self, descriptors: Tensor, logits: Tensor, targets: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        codes = logits + (torch.where(logits >= 0, 1.0, -1.0) - logits).detach()
+        similar = codes @ codes.T / codes.shape[1]
+        wanted = targets @ targets.T
+        apart = ~torch.eye(len(codes), dtype=torch.bool)
+        by_descriptor = F.linear(descriptors, F.normalize(self.of_descriptor))
+        by_code = F.linear(F.normalize(codes), F.normalize(self.of_code))
+        return {
+            "teacher": 1 - (descriptors * targets).sum(1).mean(),
+            "labels": 0.5 * F.cross_entropy(16 * by_descriptor, labels, label_smoothing=0.1),
+            "code_labels": 0.5 * F.cross_entropy(8 * by_code, labels),
+            "code_pairs": 2 * (similar - wanted)[apart].square().mean(),
+            "code_signs": 0.1 * (logits.abs() - 1).abs().pow(3).mean(),
+        }
+
+
+def jitter(pixels: Tensor, generator: torch.Generator) -> Tensor:
+    """Mirror half of the photos; change brightness and contrast a little."""
+    count = len(pixels)
+    mirrored = torch.rand(count, generator=generator) < 0.5
+    pixels = torch.where(mirrored[:, None, None, None], pixels.flip(-1), pixels)
+    gain = 1 + 0.3 * (torch.rand(count, 1, 1, 1, generator=generator) - 0.5)
+    shift = 0.2 * (torch.rand(count, 1, 1, 1, generator=generator) - 0.5)
+    return (pixels * gain + shift).clamp(0, 1)
+
+
+@torch.no_grad()
+def validate(network: BundledNetwork, pixels: Tensor, labels: Tensor) -> dict[str, float]:
+    """mAP of descriptors and of codes, held-out photos against each other."""
+    network.eval()
+    outputs = [network(batch / 255) for batch in pixels.split(100)]
+    descriptors, logits = (torch.cat(part) for part in zip(*outputs, strict=True))
+    codes = torch.where(logits >= 0, 1.0, -1.0)
+    return {"map_descriptor": retrieval_map(descriptors, labels), "map_code": retrieval_map(codes, labels)}
+
+
+def train(arguments: argparse.Namespace) -> None:
+    """Fit one network; weights and log end in `work/<network>.safetensors` and `work/<network>.json`."""
+    torch.manual_seed(SEED)
+    labels = torch.from_numpy(np.load(arguments.work / "labels.npy"))
+    views = np.load(arguments.work / "views.npy", mmap_mode="r")
+    answers = torch.from_numpy(np.load(arguments.work / "teacher.npy"))
+    kept, held_out = split(labels.numpy())
+    mean, projection = whitening(answers[0, kept].float())
+
+    network = BundledNetwork(arguments.network, size=SIDE).to(memory_format=torch.channels_last)
+    losses = Losses(int(labels.max()) + 1, network.bits)
+    parameters = [*network.parameters(), *losses.parameters()]
+    optimiser = torch.optim.AdamW(parameters, lr=arguments.lr, weight_decay=0.05)
+    batches = len(kept) // arguments.batch
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, arguments.lr, total_steps=arguments.epochs * batches, pct_start=0.1
+    )
+    average = torch.optim.swa_utils.AveragedModel(
+        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.995), use_buffers=True
+    )
+    checkpoint = arguments.work / f"{arguments.network}.pt"
+    state = {"epoch": 0, "seconds": 0.0, "log": []}
+    if checkpoint.is_file():
+        saved = torch.load(checkpoint, weights_only=True)
+        network.load_state_dict(saved["network"])
+        losses.load_state_dict(saved["losses"])
+        optimiser.load_state_dict(saved["optimiser"])
+        schedule.load_state_dict(saved["schedule"])
+        average.load_state_dict(saved["average"])
+        state = saved["state"]
+    held_out_pixels = torch.from_numpy(views[0, held_out])
+    for epoch in range(state["epoch"], arguments.epochs):
+        start = time.time()
+        generator = torch.Generator().manual_seed(1000 * SEED + epoch)
+        order = torch.from_numpy(kept)[torch.randperm(len(kept), generator=generator)]
+        chosen = torch.randint(VIEWS, (len(kept),), generator=generator)
+        sums: dict[str, float] = {}
+        network.train()
+        for batch in range(batches):
+            part = slice(batch * arguments.batch, (batch + 1) * arguments.batch)
+            photos, number = order[part], chosen[part]
+            pixels = torch.from_numpy(views[number.numpy(), photos.numpy()]).float() / 255
+            pixels = jitter(pixels, generator).contiguous(memory_format=torch.channels_last)
+            targets = F.normalize((answers[number, photos].float() - mean) @ projection)
+            with torch.autocast("cpu", torch.bfloat16):
+                descriptors, logits = network(pixels)
+            parts = losses(descriptors.float(), logits.float(), targets, labels[photos])
+            optimiser.zero_grad(set_to_none=True)
+            torch.stack(list(parts.values())).sum().backward()
+            nn.utils.clip_grad_norm_(parameters, 2.0)
+            optimiser.step()
+            schedule.step()
+            average.update_parameters(network)
+            for name, value in parts.items():
+                sums[name] = sums.get(name, 0.0) + value.item() / batches
+            if batch % 50 == 0:
+                rate = (batch + 1) * arguments.batch / (time.time() - start)
+                print(f"  {batch}/{batches} {rate:.0f} photos/s", flush=True)
+        state["epoch"] = epoch + 1
+        state["seconds"] += time.time() - start
+        line = {"epoch": epoch + 1, "seconds": round(state["seconds"]), **{k: round(v, 4) for k, v in sums.items()}}
+        line |= {k: round(v, 4) for k, v in validate(average.module, held_out_pixels, labels[held_out]).items()}
+        state["log"].append(line)
+        print(json.dumps(line), flush=True)
+        saved = {
+            "network": network.state_dict(),
+            "losses": losses.state_dict(),
+            "optimiser": optimiser.state_dict(),
+            "schedule": schedule.state_dict(),
+            "average": average.state_dict(),
+            "state": state,
+        }
+        torch.save(saved, checkpoint.with_suffix(".tmp"))
+        checkpoint.with_suffix(".tmp").rename(checkpoint)
+    card = {
+        "network": arguments.network,
+        "seed": SEED,
+        "epochs": arguments.epochs,
+        "batch": arguments.batch,
+        "lr": arguments.lr,
+        "seconds": round(state["seconds"]),
+        "held_out": {k: v for k, v in state["log"][-1].items() if k.startswith("map")},
+        "log": state["log"],
+    }
+    save_file(
+        {k: v.contiguous() for k, v in average.module.state_dict().items()},
+        arguments.work / f"{arguments.network}.safetensors",
+    )
+    (arguments.work / f"{arguments.network}.json").write_text(json.dumps(card, indent=1))
+
+
+def bundle(arguments: argparse.Namespace) -> None:
+    """Write float16 weights, training logs and the reference gallery into the package."""
+    files, labels = photo_files(arguments.data)
+    chosen = np.sort(np.random.default_rng(SEED).permutation(len(files))[:GALLERY])
+    gallery: dict[str, Tensor] = {"photo": torch.from_numpy(chosen).int(), "label": torch.from_numpy(labels[chosen]).int()}
+    for name in NETWORKS:
+        weights = load_file(arguments.work / f"{name}.safetensors")
+        half = {k: v.half() if v.is_floating_point() else v for k, v in weights.items() if "num_batches" not in k}
+        save_file(half, BUNDLE / f"{name}.safetensors")
+        (BUNDLE / f"{name}.json").write_text((arguments.work / f"{name}.json").read_text())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True)
+    command = commands.add_parser("views", help="draw views and ask the teacher")
+    command.add_argument("--data", type=Path, required=True)
+    command.add_argument("--teacher", type=Path, required=True, help="mobilenetv2_100 as safetensors, timm's names")
+    command.add_argument("--work", type=Path, required=True)
+    command.set_defaults(run=draw_views)
+    command = commands.add_parser("train", help="fit one network, resuming when stopped")
+    command.add_argument("--work", type=Path, required=True)
+    command.add_argument("--network", choices=list(NETWORKS), required=True)
+    command.add_argument("--epochs", type=int, default=14)
+    command.add_argument("--batch", type=int, default=64)
+    command.add_argument("--lr", type=float, default=2e-3)
+    command.set_defaults(run=train)
+    command = commands.add_parser("bundle", help="write weights, cards and reference gallery into the package")
+    command.add_argument("--work", type=Path, required=True)
+    command.add_argument("--data", type=Path, required=True)
+    command.set_defaults(run=bundle)
+    arguments = parser.parse_args()
+    arguments.run(arguments)
+
+
+if __name__ == "__main__":
+    main()

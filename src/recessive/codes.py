@@ -1,0 +1,58 @@
+"""Codes: tensors of ±1, one bit a column, and their Hamming distance.
+
+Bits are the signs of an encoder's logits, with sign(0) = +1. Packed codes hold eight bits a byte, the first bit in the
+highest place, +1 as 1; a length that is no multiple of eight is filled with zeros.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def sign(logits: Tensor) -> Tensor:
+    """Codes of ±1 from logits, element by element; sign(0) = +1. No gradient passes."""
+    return torch.where(logits >= 0, 1.0, -1.0).to(logits.dtype)
+
+
+def sign_straight_through(logits: Tensor, clip: float = 1.5) -> Tensor:
+    """sign(logits), with a gradient: that of the identity where |logit| < clip, and none beyond.
+
+    Bengio et al., "Estimating or propagating gradients through stochastic neurons", 2013; the clip lets bits rest
+    that are settled.
+
+    Args:
+        logits: of any shape.
+        clip: |logit| from which on a bit passes no gradient.
+    """
+    passed = torch.where(logits.abs() < clip, logits, logits.detach())
+    return passed + (sign(logits) - passed).detach()
+
+
+def hamming(first: Tensor, second: Tensor) -> Tensor:
+    """All distances D_ij = ½ (m − a_i·b_j) between codes (N, m) and (M, m): (N, M), in bits; differentiable.
+
+    Raises:
+        ValueError: the codes differ in length.
+    """
+    if first.shape[-1] != second.shape[-1]:
+        raise ValueError(f"codes differ in length: {first.shape[-1]} and {second.shape[-1]} bits")
+    return 0.5 * (first.shape[-1] - first @ second.T)
+
+
+def pack(codes: Tensor) -> Tensor:
+    """Codes of ±1 (N, m) to bytes (N, ⌈m/8⌉), uint8."""
+    return torch.from_numpy(np.packbits(codes.numpy() > 0, axis=1))
+
+
+def unpack(packed: Tensor, bits: int) -> Tensor:
+    """Bytes (N, ⌈m/8⌉), uint8, to codes of ±1 (N, m), int8.
+
+    Raises:
+        ValueError: the bytes do not hold that many bits a row.
+    """
+    if packed.shape[1] != (bits + 7) // 8:
+        raise ValueError(f"{packed.shape[1]} bytes a row do not hold codes of {bits} bits")
+    ones = np.unpackbits(packed.numpy(), axis=1, count=bits)
+    return torch.from_numpy(ones.astype(np.int8) * 2 - 1)

@@ -1,0 +1,138 @@
+"""The encoders that ship with the package: compact, trained by us, clearly different from each other.
+
+Each network has one trunk and two heads: a 256-D descriptor (`conv-gem`) and a 64-bit code (`conv-hash`). One
+network is reserved as *unseen*: nothing optimises against it by default, and every audit asks it. How they were
+trained, and what they reach, stands in the model card beside the weights. The reference gallery holds what each of
+them gives for several thousand training photos: descriptors and codes, no photos.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from recessive.codes import unpack
+from recessive.encoders.encoder import Encoder, EncoderError, Outputs, Trunk
+from recessive.encoders.gem import DescriptorHead
+from recessive.encoders.hash_network import HashLayer
+from recessive.encoders.networks import Convolutional, Depthwise, Transformer
+
+BUNDLE = Path(__file__).parent / "weights"
+DESCRIPTOR_DIM = 256
+BITS = 64
+SIZE = 160
+NETWORKS = {"conv": Convolutional, "depthwise": Depthwise, "transformer": Transformer}
+UNSEEN = "depthwise"
+_HEADS: dict[str, Outputs] = {"gem": "descriptor", "hash": "logits"}
+
+
+@dataclass(frozen=True)
+class BundledEncoder:
+    """What is known of a bundled encoder before its weights are read.
+
+    Attributes:
+        name: network and head, such as `conv-gem`.
+        network: a key of `NETWORKS`.
+        outputs: descriptor or logits.
+        dim: length of the descriptor, or bits of the code.
+        seen: whether it is optimised against by default; False for the reserved one.
+        threshold: T at which a search has its best F1 on held-out photos: cosine or Hamming distance.
+        card: how it was trained and what it reaches.
+    """
+
+    name: str
+    network: str
+    outputs: Outputs
+    dim: int
+    seen: bool
+    threshold: float
+    card: dict[str, Any]
+
+
+class BundledNetwork(nn.Module):
+    """One trunk with both heads, as trained and stored.
+
+    Args:
+        name: a key of `NETWORKS`.
+        size: side in pixels to which photos are resized inside.
+    """
+
+    def __init__(self, name: str, size: int = SIZE) -> None:
+        super().__init__()
+        backbone = NETWORKS[name]()
+        self.bits = BITS
+        self.trunk = Trunk(backbone, size)
+        self.descriptor = DescriptorHead(backbone.channels, DESCRIPTOR_DIM)
+        self.code = HashLayer(backbone.channels, BITS)
+
+    def forward(self, photos: Tensor) -> tuple[Tensor, Tensor]:
+        """Photos (N, 3, H, W) to descriptors (N, 256) and logits (N, 64)."""
+        features = self.trunk(photos)
+        return self.descriptor(features), self.code(features)
+
+
+@cache
+def bundled_encoders() -> dict[str, BundledEncoder]:
+    """All bundled encoders by name, without reading their weights."""
+    listed = {}
+    for network in NETWORKS:
+        card = json.loads((BUNDLE / f"{network}.json").read_text(encoding="utf-8"))
+        for head, outputs in _HEADS.items():
+            name = f"{network}-{head}"
+            dim = DESCRIPTOR_DIM if outputs == "descriptor" else BITS
+            threshold = float(card["thresholds"][name])
+            listed[name] = BundledEncoder(name, network, outputs, dim, network != UNSEEN, threshold, card)
+    return listed
+
+
+@cache
+def _network(name: str) -> BundledNetwork:
+    """A network with its weights, in evaluation mode; read once a process, so that its encoders share the trunk."""
+    network = BundledNetwork(name)
+    network.load_state_dict(load_file(BUNDLE / f"{name}.safetensors"))
+    return network.eval().requires_grad_(requires_grad=False).to(memory_format=torch.channels_last)
+
+
+def _entry(name: str) -> BundledEncoder:
+    try:
+        return bundled_encoders()[name]
+    except KeyError:
+        known = ", ".join(bundled_encoders())
+        raise EncoderError(f"no encoder is called {name!r}; there are {known}") from None
+
+
+@cache
+def load_encoder(name: str) -> Encoder:
+    """A bundled encoder by name.
+
+    Raises:
+        EncoderError: no encoder has that name; the message lists those that there are.
+    """
+    entry = _entry(name)
+    network = _network(entry.network)
+    head = network.descriptor if entry.outputs == "descriptor" else network.code
+    return Encoder(name, network.trunk, head, entry.dim, entry.outputs).eval()
+
+
+@cache
+def reference_items(name: str) -> Tensor:
+    """What a bundled encoder gives for the photos of the reference gallery: (S, dim), descriptors or codes of ±1.
+
+    Raises:
+        EncoderError: no encoder has that name.
+    """
+    entry = _entry(name)
+    with safe_open(BUNDLE / "reference_gallery.safetensors", framework="pt") as stored:
+        items: Tensor = stored.get_tensor(name)
+    if entry.outputs == "logits":
+        return unpack(items, entry.dim).float()
+    scaled = items.float()
+    return scaled / scaled.norm(dim=1, keepdim=True)

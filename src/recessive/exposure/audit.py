@@ -1,0 +1,183 @@
+"""The audit: can a search with the original still find the protected photo?
+
+It compares two photos, whoever made them. For each encoder the gallery plus the protected photo is searched with the
+original as query. Ties go against the owner: a gallery photo at the same distance does not hide the protected one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from recessive.codes import hamming, sign
+from recessive.encoders import encode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from torch import Tensor
+
+    from recessive.encoders import Encoder
+    from recessive.galleries import Gallery
+
+FIRST_RESULTS = 10  # a photo that is not among the first ten results is hidden
+
+
+@dataclass(frozen=True)
+class Searcher:
+    """An encoder with the gallery that it searches.
+
+    Attributes:
+        encoder: the encoder.
+        gallery: codes or descriptors of the searchable photos.
+        threshold: T, within which a query returns a photo.
+        seen: whether the protection was optimised against this encoder.
+    """
+
+    encoder: Encoder
+    gallery: Gallery
+    threshold: float
+    seen: bool
+
+
+@dataclass(frozen=True)
+class EncoderAudit:
+    """What one searcher finds.
+
+    Attributes:
+        name: of the encoder.
+        seen: whether the protection was optimised against it.
+        distance_before: of the original to itself: 0.
+        distance_after: of the original to the protected photo (bits, or cosine distance).
+        rank_before: at which the original finds the unprotected photo.
+        rank_after: at which the original finds the protected photo among the gallery.
+        found_by_before: gallery photos that return the unprotected photo within T.
+        found_by_after: gallery photos that return the protected photo within T.
+        threshold: T.
+        hidden: rank_after is beyond the first ten results.
+        survives: for each transform asked for, whether the photo stays hidden after it.
+    """
+
+    name: str
+    seen: bool
+    distance_before: float
+    distance_after: float
+    rank_before: int
+    rank_after: int
+    found_by_before: int
+    found_by_after: int
+    threshold: float
+    hidden: bool
+    survives: dict[str, bool]
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What all searchers find, and the verdict.
+
+    Attributes:
+        encoders: one entry a searcher.
+        gallery_photos: how many photos the gallery holds.
+        hidden: hidden from every encoder that was optimised against; None when none was.
+        hidden_unseen: hidden from every encoder that was not; None when there is none.
+        verdict: the same in plain words.
+    """
+
+    encoders: tuple[EncoderAudit, ...]
+    gallery_photos: int
+    hidden: bool | None
+    hidden_unseen: bool | None
+    verdict: str
+
+
+def _items(encoder: Encoder, outputs: Tensor) -> Tensor:
+    return sign(outputs) if encoder.outputs == "logits" else outputs
+
+
+def _distance(encoder: Encoder, first: Tensor, second: Tensor) -> float:
+    if encoder.outputs == "logits":
+        return float(hamming(first, second))
+    return max(float(1 - (first * second).sum()), 0.0)
+
+
+def _rank(gallery: Gallery, query: Tensor, distance: float) -> int:
+    """1 + the number of gallery photos strictly nearer to the query than `distance`."""
+    below = math.nextafter(distance, -math.inf)
+    return 1 + (int(gallery.count_within(query, below)[0]) if below >= 0 else 0)
+
+
+@torch.no_grad()
+def audit(
+    original: Tensor,
+    protected: Tensor,
+    searchers: Sequence[Searcher],
+    transforms: Mapping[str, Callable[[Tensor], Tensor]] | None = None,
+) -> Audit:
+    """Search each gallery with the original and see where the protected photo comes.
+
+    Args:
+        original: (3, H, W) in [0, 1].
+        protected: (3, H', W') in [0, 1], as re-read from its file.
+        searchers: encoders, each with the same gallery photos.
+        transforms: by name, what a platform may do to the protected photo: the real operations.
+    """
+    encoders = [searcher.encoder for searcher in searchers]
+    before = encode(encoders, original[None])
+    after = encode(encoders, protected[None])
+    altered = {name: encode(encoders, transform(protected[None])) for name, transform in (transforms or {}).items()}
+    found = []
+    for i, searcher in enumerate(searchers):
+        encoder, gallery, threshold = searcher.encoder, searcher.gallery, searcher.threshold
+        query, item = _items(encoder, before[i]), _items(encoder, after[i])
+        distance = _distance(encoder, query, item)
+        rank = _rank(gallery, query, distance)
+        survives = {}
+        for name, outputs in altered.items():
+            there = _distance(encoder, query, _items(encoder, outputs[i]))
+            survives[name] = _rank(gallery, query, there) > FIRST_RESULTS
+        found.append(
+            EncoderAudit(
+                name=encoder.name,
+                seen=searcher.seen,
+                distance_before=0.0,
+                distance_after=distance,
+                rank_before=1,
+                rank_after=rank,
+                found_by_before=int(gallery.count_within(query, threshold)[0]),
+                found_by_after=int(gallery.count_within(item, threshold)[0]),
+                threshold=threshold,
+                hidden=rank > FIRST_RESULTS,
+                survives=survives,
+            )
+        )
+    gallery_photos = len(searchers[0].gallery) if searchers else 0
+    seen = [entry for entry in found if entry.seen]
+    unseen = [entry for entry in found if not entry.seen]
+    hidden = all(entry.hidden for entry in seen) if seen else None
+    hidden_unseen = all(entry.hidden for entry in unseen) if unseen else None
+    return Audit(tuple(found), gallery_photos, hidden, hidden_unseen, verdict(found))
+
+
+def verdict(encoders: Sequence[EncoderAudit]) -> str:
+    """One plain sentence or two; a difference between seen and unseen encoders is always said."""
+    parts = []
+    for seen, those in ((True, "the encoders it was optimised against"), (False, "encoders it was not optimised against")):
+        entries = [entry for entry in encoders if entry.seen == seen]
+        if not entries:
+            continue
+        found = [entry for entry in entries if not entry.hidden]
+        names = ", ".join(entry.name for entry in entries)
+        if not found:
+            parts.append(f"hidden from {those} ({names})")
+        else:
+            by = ", ".join(f"{entry.name} at rank {entry.rank_after}" for entry in found)
+            parts.append(f"FOUND by {those} ({by})")
+    text = "; ".join(parts) if parts else "nobody searched"
+    lost = sorted({f"{name} ({entry.name})" for entry in encoders for name, kept in entry.survives.items() if not kept and entry.hidden})
+    if lost:
+        text += f"; found again after {', '.join(lost)}"
+    text = text[0].upper() + text[1:] + "."
+    return text + " Another encoder may still find it."

@@ -1,0 +1,136 @@
+"""Losses of photos, and the wrappers around them: ensembles, transforms, best so far, stop rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from torch import Tensor
+
+from recessive.encoders import Encoder, encode
+from recessive.protection.optimise import Evaluation, PhotoLoss
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+class Objective(Protocol):
+    """A loss of an encoder's outputs; holds what it needs (original codes, anchors, curves) as tensors."""
+
+    def __call__(self, outputs: Tensor, progress: float) -> Tensor:
+        """Outputs (N, D), progress in [0, 1], to losses (N,)."""
+        ...
+
+    def score(self, outputs: Tensor) -> Tensor:
+        """Outputs (N, D) to what is really meant to be small (N,); the loss itself where that is it."""
+        ...
+
+    def of(self, rows: Tensor) -> Objective:
+        """The same objective for some photos of the batch: `rows` are their indices (M,)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Several encoders at once: loss(x) = Σ_e objective_e(encoder_e(x)), the scores summed likewise.
+
+    Attributes:
+        encoders: one or more; those that share a trunk cost one pass.
+        objectives: one an encoder.
+    """
+
+    encoders: Sequence[Encoder]
+    objectives: Sequence[Objective]
+
+    def __call__(self, photos: Tensor, progress: float) -> Evaluation:
+        """See `PhotoLoss`."""
+        pairs = list(zip(self.objectives, encode(self.encoders, photos), strict=True))
+        loss = torch.stack([objective(outputs, progress) for objective, outputs in pairs]).sum(0)
+        with torch.no_grad():
+            score = torch.stack([objective.score(outputs) for objective, outputs in pairs]).sum(0)
+        return Evaluation(loss, score, torch.zeros(len(photos), dtype=torch.bool))
+
+    def of(self, rows: Tensor) -> Ensemble:
+        """See `PhotoLoss`."""
+        return Ensemble(self.encoders, [objective.of(rows) for objective in self.objectives])
+
+
+@dataclass(frozen=True)
+class OverTransforms:
+    """Expectation over transforms: loss(x) = mean_t loss(t(x)), the scores averaged likewise.
+
+    Athalye et al., "Synthesizing robust adversarial examples", 2018, Eq. 1, with a fixed set of transforms.
+
+    Attributes:
+        loss: of the transformed photos.
+        transforms: (N, 3, H, W) to (N, 3, H', W'), differentiable.
+    """
+
+    loss: PhotoLoss
+    transforms: Sequence[Callable[[Tensor], Tensor]]
+
+    def __call__(self, photos: Tensor, progress: float) -> Evaluation:
+        """See `PhotoLoss`; a photo is done when it is so under every transform."""
+        evaluations = [self.loss(transform(photos), progress) for transform in self.transforms]
+        return Evaluation(
+            torch.stack([e.loss for e in evaluations]).mean(0),
+            torch.stack([e.score for e in evaluations]).mean(0),
+            torch.stack([e.done for e in evaluations]).all(0),
+        )
+
+    def of(self, rows: Tensor) -> OverTransforms:
+        """See `PhotoLoss`."""
+        return OverTransforms(self.loss.of(rows), self.transforms)
+
+
+@dataclass(frozen=True)
+class StopWhen:
+    """A photo is done once `rule(score)` holds, for instance `lambda distance: distance < -32`."""
+
+    loss: PhotoLoss
+    rule: Callable[[Tensor], Tensor]
+
+    def __call__(self, photos: Tensor, progress: float) -> Evaluation:
+        """See `PhotoLoss`."""
+        evaluation = self.loss(photos, progress)
+        return replace(evaluation, done=evaluation.done | self.rule(evaluation.score))
+
+    def of(self, rows: Tensor) -> StopWhen:
+        """See `PhotoLoss`."""
+        return StopWhen(self.loss.of(rows), self.rule)
+
+
+class BestSoFar:
+    """Keep, of each photo, the iterate with the smallest (score, loss) that passed through.
+
+    Args:
+        loss: the loss that is wrapped.
+        originals: (N, 3, H, W), what is best before anything was seen.
+    """
+
+    def __init__(self, loss: PhotoLoss, originals: Tensor) -> None:
+        count = len(originals)
+        self._loss = loss
+        self._rows = torch.arange(count)
+        self.photos = originals.clone()
+        self._score = torch.full((count,), torch.inf)
+        self._value = torch.full((count,), torch.inf)
+
+    def __call__(self, photos: Tensor, progress: float) -> Evaluation:
+        """See `PhotoLoss`."""
+        evaluation = self._loss(photos, progress)
+        loss, rows = evaluation.loss.detach(), self._rows
+        tie = evaluation.score == self._score[rows]
+        better = (evaluation.score < self._score[rows]) | (tie & (loss < self._value[rows]))
+        kept = rows[better]
+        self.photos[kept] = photos.detach()[better]
+        self._score[kept], self._value[kept] = evaluation.score[better], loss[better]
+        return evaluation
+
+    def of(self, rows: Tensor) -> BestSoFar:
+        """See `PhotoLoss`; what was kept stays in one place."""
+        part = object.__new__(BestSoFar)
+        part._loss, part._rows = self._loss.of(rows), self._rows[rows]
+        part.photos, part._score, part._value = self.photos, self._score, self._value
+        return part

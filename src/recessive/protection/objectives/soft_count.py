@@ -1,0 +1,63 @@
+"""Make the number of photos that would return this one small (vanish)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+
+from recessive.codes import hamming, sign, sign_straight_through
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from recessive.encoders import Outputs
+
+CLIP = 1.5  # logits beyond it pass no gradient: their bits are settled
+
+
+@dataclass(frozen=True)
+class SoftCount:
+    """loss(x') = log Σ_g σ((T − D(h(x'), c_g)) / τ): the softened number of hits within the threshold T.
+
+    The sum goes over the owner's sample and over the photo's own neighbours: what the original and views of it
+    look like to the encoder. For codes D = ½ (m − h·c), h = sign(logits) with a straight-through gradient where
+    |logit| < 1.5; for descriptors D = 1 − d·c. Source: ours, docs/design.md.
+
+    Attributes:
+        sample: c_g of the owner's sample, codes of ±1 or descriptors (S, D).
+        own: c_g of each photo's own neighbours (N, V, D).
+        threshold: T, a Hamming distance or a cosine distance.
+        temperature: τ, in the same unit.
+        outputs: whether outputs are logits or descriptors.
+    """
+
+    sample: Tensor
+    own: Tensor
+    threshold: float
+    temperature: float
+    outputs: Outputs
+
+    def _distances(self, items: Tensor) -> Tensor:
+        """Items (N, D), codes or descriptors, to distances (N, S + V)."""
+        own = torch.einsum("nd,nvd->nv", items, self.own)
+        if self.outputs == "logits":
+            return torch.cat([hamming(items, self.sample), 0.5 * (items.shape[1] - own)], dim=1)
+        return torch.cat([1 - items @ self.sample.T, 1 - own], dim=1)
+
+    def __call__(self, outputs: Tensor, progress: float) -> Tensor:  # noqa: ARG002 - constant throughout
+        """Outputs (N, D) to losses (N,)."""
+        items = sign_straight_through(outputs, CLIP) if self.outputs == "logits" else outputs
+        margin = (self.threshold - self._distances(items)) / self.temperature
+        return torch.logsumexp(F.logsigmoid(margin), dim=1)
+
+    def score(self, outputs: Tensor) -> Tensor:
+        """The hard count (N,): how many lie within T."""
+        items = sign(outputs) if self.outputs == "logits" else outputs
+        return (self._distances(items) <= self.threshold).sum(1).float()
+
+    def of(self, rows: Tensor) -> SoftCount:
+        """For some photos of the batch."""
+        return replace(self, own=self.own[rows])

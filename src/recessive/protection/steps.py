@@ -1,0 +1,141 @@
+"""Steps: from a gradient to an update of the photos. Units are those of the photos, [0, 1].
+
+A step keeps its memory in a tuple of tensors whose first dimension is the photo, so that the loop can let finished
+photos go. Updates already point downhill.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+State = tuple[Tensor, ...]
+
+
+class Step(Protocol):
+    """Gradient to update."""
+
+    def initial(self, photos: Tensor) -> State:
+        """The memory before the first step, for photos (N, 3, H, W)."""
+        ...
+
+    def __call__(self, gradient: Tensor, state: State, progress: float) -> tuple[Tensor, State]:
+        """Gradient (N, 3, H, W) and progress in [0, 1) to update (N, 3, H, W) and the next memory."""
+        ...
+
+
+def _per_photo(values: Tensor) -> Tensor:
+    """(N,) to (N, 1, 1, 1)."""
+    return values.view(-1, 1, 1, 1)
+
+
+@dataclass(frozen=True)
+class Sign:
+    """u = −size/255 · sign(g). Goodfellow et al., "Explaining and harnessing adversarial examples", 2015."""
+
+    size: float
+
+    def initial(self, photos: Tensor) -> State:  # noqa: ARG002 - no memory
+        """No memory."""
+        return ()
+
+    def __call__(self, gradient: Tensor, state: State, progress: float) -> tuple[Tensor, State]:  # noqa: ARG002
+        """See the class."""
+        return -self.size / 255 * gradient.sign(), state
+
+
+@dataclass(frozen=True)
+class MomentumSign:
+    """m ← μ m + g / mean|g|;  u = −size/255 · (1 − progress) · sign(m).
+
+    Dong et al., "Boosting adversarial attacks with momentum", 2018, Eq. 6-7, the gradient scaled to unit mean
+    absolute value; the linear decay is ours: the last steps settle what the first ones found.
+
+    Attributes:
+        size: of the first step, in 1/255.
+        momentum: μ.
+    """
+
+    size: float
+    momentum: float = 0.9
+
+    def initial(self, photos: Tensor) -> State:
+        """m = 0."""
+        return (torch.zeros_like(photos),)
+
+    def __call__(self, gradient: Tensor, state: State, progress: float) -> tuple[Tensor, State]:
+        """See the class."""
+        scale = gradient.abs().mean(dim=(1, 2, 3)).clamp(min=1e-30)
+        memory = self.momentum * state[0] + gradient / _per_photo(scale)
+        return -self.size / 255 * (1 - progress) * memory.sign(), (memory,)
+
+
+@dataclass(frozen=True)
+class L2:
+    """u = −size/255 · √D · g / ||g||₂: `size` is the root-mean-square change in 1/255, D values a photo."""
+
+    size: float
+
+    def initial(self, photos: Tensor) -> State:  # noqa: ARG002 - no memory
+        """No memory."""
+        return ()
+
+    def __call__(self, gradient: Tensor, state: State, progress: float) -> tuple[Tensor, State]:  # noqa: ARG002
+        """See the class."""
+        scale = gradient.square().mean(dim=(1, 2, 3)).sqrt().clamp(min=1e-30)
+        return -self.size / 255 * gradient / _per_photo(scale), state
+
+
+@dataclass(frozen=True)
+class SGD:
+    """m ← μ m + g;  u = −size/255 · m.
+
+    Attributes:
+        size: learning rate in 1/255.
+        momentum: μ.
+    """
+
+    size: float
+    momentum: float = 0.9
+
+    def initial(self, photos: Tensor) -> State:
+        """m = 0."""
+        return (torch.zeros_like(photos),)
+
+    def __call__(self, gradient: Tensor, state: State, progress: float) -> tuple[Tensor, State]:  # noqa: ARG002
+        """See the class."""
+        memory = self.momentum * state[0] + gradient
+        return -self.size / 255 * memory, (memory,)
+
+
+@dataclass(frozen=True)
+class Adam:
+    """u = −rate · m̂ / (√v̂ + ε). Kingma, Ba, "Adam", 2015, Algorithm 1.
+
+    Attributes:
+        rate: step length; a number, or one a channel.
+        betas: decay of the first and the second moment.
+        eps: ε.
+    """
+
+    rate: tuple[float, float, float]
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+
+    def initial(self, photos: Tensor) -> State:
+        """m = v = 0, and each photo's number of steps."""
+        return torch.zeros_like(photos), torch.zeros_like(photos), torch.zeros(len(photos))
+
+    def __call__(self, gradient: Tensor, state: State, progress: float) -> tuple[Tensor, State]:  # noqa: ARG002
+        """See the class."""
+        first, second, taken = state
+        taken = taken + 1
+        first = self.betas[0] * first + (1 - self.betas[0]) * gradient
+        second = self.betas[1] * second + (1 - self.betas[1]) * gradient.square()
+        mean = first / _per_photo(1 - self.betas[0] ** taken)
+        variance = second / _per_photo(1 - self.betas[1] ** taken)
+        rate = torch.tensor(self.rate).view(1, 3, 1, 1)
+        return -rate * mean / (variance.sqrt() + self.eps), (first, second, taken)
