@@ -1,0 +1,123 @@
+"""What travels with the pixels: camera data (EXIF), description (XMP), colour profile (ICC).
+
+A protected photo must not carry the unprotected one. EXIF thumbnails, maker notes (they hold previews, place names
+and offsets that break when moved), Photoshop resources and the pictures in XMP are therefore never kept: EXIF is
+rebuilt from the tags that describe the shot. Location is kept until saving, which decides.
+"""
+
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import ExifTags, Image
+
+_DESCRIPTION_TAGS = (
+    *(0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x013C, 0x8298),  # texts: maker, model, date, copyright...
+    *(0x011A, 0x011B, 0x0128),  # resolution
+    *(0x4746, 0x4749),  # rating
+    *range(0x9C9B, 0x9CA0),  # Windows: title, comment, author, keywords, subject
+)
+# The shot: exposure, lens, times, colour space. Their numbers leave out embedded profiles and Photoshop resources.
+_SHOT_TAGS = {0x829A, 0x829D, *range(0x8822, 0x8840), *range(0x9000, 0x9500), *range(0xA000, 0xA600)}
+_MAKER_NOTE, _WIDTH, _HEIGHT = 0x927C, 0xA002, 0xA003
+_ORIENTATION = 0x0112
+_TURNED = range(2, 9)
+
+_XMP_PICTURES = ("thumbnail", "gimg", "gimage:", "gdepth:", "gcamera:", "gcontainer:", "container:")
+_XMP_ORIENTATION = "tiff:orientation"  # the pixels are turned already
+_XMP_PLACES = ("gps", "location", ":city", ":country", ":state", ":province", "region", "latitude", "longitude", "geo:")
+# A JPEG segment holds 65,533 bytes; EXIF and XMP larger than this hold more than text.
+_MOST_BYTES = 60_000
+
+EXIF_ERRORS = (OSError, SyntaxError, ValueError, TypeError, KeyError, OverflowError, struct.error, AttributeError)
+"""What Pillow raises on broken EXIF data, beside the warnings it issues."""
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What is saved beside the pixels.
+
+    Attributes:
+        exif: EXIF with orientation 1, without thumbnail and maker notes, with location if the file had one.
+        xmp: XMP packet (UTF-8) without pictures, with location if the file had one.
+        icc: colour profile of the pixels.
+    """
+
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    icc: bytes | None = None
+
+    def without_location(self) -> "Metadata":
+        """Returns the same metadata without the GPS block, and without the XMP packet if that names a place."""
+        exif = self.exif
+        if exif is not None:
+            parsed = Image.Exif()
+            parsed.load(exif)
+            exif = _rebuilt(parsed, keep_location=False).tobytes()
+        xmp = self.xmp if self.xmp is not None and not _mentions(self.xmp, _XMP_PLACES) else None
+        return Metadata(exif, xmp, self.icc)
+
+
+def orientation_of(exif: Image.Exif) -> int:
+    """Returns the EXIF orientation, 2 to 8 when the pixels need turning, else 1."""
+    value = exif.get(_ORIENTATION, 1)
+    return value if isinstance(value, int) and value in _TURNED else 1
+
+
+def kept_exif(exif: Image.Exif, size: tuple[int, int]) -> bytes | None:
+    """Returns the EXIF data to carry for a photo that is now ``size`` (width, height) and upright.
+
+    Raises:
+        EXIF_ERRORS: the data is broken.
+        ValueError: it is larger than a JPEG file can hold.
+    """
+    kept = _rebuilt(exif, keep_location=True)
+    shot = kept.get_ifd(ExifTags.IFD.Exif)
+    if not (shot or len(kept) or kept.get_ifd(ExifTags.IFD.GPSInfo)):
+        return None
+    kept[_ORIENTATION] = 1
+    if _WIDTH in shot and _HEIGHT in shot:
+        shot[_WIDTH], shot[_HEIGHT] = size
+    data = kept.tobytes()
+    if len(data) > _MOST_BYTES:
+        raise ValueError(f"{len(data)} bytes of EXIF data")
+    return data
+
+
+def kept_xmp(info: dict[Any, Any]) -> bytes | None:
+    """Returns the XMP packet among Pillow's ``info`` unless it holds pictures, an orientation, or no UTF-8 text."""
+    packet = info.get("xmp") or info.get("XML:com.adobe.xmp")
+    if isinstance(packet, str):
+        packet = packet.encode("utf-8", "replace")
+    if not isinstance(packet, bytes) or not 0 < len(packet) <= _MOST_BYTES:
+        return None
+    return None if _mentions(packet, (*_XMP_PICTURES, _XMP_ORIENTATION)) else packet
+
+
+def _mentions(packet: bytes, words: tuple[str, ...]) -> bool:
+    try:
+        text = packet.decode("utf-8").lower()
+    except UnicodeDecodeError:
+        return True  # what cannot be read cannot be cleared
+    return "\0" in text.rstrip("\0") or any(word in text for word in words)
+
+
+def _rebuilt(exif: Image.Exif, *, keep_location: bool) -> Image.Exif:
+    """Returns new EXIF data with only the tags that describe the shot, and its place if asked for."""
+    kept = Image.Exif()
+    for tag in (*_DESCRIPTION_TAGS, _ORIENTATION):
+        if tag in exif:
+            kept[tag] = exif[tag]
+    shot = {
+        tag: value
+        for tag, value in exif.get_ifd(ExifTags.IFD.Exif).items()
+        if tag in _SHOT_TAGS and tag not in (_MAKER_NOTE, ExifTags.IFD.GPSInfo, ExifTags.IFD.Interop)
+    }
+    # The interoperability block is what marks Adobe RGB in camera files without a profile.
+    if interoperability := exif.get_ifd(ExifTags.IFD.Interop):
+        shot[ExifTags.IFD.Interop] = dict(interoperability)
+    if shot:
+        kept.get_ifd(ExifTags.IFD.Exif).update(shot)
+    if keep_location and (place := exif.get_ifd(ExifTags.IFD.GPSInfo)):
+        kept.get_ifd(ExifTags.IFD.GPSInfo).update(place)
+    return kept

@@ -1,0 +1,61 @@
+"""How much a protected photo differs from its original: one figure a photo, photos (N, 3, H, W) in [0, 1]."""
+
+from __future__ import annotations
+
+import torch
+from kornia.metrics import ssim as kornia_ssim
+from torch import Tensor
+
+WINDOW = 11  # pixels, σ = 1.5: kornia's window of this size has just that σ
+_TILE_PIXELS = 1_000_000  # SSIM holds about ten maps of a tile at a time
+
+
+def _check(first: Tensor, second: Tensor) -> None:
+    if first.shape != second.shape or first.ndim != 4:
+        raise ValueError(f"two batches of the same shape are compared: {tuple(first.shape)}, {tuple(second.shape)}")
+
+
+def mse(first: Tensor, second: Tensor) -> Tensor:
+    """Mean squared error over all values: mean (x − y)², (N,)."""
+    _check(first, second)
+    return (first - second).square().mean(dim=(1, 2, 3))
+
+
+def l1(first: Tensor, second: Tensor) -> Tensor:
+    """Mean absolute error over all values: mean |x − y|, (N,)."""
+    _check(first, second)
+    return (first - second).abs().mean(dim=(1, 2, 3))
+
+
+def linf(first: Tensor, second: Tensor) -> Tensor:
+    """The largest absolute difference: max |x − y|, (N,)."""
+    _check(first, second)
+    return (first - second).abs().amax(dim=(1, 2, 3))
+
+
+def psnr(first: Tensor, second: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio: −10 log₁₀ MSE dB, (N,); infinite for equal photos."""
+    return -10 * torch.log10(mse(first, second))
+
+
+def ssim(first: Tensor, second: Tensor) -> Tensor:
+    """Structural similarity, mean over all windows that lie inside the photo and over channels: (N,).
+
+    Wang et al., "Image quality assessment: from error visibility to structural similarity", 2004, Eq. 13: Gaussian
+    windows of 11 × 11 pixels with σ = 1.5, K₁ = 0.01, K₂ = 0.03, range 1, population covariance. Large photos are
+    measured in bands of rows, so that memory stays bounded.
+
+    Raises:
+        ValueError: shapes differ, or a side is shorter than the window.
+    """
+    _check(first, second)
+    height, width = first.shape[-2:]
+    if min(height, width) < WINDOW:
+        raise ValueError(f"SSIM needs photos of at least {WINDOW} × {WINDOW} pixels, not {width} × {height}")
+    rows = max(1, _TILE_PIXELS // width)
+    total = torch.zeros(len(first))
+    for top in range(0, height - WINDOW + 1, rows):
+        band = slice(top, min(top + rows + WINDOW - 1, height))
+        similar = kornia_ssim(first[:, :, band], second[:, :, band], WINDOW, padding="valid")
+        total = total + similar.sum(dim=(1, 2, 3))
+    return total / (first.shape[1] * (height - WINDOW + 1) * (width - WINDOW + 1))

@@ -1,0 +1,28 @@
+"""Between floats and the 8-bit grid."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def round_straight_through(values: Tensor) -> Tensor:
+    """round(values), with the gradient of the identity."""
+    return values + (values.round() - values).detach()
+
+
+def to_bytes(photos: Tensor) -> list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
+    """Photos (N, 3, H, W) in [0, 1] to N arrays (H, W, 3) of uint8."""
+    levels = (photos.detach().clamp(0, 1) * 255).round().to(torch.uint8)
+    return list(levels.permute(0, 2, 3, 1).contiguous().numpy())
+
+
+def from_bytes(arrays: Sequence[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]) -> Tensor:
+    """Arrays (H, W, 3) of uint8 to photos (N, 3, H, W) in [0, 1]."""
+    return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous().float() / 255
