@@ -1,0 +1,20 @@
+"""Exposure: what a searcher finds. It compares photos, whoever protected them."""
+
+from recessive.exposure.audit import FIRST_RESULTS, Audit, EncoderAudit, Searcher, audit
+from recessive.exposure.expected_queries import ExpectedQueries, expected_queries
+from recessive.exposure.thresholds import Threshold, best_f1, best_precision, cosine_candidates, hamming_candidates
+
+__all__ = [
+    "FIRST_RESULTS",
+    "Audit",
+    "EncoderAudit",
+    "ExpectedQueries",
+    "Searcher",
+    "Threshold",
+    "audit",
+    "best_f1",
+    "best_precision",
+    "cosine_candidates",
+    "expected_queries",
+    "hamming_candidates",
+]

@@ -1,0 +1,16 @@
+"""Galleries: exact search among codes and descriptors, and the ranking figures beside them."""
+
+from recessive.galleries.dense import DenseGallery
+from recessive.galleries.gallery import Gallery, Hits
+from recessive.galleries.hamming import HammingGallery
+from recessive.galleries.ranking import RetrievalReport, average_precision, mean_average_precision
+
+__all__ = [
+    "DenseGallery",
+    "Gallery",
+    "HammingGallery",
+    "Hits",
+    "RetrievalReport",
+    "average_precision",
+    "mean_average_precision",
+]
