@@ -17,6 +17,10 @@ _SAME_AS = {"1": "L", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "YCbCr": "RGB",
 _SIXTEEN_BIT = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 
 
+class UnsupportedPixels(ValueError):  # noqa: N818 (never leaves this room)
+    """An intact image of a kind that is not a photo; the message says what to do."""
+
+
 @dataclass(frozen=True, eq=False)
 class Colours:
     """Pixels as the package wants them.
@@ -36,24 +40,23 @@ class Colours:
     notes: tuple[str, ...]
 
 
-def colours_of(image: Image.Image, icc: bytes | None, *, bits: int) -> Colours:
+def colours_of(image: Image.Image, icc: bytes | None, *, top: int) -> Colours:
     """Converts a decoded image of any photo mode to RGB.
 
-    Integer values v become v / (2^b - 1), with b = 8, or ``bits`` for grey images that Pillow keeps in 16 or 32
-    bits. CMYK goes through the file's profile to sRGB (perceptual intent), or without one through
-    R = (1 - C)(1 - K).
+    Integer values v become v / 255, or v / ``top`` in grey images that Pillow keeps in 16 or 32 bits. CMYK
+    goes through the file's profile to sRGB (perceptual intent), or without one through R = (1 - C)(1 - K).
 
     Args:
         image: decoded, upright.
         icc: the profile found in the file, or None.
-        bits: bits per channel of the file.
+        top: the value of white in grey images of more than 8 bits.
 
     Raises:
-        ValueError: the mode is not one of photos (LAB, floating point); the message says what to do.
+        UnsupportedPixels: the mode is not one of photos (LAB, floating point); the message says what to do.
     """
     notes: list[str] = []
     if image.mode in _SIXTEEN_BIT:
-        return _deep_grey(image, _fitting(icc, "L", notes), bits, notes)
+        return _deep_grey(image, _fitting(icc, "L", notes), top, notes)
     if image.mode == "CMYK":
         image, icc, note = _from_cmyk(image, icc)
         notes.append(note)
@@ -98,7 +101,7 @@ def _plain(image: Image.Image) -> Image.Image:
         mode = "LA" if mode in ("L", "LA") else "RGBA"
     if mode not in ("L", "LA", "RGB", "RGBA"):
         kind = "floating-point" if mode == "F" else mode
-        raise ValueError(f"holds {kind} pixels; save it as RGB with 8 or 16 bits a channel first")
+        raise UnsupportedPixels(f"holds {kind} pixels; save it as RGB with 8 or 16 bits a channel first")
     return image if image.mode == mode else image.convert(mode)
 
 
@@ -106,7 +109,9 @@ def _from_cmyk(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, byte
     if icc is not None and profile_fits(icc, "CMYK"):
         try:
             source = ImageCms.getOpenProfile(BytesIO(icc))
-            converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+            converted = ImageCms.profileToProfile(
+                image, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
+            )
         except (ImageCms.PyCMSError, OSError):
             pass  # a profile that only looks like one: as if there were none
         else:
@@ -115,23 +120,22 @@ def _from_cmyk(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, byte
     return image.convert("RGB"), srgb_profile(), "CMYK without a usable profile is converted to sRGB"
 
 
-def _deep_grey(image: Image.Image, icc: bytes | None, bits: int, notes: list[str]) -> Colours:
+def _deep_grey(image: Image.Image, icc: bytes | None, top: int, notes: list[str]) -> Colours:
     values = np.asarray(image)
-    notes.append(f"{bits} bits a channel are saved with 8")
-    if bits > 16 and values.max(initial=0) <= 0xFFFF:
-        bits = 16  # 16-bit data in wider integers, as many programs write it
+    if top > 0xFFFF and values.max(initial=0) <= 0xFFFF:
+        top = 0xFFFF  # 16-bit data in wider integers, as many programs write it
     if values.min(initial=0) < 0:
-        raise ValueError("holds negative pixels; save it with 8 or 16 bits a channel first")
+        raise UnsupportedPixels("holds negative pixels; save it with 8 or 16 bits a channel first")
     transparent = image.info.get("transparency")
     alpha = None
     if isinstance(transparent, int):
         alpha = torch.from_numpy((values != transparent).astype(np.float32))
-    pixels = _unit(values[..., None], 2**bits - 1).clamp_(max=1.0).repeat(3, 1, 1)
-    return Colours(pixels, alpha, True, icc, tuple(notes))
+    pixels = _unit(values[..., None], top).clamp_(max=1.0).repeat(3, 1, 1)
+    return Colours(pixels, alpha, grey=True, icc=icc, notes=tuple(notes))
 
 
 def _unit(values: NDArray[np.integer], top: int) -> Tensor:
-    """Returns ``(H, W, C)`` integers as float32 ``(C, H, W)``, divided by ``top``, without a larger copy between."""
+    """Returns ``(H, W, C)`` integers as float32 ``(C, H, W)``, divided by ``top``, with no copy between."""
     unit = np.empty((values.shape[2], *values.shape[:2]), np.float32)
     for channel, plane in enumerate(unit):
         np.divide(values[..., channel], np.float32(top), out=plane, casting="same_kind", dtype=np.float32)

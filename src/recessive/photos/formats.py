@@ -1,7 +1,8 @@
 """The file formats: their names, their suffixes, and how to tell one from its first bytes."""
 
+import os
 from pathlib import Path
-from typing import Literal, get_args
+from typing import IO, Literal, get_args
 
 Format = Literal["JPEG", "PNG", "WEBP", "TIFF", "HEIF", "AVIF"]
 
@@ -63,3 +64,14 @@ def format_of_content(header: bytes) -> Format | None:
         if brands & _HEIF_BRANDS:
             return "HEIF"
     return None
+
+
+def is_lossless_webp(file: IO[bytes]) -> bool:
+    """Tells whether the first picture in a WebP file is stored without loss."""
+    file.seek(12)
+    while len(chunk := file.read(8)) == 8:
+        if chunk[:4] in (b"VP8L", b"VP8 "):
+            return chunk[:4] == b"VP8L"
+        size = int.from_bytes(chunk[4:], "little")
+        file.seek(size + size % 2, os.SEEK_CUR)
+    return False

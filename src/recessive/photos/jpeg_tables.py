@@ -21,9 +21,10 @@ _CHROMINANCE = (
 def jpeg_quality(tables: Mapping[int, Sequence[int]]) -> int | None:
     """Estimates the quality setting of libjpeg, 1 to 100, from quantisation tables.
 
-    libjpeg scales the tables of ITU-T T.81 by s = 5000 / q below quality 50 and 200 - 2q from there on, in percent,
-    rounded and held within 1 to 255. The answer is the q whose tables are nearest in the sum of absolute
-    differences: exact for files of libjpeg, the nearest equivalent for cameras and programs with tables of their own.
+    libjpeg scales the tables of ITU-T T.81 by s = 5000 / q below quality 50 and 200 - 2q from there on, in
+    percent, rounded and held within 1 to 255. The answer is the q whose tables are nearest in the sum of
+    absolute differences: exact for files of libjpeg, the nearest equivalent for cameras and programs with
+    tables of their own.
 
     Args:
         tables: 64 entries each, row by row; table 0 is luminance, table 1 chrominance where there is one.

@@ -1,8 +1,8 @@
 """What travels with the pixels: camera data (EXIF), description (XMP), colour profile (ICC).
 
-A protected photo must not carry the unprotected one. EXIF thumbnails, maker notes (they hold previews, place names
-and offsets that break when moved), Photoshop resources and the pictures in XMP are therefore never kept: EXIF is
-rebuilt from the tags that describe the shot. Location is kept until saving, which decides.
+A protected photo must not carry the unprotected one. EXIF thumbnails, maker notes (they hold previews, place
+names and offsets that break when moved), Photoshop resources and the pictures in XMP are therefore never
+kept: EXIF is rebuilt from the tags that describe the shot. Location is kept until saving, which decides.
 """
 
 import struct
@@ -12,12 +12,22 @@ from typing import Any
 from PIL import ExifTags, Image
 
 _DESCRIPTION_TAGS = (
-    *(0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x013C, 0x8298),  # texts: maker, model, date, copyright...
+    *(
+        0x010E,
+        0x010F,
+        0x0110,
+        0x0131,
+        0x0132,
+        0x013B,
+        0x013C,
+        0x8298,
+    ),  # texts: maker, model, date, copyright...
     *(0x011A, 0x011B, 0x0128),  # resolution
     *(0x4746, 0x4749),  # rating
     *range(0x9C9B, 0x9CA0),  # Windows: title, comment, author, keywords, subject
 )
-# The shot: exposure, lens, times, colour space. Their numbers leave out embedded profiles and Photoshop resources.
+# The shot: exposure, lens, times, colour space. Their numbers leave out embedded profiles and Photoshop
+# resources.
 _SHOT_TAGS = {0x829A, 0x829D, *range(0x8822, 0x8840), *range(0x9000, 0x9500), *range(0xA000, 0xA600)}
 _MAKER_NOTE, _WIDTH, _HEIGHT = 0x927C, 0xA002, 0xA003
 _ORIENTATION = 0x0112
@@ -25,11 +35,31 @@ _TURNED = range(2, 9)
 
 _XMP_PICTURES = ("thumbnail", "gimg", "gimage:", "gdepth:", "gcamera:", "gcontainer:", "container:")
 _XMP_ORIENTATION = "tiff:orientation"  # the pixels are turned already
-_XMP_PLACES = ("gps", "location", ":city", ":country", ":state", ":province", "region", "latitude", "longitude", "geo:")
+_XMP_PLACES = (
+    "gps",
+    "location",
+    ":city",
+    ":country",
+    ":state",
+    ":province",
+    "region",
+    "latitude",
+    "longitude",
+    "geo:",
+)
 # A JPEG segment holds 65,533 bytes; EXIF and XMP larger than this hold more than text.
 _MOST_BYTES = 60_000
 
-EXIF_ERRORS = (OSError, SyntaxError, ValueError, TypeError, KeyError, OverflowError, struct.error, AttributeError)
+EXIF_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    KeyError,
+    OverflowError,
+    struct.error,
+    AttributeError,
+)
 """What Pillow raises on broken EXIF data, beside the warnings it issues."""
 
 
@@ -48,7 +78,7 @@ class Metadata:
     icc: bytes | None = None
 
     def without_location(self) -> "Metadata":
-        """Returns the same metadata without the GPS block, and without the XMP packet if that names a place."""
+        """Returns the same without the GPS block, and without the XMP packet if that names a place."""
         exif = self.exif
         if exif is not None:
             parsed = Image.Exif()
@@ -85,7 +115,7 @@ def kept_exif(exif: Image.Exif, size: tuple[int, int]) -> bytes | None:
 
 
 def kept_xmp(info: dict[Any, Any]) -> bytes | None:
-    """Returns the XMP packet among Pillow's ``info`` unless it holds pictures, an orientation, or no UTF-8 text."""
+    """Returns the XMP packet in Pillow's ``info`` unless it holds pictures, an orientation or no UTF-8."""
     packet = info.get("xmp") or info.get("XML:com.adobe.xmp")
     if isinstance(packet, str):
         packet = packet.encode("utf-8", "replace")

@@ -1,0 +1,26 @@
+"""Photos: read and save them with their colours and camera data; the only room that knows file formats."""
+
+from recessive.photos.encode import OutputSettings, encode_photo, output_settings
+from recessive.photos.errors import PhotoError
+from recessive.photos.formats import SUFFIXES, Format, format_named, format_of_path
+from recessive.photos.metadata import Metadata
+from recessive.photos.photo import Photo
+from recessive.photos.read import MAX_PIXELS, decode_photo, read_photo
+from recessive.photos.save import save_photo
+
+__all__ = [
+    "MAX_PIXELS",
+    "SUFFIXES",
+    "Format",
+    "Metadata",
+    "OutputSettings",
+    "Photo",
+    "PhotoError",
+    "decode_photo",
+    "encode_photo",
+    "format_named",
+    "format_of_path",
+    "output_settings",
+    "read_photo",
+    "save_photo",
+]

@@ -1,0 +1,252 @@
+"""Photos from files and from bytes."""
+
+import struct
+import threading
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from typing import IO
+
+from PIL import Image, ImageFile, UnidentifiedImageError, features
+
+from recessive.photos.colour import colours_of
+from recessive.photos.errors import PhotoError
+from recessive.photos.formats import (
+    HEADER,
+    SUPPORTED,
+    Format,
+    format_of_content,
+    format_of_path,
+    is_lossless_webp,
+)
+from recessive.photos.heif import heif_library
+from recessive.photos.jpeg_tables import jpeg_quality
+from recessive.photos.metadata import EXIF_ERRORS, Metadata, kept_exif, kept_xmp, orientation_of
+from recessive.photos.photo import Photo
+
+MAX_PIXELS = 100_000_000
+"""Photos of more pixels than this are refused unless asked for."""
+
+_BYTES_PER_PIXEL = 8  # RGBA with 16 bits a channel, uncompressed: no photo needs more
+_SPARE_BYTES = 64 << 20  # for previews and metadata
+
+# What Pillow and pillow-heif raise on broken files, found by flipping bytes in files of every format.
+_BROKEN = (
+    *(
+        OSError,
+        EOFError,
+        SyntaxError,
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        OverflowError,
+        AttributeError,
+    ),
+    *(RuntimeError, AssertionError, MemoryError, struct.error, zlib.error),
+)
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+_TIFF_SUBFILE_TYPE, _TIFF_BITS, _TIFF_COMPRESSION, _TIFF_SAMPLE_FORMAT, _DNG_VERSION = (
+    254,
+    258,
+    259,
+    339,
+    50706,
+)
+_TIFF_LOSSY = {6, 7, 34676, 34892, 50001}  # JPEG old and new, SGI LogLuv, lossy DNG, WebP
+
+# Pillow reports oddities through `warnings`, whose filters belong to the whole process: one reader at a time.
+_WARNINGS_LOCK = threading.Lock()
+
+
+def read_photo(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> Photo:
+    """Reads a photo: JPEG, PNG, WebP, TIFF, AVIF, and HEIC when pillow-heif is installed.
+
+    The content decides about the format; a name that says otherwise is noted. EXIF orientation is applied. Of
+    a file with several pictures (phone JPEG with a gain map, HEIC, pages of a TIFF) the main or first one is
+    read and the fact noted; animations are refused.
+
+    Args:
+        path: the file.
+        max_pixels: largest width x height, checked before anything is decoded. Pillow's own limit
+            (``2 * PIL.Image.MAX_IMAGE_PIXELS``, 179 megapixels) holds as well.
+
+    Raises:
+        PhotoError: there is no such file, it cannot be opened, or it is not an intact photo of that size.
+    """
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise PhotoError(path, "is a folder; name the photos in it")
+        if path.exists() and not path.is_file():
+            raise PhotoError(path, "is not a regular file")
+        with path.open("rb") as file:
+            if path.stat().st_size > max_pixels * _BYTES_PER_PIXEL + _SPARE_BYTES:
+                raise PhotoError(path, f"is larger than any photo of {_megapixels(max_pixels)} can be")
+            return _decode(file, path, max_pixels)
+    except FileNotFoundError:
+        raise PhotoError(path, "does not exist") from None
+    except PermissionError:
+        raise PhotoError(path, "may not be read; check its permissions") from None
+    except OSError as error:
+        raise PhotoError(path, f"cannot be read: {error.strerror or error}") from error
+    except ValueError as error:  # a null character in the name
+        raise PhotoError(path, f"is not a file name: {error}") from error
+
+
+def decode_photo(data: bytes, path: Path | str = "photo", *, max_pixels: int = MAX_PIXELS) -> Photo:
+    """Reads a photo from the bytes of its file, exactly as `read_photo` does.
+
+    Args:
+        data: the content of the file.
+        path: the name to give it in `Photo.path` and in errors.
+        max_pixels: as for `read_photo`.
+
+    Raises:
+        PhotoError: this is not an intact photo of that size.
+    """
+    return _decode(BytesIO(data), Path(path), max_pixels)
+
+
+def _decode(file: IO[bytes], path: Path, max_pixels: int) -> Photo:
+    header = file.read(HEADER)
+    if not header:
+        raise PhotoError(path, "is empty")
+    format_ = format_of_content(header)
+    if format_ is None:
+        raise PhotoError(path, f"is not a photo in a format that can be read ({SUPPORTED})")
+    with _pillow_warnings() as warned:
+        try:
+            image = _open(file, path, format_)
+            if image.width * image.height > max_pixels:
+                size = f"{image.width} x {image.height} pixels, more than {_megapixels(max_pixels)}"
+                raise PhotoError(path, f"has {size}; scale it down first")
+            notes = [*_naming(path, format_), *_pictures(image, path, format_)]
+            photo = _photo(image, path, format_, notes, lossless=_is_lossless(image, file, format_))
+        except Image.DecompressionBombError:
+            limit = _megapixels(2 * (Image.MAX_IMAGE_PIXELS or 0))
+            raise PhotoError(path, f"has more than {limit}; scale it down first") from None
+        except UnidentifiedImageError:
+            raise PhotoError(path, f"is damaged, or a kind of {format_} that cannot be read") from None
+        except MemoryError:
+            raise PhotoError(path, "needs more memory than there is; scale it down first") from None
+        except _BROKEN as error:
+            raise PhotoError(path, f"is damaged or cut short ({format_}: {error})") from error
+    said = dict.fromkeys(f"the {format_} reader says: {' '.join(str(w.message).split())}" for w in warned)
+    return replace(photo, notes=(*photo.notes, *said))
+
+
+def _open(file: IO[bytes], path: Path, format_: Format) -> ImageFile.ImageFile:
+    """Returns Pillow's image with its size known and nothing decoded."""
+    file.seek(0)
+    if format_ == "HEIF":
+        image: ImageFile.ImageFile = heif_library(path).HeifImageFile(file)
+        return image
+    if format_ == "AVIF" and not features.check("avif"):
+        raise PhotoError(
+            path, "is an AVIF photo, which this build of Pillow cannot read; install Pillow from PyPI"
+        )
+    return Image.open(file, formats=("JPEG", "MPO") if format_ == "JPEG" else (format_,))
+
+
+def _naming(path: Path, format_: Format) -> Iterator[str]:
+    named = format_of_path(path)
+    if named not in (None, format_):
+        yield f"the name says {named}, the content is {format_}"
+
+
+def _pictures(image: ImageFile.ImageFile, path: Path, format_: Format) -> Iterator[str]:
+    """Refuses animations and camera raw files, and notes pictures that are left behind."""
+    tags = getattr(image, "tag_v2", {})
+    if _DNG_VERSION in tags or tags.get(_TIFF_SUBFILE_TYPE, 0) & 1:
+        # Their first page is a small preview.
+        raise PhotoError(path, "is a camera raw file; export it as JPEG or TIFF first")
+    if not getattr(image, "is_animated", False):
+        return
+    if format_ in ("PNG", "WEBP", "AVIF"):
+        raise PhotoError(path, "is an animation; save one frame of it as a photo")
+    yield f"only the {'first page' if format_ == 'TIFF' else 'main picture'} of the file is kept"
+
+
+def _photo(
+    image: ImageFile.ImageFile, path: Path, format_: Format, notes: list[str], *, lossless: bool
+) -> Photo:
+    """Decodes."""
+    bits, top = _depth(image)
+    if bits > 8:
+        notes.append(f"{bits} bits a channel are saved with 8")
+    tables = getattr(image, "quantization", None)
+    image.load()
+    upright, exif = _upright(image, notes)
+    icc = image.info.get("icc_profile") or None
+    colours = colours_of(upright, icc, top=top)
+    return Photo(
+        path=path,
+        pixels=colours.pixels,
+        alpha=colours.alpha,
+        grey=colours.grey,
+        format=format_,
+        lossless=lossless,
+        jpeg_quality=jpeg_quality(tables) if tables and format_ == "JPEG" else None,
+        notes=(*notes, *colours.notes),
+        metadata=Metadata(exif, kept_xmp(image.info), colours.icc),
+    )
+
+
+def _upright(image: Image.Image, notes: list[str]) -> tuple[Image.Image, bytes | None]:
+    """Returns the image turned as its EXIF data says, and the EXIF data to keep."""
+    upright = image
+    try:
+        exif = image.getexif()
+        turn = _TURNS.get(orientation_of(exif))
+        if turn is not None:
+            upright = image.transpose(turn)
+        return upright, kept_exif(exif, upright.size)
+    except EXIF_ERRORS:
+        notes.append("the camera data (EXIF) is damaged and not kept")
+        return upright, None
+
+
+def _depth(image: ImageFile.ImageFile) -> tuple[int, int]:
+    """Returns the bits per channel of the file, and the value of white in grey images deeper than 8 bits."""
+    tags = getattr(image, "tag_v2", None)
+    if tags is not None:
+        bits = max(tags.get(_TIFF_BITS, (1,)))
+        signed = 2 in tags.get(_TIFF_SAMPLE_FORMAT, ())
+        return bits, 2 ** (bits - signed) - 1
+    if image.format == "HEIF":
+        return image.info.get("bit_depth", 8), 0xFFFF
+    return (16 if image.tile and ";16" in str(image.tile[0][3]) else 8), 0xFFFF
+
+
+def _is_lossless(image: ImageFile.ImageFile, file: IO[bytes], format_: Format) -> bool:
+    if format_ == "TIFF":
+        return getattr(image, "tag_v2", {}).get(_TIFF_COMPRESSION, 1) not in _TIFF_LOSSY
+    return format_ == "PNG" or (format_ == "WEBP" and is_lossless_webp(file))
+
+
+@contextmanager
+def _pillow_warnings() -> Iterator[list[warnings.WarningMessage]]:
+    """Collects what Pillow warns of; sizes are left out, since `_decode` has its own limit."""
+    with _WARNINGS_LOCK, warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        yield warned
+
+
+def _megapixels(pixels: int) -> str:
+    return f"{pixels / 1e6:.4g} megapixels"

@@ -1,0 +1,80 @@
+"""TIFF files with deflate and camera data together.
+
+Pillow writes compressed TIFF through libtiff, which cannot take the EXIF and GPS directories; its own writer
+takes them but does not compress. So the directory is Pillow's and the strips are ours.
+"""
+
+import zlib
+from io import BytesIO
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
+from PIL.TiffTags import LONG
+
+_WIDTH, _LENGTH, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
+_STRIP_OFFSETS, _SAMPLES, _ROWS_PER_STRIP, _STRIP_BYTES, _PREDICTOR = 273, 277, 278, 279, 317
+_EXTRA_SAMPLES, _XMP, _ICC = 338, 700, 34675
+_DIRECTORIES = (34665, 34853)  # EXIF, GPS
+_DEFLATE, _HORIZONTAL_DIFFERENCES, _UNASSOCIATED_ALPHA = 8, 2, 2
+_GREY, _RGB = 1, 2
+_STRIP = 1 << 18  # bytes of pixels in a strip, before compression
+
+
+def write_tiff(
+    out: BytesIO, planes: NDArray[np.uint8], exif: bytes | None, xmp: bytes | None, icc: bytes | None
+) -> None:
+    """Writes a little-endian TIFF 6.0 file, compressed by deflate over horizontal differences.
+
+    Args:
+        out: where to, from position 0.
+        planes: ``(H, W, C)``: grey, grey and alpha, RGB, or RGB and alpha for C = 1 to 4.
+        exif: EXIF data to spread over the TIFF's own directories.
+        xmp: XMP packet.
+        icc: colour profile.
+    """
+    height, width, samples = planes.shape
+    rows = max(1, _STRIP // (width * samples))
+    strips = [zlib.compress(_differences(planes[top : top + rows])) for top in range(0, height, rows)]
+    sizes = [len(strip) for strip in strips]
+
+    directory = ImageFileDirectory_v2()
+    for tag, value in _exif_tags(exif).items():
+        directory[tag] = value
+    directory[_WIDTH], directory[_LENGTH] = width, height
+    directory[_BITS] = (8,) * samples
+    directory[_COMPRESSION] = _DEFLATE
+    directory[_PREDICTOR] = _HORIZONTAL_DIFFERENCES
+    directory[_PHOTOMETRIC] = _GREY if samples < 3 else _RGB
+    directory[_SAMPLES] = samples
+    if samples in (2, 4):
+        directory[_EXTRA_SAMPLES] = _UNASSOCIATED_ALPHA
+    directory[_ROWS_PER_STRIP] = rows
+    for tag in (_STRIP_OFFSETS, _STRIP_BYTES):
+        directory.tagtype[tag] = LONG
+    directory[_STRIP_BYTES] = tuple(sizes)
+    # Counted from the end of the directory; its writer adds where that is.
+    directory[_STRIP_OFFSETS] = tuple(accumulate(sizes[:-1], initial=0))
+    for tag, data in ((_XMP, xmp), (_ICC, icc)):
+        if data is not None:
+            directory[tag] = data
+    directory.save(out)
+    for strip in strips:
+        out.write(strip)
+
+
+def _differences(strip: NDArray[np.uint8]) -> bytes:
+    """Returns each sample minus its left neighbour, modulo 256."""
+    differences = strip.copy()
+    differences[:, 1:] -= strip[:, :-1]
+    return differences.tobytes()
+
+
+def _exif_tags(exif: bytes | None) -> dict[int, Any]:
+    parsed = Image.Exif()
+    if exif is not None:
+        parsed.load(exif)
+    return {tag: parsed.get_ifd(tag) if tag in _DIRECTORIES else parsed[tag] for tag in parsed}
