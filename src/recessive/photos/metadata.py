@@ -5,7 +5,6 @@ names and offsets that break when moved), Photoshop resources and the pictures i
 kept: EXIF is rebuilt from the tags that describe the shot. Location is kept until saving, which decides.
 """
 
-import struct
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,18 +49,6 @@ _XMP_PLACES = (
 # A JPEG segment holds 65,533 bytes; EXIF and XMP larger than this hold more than text.
 _MOST_BYTES = 60_000
 
-EXIF_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    KeyError,
-    OverflowError,
-    struct.error,
-    AttributeError,
-)
-"""What Pillow raises on broken EXIF data, beside the warnings it issues."""
-
 
 @dataclass(frozen=True)
 class Metadata:
@@ -98,7 +85,7 @@ def kept_exif(exif: Image.Exif, size: tuple[int, int]) -> bytes | None:
     """Returns the EXIF data to carry for a photo that is now ``size`` (width, height) and upright.
 
     Raises:
-        EXIF_ERRORS: the data is broken.
+        DECODER_ERRORS: the data is broken.
         ValueError: it is larger than a JPEG file can hold.
     """
     kept = _rebuilt(exif, keep_location=True)

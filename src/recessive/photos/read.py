@@ -1,11 +1,6 @@
 """Photos from files and from bytes."""
 
-import struct
-import threading
-import warnings
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -13,7 +8,8 @@ from typing import IO
 
 from PIL import Image, ImageFile, UnidentifiedImageError, features
 
-from recessive.photos.colour import colours_of
+from recessive.photos.colour import UnsupportedPixels, colours_of
+from recessive.photos.decoders import DECODER_ERRORS, decoder_warnings
 from recessive.photos.errors import PhotoError
 from recessive.photos.formats import (
     HEADER,
@@ -25,7 +21,7 @@ from recessive.photos.formats import (
 )
 from recessive.photos.heif import heif_library
 from recessive.photos.jpeg_tables import jpeg_quality
-from recessive.photos.metadata import EXIF_ERRORS, Metadata, kept_exif, kept_xmp, orientation_of
+from recessive.photos.metadata import Metadata, kept_exif, kept_xmp, orientation_of
 from recessive.photos.photo import Photo
 
 MAX_PIXELS = 100_000_000
@@ -33,22 +29,6 @@ MAX_PIXELS = 100_000_000
 
 _BYTES_PER_PIXEL = 8  # RGBA with 16 bits a channel, uncompressed: no photo needs more
 _SPARE_BYTES = 64 << 20  # for previews and metadata
-
-# What Pillow and pillow-heif raise on broken files, found by flipping bytes in files of every format.
-_BROKEN = (
-    *(
-        OSError,
-        EOFError,
-        SyntaxError,
-        ValueError,
-        TypeError,
-        KeyError,
-        IndexError,
-        OverflowError,
-        AttributeError,
-    ),
-    *(RuntimeError, AssertionError, MemoryError, struct.error, zlib.error),
-)
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -60,17 +40,9 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 
-_TIFF_SUBFILE_TYPE, _TIFF_BITS, _TIFF_COMPRESSION, _TIFF_SAMPLE_FORMAT, _DNG_VERSION = (
-    254,
-    258,
-    259,
-    339,
-    50706,
-)
+_TIFF_SUBFILE_TYPE, _TIFF_BITS, _TIFF_COMPRESSION = 254, 258, 259
+_TIFF_SAMPLE_FORMAT, _DNG_VERSION = 339, 50706
 _TIFF_LOSSY = {6, 7, 34676, 34892, 50001}  # JPEG old and new, SGI LogLuv, lossy DNG, WebP
-
-# Pillow reports oddities through `warnings`, whose filters belong to the whole process: one reader at a time.
-_WARNINGS_LOCK = threading.Lock()
 
 
 def read_photo(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> Photo:
@@ -129,7 +101,7 @@ def _decode(file: IO[bytes], path: Path, max_pixels: int) -> Photo:
     format_ = format_of_content(header)
     if format_ is None:
         raise PhotoError(path, f"is not a photo in a format that can be read ({SUPPORTED})")
-    with _pillow_warnings() as warned:
+    with decoder_warnings(quiet=format_ == "TIFF") as warned:
         try:
             image = _open(file, path, format_)
             if image.width * image.height > max_pixels:
@@ -142,9 +114,11 @@ def _decode(file: IO[bytes], path: Path, max_pixels: int) -> Photo:
             raise PhotoError(path, f"has more than {limit}; scale it down first") from None
         except UnidentifiedImageError:
             raise PhotoError(path, f"is damaged, or a kind of {format_} that cannot be read") from None
+        except UnsupportedPixels as error:
+            raise PhotoError(path, str(error)) from None
         except MemoryError:
             raise PhotoError(path, "needs more memory than there is; scale it down first") from None
-        except _BROKEN as error:
+        except DECODER_ERRORS as error:
             raise PhotoError(path, f"is damaged or cut short ({format_}: {error})") from error
     said = dict.fromkeys(f"the {format_} reader says: {' '.join(str(w.message).split())}" for w in warned)
     return replace(photo, notes=(*photo.notes, *said))
@@ -160,7 +134,7 @@ def _open(file: IO[bytes], path: Path, format_: Format) -> ImageFile.ImageFile:
         raise PhotoError(
             path, "is an AVIF photo, which this build of Pillow cannot read; install Pillow from PyPI"
         )
-    return Image.open(file, formats=("JPEG", "MPO") if format_ == "JPEG" else (format_,))
+    return Image.open(file, formats=(format_,))
 
 
 def _naming(path: Path, format_: Format) -> Iterator[str]:
@@ -216,7 +190,7 @@ def _upright(image: Image.Image, notes: list[str]) -> tuple[Image.Image, bytes |
         if turn is not None:
             upright = image.transpose(turn)
         return upright, kept_exif(exif, upright.size)
-    except EXIF_ERRORS:
+    except DECODER_ERRORS:
         notes.append("the camera data (EXIF) is damaged and not kept")
         return upright, None
 
@@ -237,15 +211,6 @@ def _is_lossless(image: ImageFile.ImageFile, file: IO[bytes], format_: Format) -
     if format_ == "TIFF":
         return getattr(image, "tag_v2", {}).get(_TIFF_COMPRESSION, 1) not in _TIFF_LOSSY
     return format_ == "PNG" or (format_ == "WEBP" and is_lossless_webp(file))
-
-
-@contextmanager
-def _pillow_warnings() -> Iterator[list[warnings.WarningMessage]]:
-    """Collects what Pillow warns of; sizes are left out, since `_decode` has its own limit."""
-    with _WARNINGS_LOCK, warnings.catch_warnings(record=True) as warned:
-        warnings.simplefilter("always")
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        yield warned
 
 
 def _megapixels(pixels: int) -> str:
