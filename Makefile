@@ -27,7 +27,7 @@ check: .venv/ready-dev
 
 clean:
 	rm -rf .venv .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
-	find src tests scripts benchmarks -type d -name __pycache__ -prune -exec rm -rf {} +
+	find $(wildcard src tests scripts benchmarks) -type d -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamps are newer than pyproject.toml when nothing is to be done.
 .venv/created:
