@@ -41,7 +41,9 @@ _TURNS = {
 }
 
 _TIFF_SUBFILE_TYPE, _TIFF_BITS, _TIFF_COMPRESSION = 254, 258, 259
-_TIFF_SAMPLE_FORMAT, _DNG_VERSION = 339, 50706
+_TIFF_PHOTOMETRIC, _TIFF_SAMPLE_FORMAT, _DNG_VERSION = 262, 339, 50706
+_WHITE_IS_ZERO = 0
+_EMPTY_EXIF = 20  # bytes: the headers alone
 _TIFF_LOSSY = {6, 7, 34676, 34892, 50001}  # JPEG old and new, SGI LogLuv, lossy DNG, WebP
 
 
@@ -168,6 +170,8 @@ def _photo(
     upright, exif = _upright(image, notes)
     icc = image.info.get("icc_profile") or None
     colours = colours_of(upright, icc, top=top)
+    if image.mode.startswith("I") and getattr(image, "tag_v2", {}).get(_TIFF_PHOTOMETRIC) == _WHITE_IS_ZERO:
+        colours.pixels.neg_().add_(1)  # Pillow does that for 8 bits only
     return Photo(
         path=path,
         pixels=colours.pixels,
@@ -186,6 +190,8 @@ def _upright(image: Image.Image, notes: list[str]) -> tuple[Image.Image, bytes |
     upright = image
     try:
         exif = image.getexif()
+        if not len(exif) and len(image.info.get("exif", b"")) > _EMPTY_EXIF:
+            raise ValueError  # noqa: TRY301 (Pillow has met the damage before, and kept it to itself)
         turn = _TURNS.get(orientation_of(exif))
         if turn is not None:
             upright = image.transpose(turn)

@@ -21,6 +21,7 @@ _EXTRA_SAMPLES, _XMP, _ICC = 338, 700, 34675
 _DIRECTORIES = (34665, 34853)  # EXIF, GPS
 _DEFLATE, _HORIZONTAL_DIFFERENCES, _UNASSOCIATED_ALPHA = 8, 2, 2
 _GREY, _RGB = 1, 2
+_LEVEL = 4  # a quarter of the time of the default, for files 5% larger
 _STRIP = 1 << 18  # bytes of pixels in a strip, before compression
 
 
@@ -38,7 +39,7 @@ def write_tiff(
     """
     height, width, samples = planes.shape
     rows = max(1, _STRIP // (width * samples))
-    strips = [zlib.compress(_differences(planes[top : top + rows])) for top in range(0, height, rows)]
+    strips = [zlib.compress(_differences(planes[top : top + rows]), _LEVEL) for top in range(0, height, rows)]
     sizes = [len(strip) for strip in strips]
 
     directory = ImageFileDirectory_v2()
