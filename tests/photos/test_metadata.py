@@ -135,6 +135,14 @@ def test_oversized_exif_is_left_out(scene, as_file, camera_exif):
     assert photo.pixels.shape == (3, 32, 24)  # turned all the same
 
 
+def test_exif_with_nothing_to_keep_is_left_out(scene, as_file):
+    exif = Image.Exif()
+    exif[0x8649] = b"Photoshop resources, with a thumbnail"
+    photo = decode_photo(as_file(scene, "JPEG", exif=exif))
+    assert photo.metadata.exif is None
+    assert photo.notes == ()
+
+
 def test_adobe_rgb_mark_of_cameras_is_kept(scene, as_file, camera_exif):
     camera_exif.get_ifd(SHOT)[0xA005] = {1: "R03"}
     photo = decode_photo(as_file(scene, "JPEG", exif=camera_exif))

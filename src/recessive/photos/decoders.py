@@ -26,7 +26,7 @@ def decoder_warnings(*, quiet: bool) -> Iterator[list[warnings.WarningMessage]]:
     """Collects what Pillow warns of, but for the number of pixels, which the reader limits itself.
 
     Args:
-        quiet: drop what is written to standard error meanwhile: libtiff tells about broken files there.
+        quiet: drop what is written to standard error meanwhile, as libtiff and dav1d do about broken files.
     """
     with _LOCK, warnings.catch_warnings(record=True) as collected, ExitStack() as stack:
         warnings.simplefilter("always")

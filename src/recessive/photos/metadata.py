@@ -125,14 +125,15 @@ def _rebuilt(exif: Image.Exif, *, keep_location: bool) -> Image.Exif:
     for tag in (*_DESCRIPTION_TAGS, _ORIENTATION):
         if tag in exif:
             kept[tag] = exif[tag]
+    found = exif.get_ifd(ExifTags.IFD.Exif)
     shot = {
         tag: value
-        for tag, value in exif.get_ifd(ExifTags.IFD.Exif).items()
+        for tag, value in found.items()
         if tag in _SHOT_TAGS and tag not in (_MAKER_NOTE, ExifTags.IFD.GPSInfo, ExifTags.IFD.Interop)
     }
     # The interoperability block is what marks Adobe RGB in camera files without a profile.
-    if interoperability := exif.get_ifd(ExifTags.IFD.Interop):
-        shot[ExifTags.IFD.Interop] = dict(interoperability)
+    if ExifTags.IFD.Interop in found:
+        shot[ExifTags.IFD.Interop] = dict(exif.get_ifd(ExifTags.IFD.Interop))
     if shot:
         kept.get_ifd(ExifTags.IFD.Exif).update(shot)
     if keep_location and (place := exif.get_ifd(ExifTags.IFD.GPSInfo)):

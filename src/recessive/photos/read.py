@@ -43,6 +43,7 @@ _TURNS = {
 _TIFF_SUBFILE_TYPE, _TIFF_BITS, _TIFF_COMPRESSION = 254, 258, 259
 _TIFF_PHOTOMETRIC, _TIFF_SAMPLE_FORMAT, _DNG_VERSION = 262, 339, 50706
 _WHITE_IS_ZERO = 0
+_TALKATIVE = ("TIFF", "AVIF", "HEIF")  # their decoders write about broken files to standard error
 _EMPTY_EXIF = 20  # bytes: the headers alone
 _TIFF_LOSSY = {6, 7, 34676, 34892, 50001}  # JPEG old and new, SGI LogLuv, lossy DNG, WebP
 
@@ -103,7 +104,7 @@ def _decode(file: IO[bytes], path: Path, max_pixels: int) -> Photo:
     format_ = format_of_content(header)
     if format_ is None:
         raise PhotoError(path, f"is not a photo in a format that can be read ({SUPPORTED})")
-    with decoder_warnings(quiet=format_ == "TIFF") as warned:
+    with decoder_warnings(quiet=format_ in _TALKATIVE) as warned:
         try:
             image = _open(file, path, format_)
             if image.width * image.height > max_pixels:
@@ -161,7 +162,7 @@ def _pictures(image: ImageFile.ImageFile, path: Path, format_: Format) -> Iterat
 def _photo(
     image: ImageFile.ImageFile, path: Path, format_: Format, notes: list[str], *, lossless: bool
 ) -> Photo:
-    """Decodes."""
+    """Decodes the pixels and everything that is kept with them."""
     bits, top = _depth(image)
     if bits > 8:
         notes.append(f"{bits} bits a channel are saved with 8")
@@ -191,7 +192,7 @@ def _upright(image: Image.Image, notes: list[str]) -> tuple[Image.Image, bytes |
     try:
         exif = image.getexif()
         if not len(exif) and len(image.info.get("exif", b"")) > _EMPTY_EXIF:
-            raise ValueError  # noqa: TRY301 (Pillow has met the damage before, and kept it to itself)
+            raise ValueError  # Pillow has met the damage before, and kept it to itself
         turn = _TURNS.get(orientation_of(exif))
         if turn is not None:
             upright = image.transpose(turn)
