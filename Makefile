@@ -13,7 +13,7 @@ help:
 	@echo "make check   lint, then test"
 	@echo "make clean   delete .venv and the tools' caches, nothing else"
 
-demo: .venv/ready-demo
+demo: .venv/ready-all
 	@.venv/bin/python scripts/demo.py --out demo
 
 test: .venv/ready-test

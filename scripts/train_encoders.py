@@ -1,13 +1,14 @@
 """Train the bundled encoders and index the reference gallery.
 
     python scripts/train_encoders.py views    --data DIR --teacher FILE --work DIR
-    python scripts/train_encoders.py train    --work DIR --network convolutional
-    python scripts/train_encoders.py bundle   --work DIR --data DIR
+    python scripts/train_encoders.py train    --work DIR --network conv
+    python scripts/train_encoders.py bundle   --work DIR --data DIR [--figures FILE]
 
-`--data` is the unpacked `photos-train` folder, `train/<class>/<photo>.jpg`. `views` draws the training views once
+`--data` is the unpacked folder `train` of the training photos, `<class>/<photo>.jpg`. `views` draws the training views once
 and asks the teacher (MobileNetV2-GeM) about each; `train` fits one network to the teacher's descriptors and to the
-labels, and goes on from its last checkpoint when it was stopped; `bundle` writes the float16 weights, model cards
-and reference gallery into the package. Seeds are fixed; `benchmarks/photos_instances.py` measures the outcome.
+labels, and goes on from its last checkpoint when it was stopped; `bundle` fits the two heads that the encoders are
+used with, and writes float16 weights, model cards and the reference gallery into the package. Seeds are fixed.
+`benchmarks/photos_instances.py --json` measures the outcome; its output is the `--figures` that go into the cards.
 """
 
 from __future__ import annotations
@@ -25,14 +26,18 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from recessive.encoders.bundled import BUNDLE, DESCRIPTOR_DIM, NETWORKS, BundledNetwork
+from recessive.codes import hamming, pack, sign
+from recessive.encoders import DescriptorHead, HashLayer, Trunk
+from recessive.encoders.bundled import BITS, BUNDLE, EARLY_DIM, LAST_DIM, NETWORKS, BundledNetwork
 from recessive.encoders.pretrained import mobilenet_v2
+from recessive.exposure import best_f1, cosine_candidates, hamming_candidates
 
 SEED = 0
 SIDE = 128
 VIEWS = 4
 HELD_OUT_A_CLASS = 50
-GALLERY = 4000
+GALLERY = 5000
+ROUNDS = 50
 
 
 def photo_files(data: Path) -> tuple[list[Path], np.ndarray]:
@@ -90,15 +95,35 @@ def draw_views(arguments: argparse.Namespace) -> None:
     answers.flush()
 
 
-def whitening(answers: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean (1280,) and map (1280, D) of a PCA that evens out half of each axis' log-variance.
+def whitening(features: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    """Mean (C,) and map (C, dim) of a PCA that evens out half of each axis' log-variance.
 
-    t = L2(Vᵀ(g − mean) · λ^(−1/4)): the teacher's leading axes are shared by all photos and drown the rest.
+    t = L2(Vᵀ(g − mean) · λ^(−1/4)): the leading axes are shared by all photos and drown the rest.
     """
-    mean = answers.mean(0)
-    values, vectors = torch.linalg.eigh(torch.cov((answers - mean).T))
-    values, vectors = values[-DESCRIPTOR_DIM:], vectors[:, -DESCRIPTOR_DIM:]
-    return mean, vectors * values.clamp(min=1e-8) ** -0.25
+    mean = features.mean(0)
+    values, vectors = torch.linalg.eigh(torch.cov((features - mean).T))
+    return mean, (vectors * values.clamp(min=1e-8) ** -0.25)[:, -dim:]
+
+
+def open_photo(file: Path) -> Tensor:
+    """A photo (1, 3, H, W) in [0, 1]."""
+    return torch.from_numpy(np.array(Image.open(file).convert("RGB"))).permute(2, 0, 1)[None] / 255
+
+
+class Student(nn.Module):
+    """A trunk with the two heads that it is trained through, both on the last feature map."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        backbone = NETWORKS[name]()
+        self.trunk = Trunk(backbone, SIDE)
+        self.descriptor = DescriptorHead(backbone.channels, LAST_DIM)
+        self.code = HashLayer(backbone.channels, BITS)
+
+    def forward(self, photos: Tensor) -> tuple[Tensor, Tensor]:
+        """Photos (N, 3, H, W) to descriptors (N, LAST_DIM) and logits (N, BITS)."""
+        last = self.trunk(photos)[1]
+        return self.descriptor(last), self.code(last)
 
 
 def retrieval_map(outputs: Tensor, labels: Tensor) -> float:
@@ -121,7 +146,7 @@ class Losses(nn.Module):
 
     def __init__(self, classes: int, bits: int) -> None:
         super().__init__()
-        self.of_descriptor = nn.Parameter(torch.randn(classes, DESCRIPTOR_DIM))
+        self.of_descriptor = nn.Parameter(torch.randn(classes, LAST_DIM))
         self.of_code = nn.Parameter(torch.randn(classes, bits))
 
     def forward(self, descriptors: Tensor, logits: Tensor, targets: Tensor, labels: Tensor) -> dict[str, Tensor]:
@@ -151,7 +176,7 @@ def jitter(pixels: Tensor, generator: torch.Generator) -> Tensor:
 
 
 @torch.no_grad()
-def validate(network: BundledNetwork, pixels: Tensor, labels: Tensor) -> dict[str, float]:
+def validate(network: Student, pixels: Tensor, labels: Tensor) -> dict[str, float]:
     """mAP of descriptors and of codes, held-out photos against each other."""
     network.eval()
     outputs = [network(batch / 255) for batch in pixels.split(100)]
@@ -167,10 +192,10 @@ def train(arguments: argparse.Namespace) -> None:
     views = np.load(arguments.work / "views.npy", mmap_mode="r")
     answers = torch.from_numpy(np.load(arguments.work / "teacher.npy"))
     kept, held_out = split(labels.numpy())
-    mean, projection = whitening(answers[0, kept].float())
+    mean, projection = whitening(answers[0, kept].float(), LAST_DIM)
 
-    network = BundledNetwork(arguments.network, size=SIDE).to(memory_format=torch.channels_last)
-    losses = Losses(int(labels.max()) + 1, network.bits)
+    network = Student(arguments.network).to(memory_format=torch.channels_last)
+    losses = Losses(int(labels.max()) + 1, BITS)
     parameters = [*network.parameters(), *losses.parameters()]
     optimiser = torch.optim.AdamW(parameters, lr=arguments.lr, weight_decay=0.05)
     batches = len(kept) // arguments.batch
@@ -251,16 +276,96 @@ def train(arguments: argparse.Namespace) -> None:
     (arguments.work / f"{arguments.network}.json").write_text(json.dumps(card, indent=1))
 
 
+@torch.no_grad()
+def fit_heads(student: Student, network: BundledNetwork, pixels: Tensor) -> Tensor:
+    """Fill the heads that the encoders are used with, from training photos; their descriptors (N, D).
+
+    The last map keeps the projection that was trained. The early map is whitened. The bits are the signs of the
+    descriptor's leading axes, rotated so that they lose least: min_R ||sign(Z R) − Z R||² (Gong, Lazebnik,
+    "Iterative quantization", 2011, Algorithm 1).
+    """
+    network.trunk.load_state_dict(student.trunk.state_dict())
+    network.eval()
+    head = network.descriptor
+    head.last.load_state_dict(student.descriptor.state_dict())
+    early = torch.cat([head.early.pool(network.trunk(batch / 255)[0]) for batch in pixels.split(100)])
+    mean, projection = whitening(early, EARLY_DIM)
+    head.early.projection.weight.copy_(projection.T)
+    head.early.projection.bias.copy_(-mean @ projection)
+
+    descriptors = torch.cat([head(network.trunk(batch / 255)) for batch in pixels.split(100)])
+    mean = descriptors.mean(0)
+    axes = torch.linalg.eigh(torch.cov((descriptors - mean).T))[1][:, -BITS:]
+    leading = (descriptors - mean) @ axes
+    rotation = torch.linalg.qr(torch.randn(BITS, BITS, generator=torch.Generator().manual_seed(SEED)))[0]
+    for _ in range(ROUNDS):
+        left, _, right = torch.linalg.svd(sign(leading @ rotation).T @ leading)
+        rotation = (left @ right).T
+    # Logits of unit variance: the straight-through gradient of vanish rests where |logit| ≥ 1.5.
+    scale = (leading @ rotation).std()
+    network.bits.weight.copy_((axes @ rotation / scale).T)
+    network.bits.bias.copy_(-mean @ axes @ rotation / scale)
+    return descriptors
+
+
+@torch.no_grad()
+def held_out_thresholds(name: str, network: BundledNetwork, pixels: Tensor, labels: Tensor) -> dict[str, float]:
+    """T of the best F1 of each head, held-out photos against each other by class."""
+    relevant = labels[:, None] == labels[None]
+    others = ~torch.eye(len(labels), dtype=torch.bool)
+    shape = (len(labels), len(labels) - 1)
+    found = {}
+    for head, outputs in (("gem", "descriptor"), ("hash", "logits")):
+        encoder = network.encoder(f"{name}-{head}", outputs)
+        items = torch.cat([encoder(batch / 255) for batch in pixels.split(100)])
+        distances = hamming(sign(items), sign(items)) if outputs == "logits" else 1 - items @ items.T
+        candidates = hamming_candidates(BITS) if outputs == "logits" else cosine_candidates()
+        best = best_f1(distances[others].view(shape), relevant[others].view(shape), candidates)
+        found[encoder.name] = round(best.threshold, 4)
+    return found
+
+
+@torch.no_grad()
 def bundle(arguments: argparse.Namespace) -> None:
-    """Write float16 weights, training logs and the reference gallery into the package."""
+    """Write float16 weights, model cards and the reference gallery into the package."""
     files, labels = photo_files(arguments.data)
+    kept, held_out = split(labels)
+    views = np.load(arguments.work / "views.npy", mmap_mode="r")
     chosen = np.sort(np.random.default_rng(SEED).permutation(len(files))[:GALLERY])
-    gallery: dict[str, Tensor] = {"photo": torch.from_numpy(chosen).int(), "label": torch.from_numpy(labels[chosen]).int()}
+    figures = json.loads(arguments.figures.read_text()) if arguments.figures else {}
+    BUNDLE.mkdir(exist_ok=True)
     for name in NETWORKS:
-        weights = load_file(arguments.work / f"{name}.safetensors")
-        half = {k: v.half() if v.is_floating_point() else v for k, v in weights.items() if "num_batches" not in k}
-        save_file(half, BUNDLE / f"{name}.safetensors")
-        (BUNDLE / f"{name}.json").write_text((arguments.work / f"{name}.json").read_text())
+        student, network = Student(name), BundledNetwork(name)
+        student.load_state_dict(load_file(arguments.work / f"{name}.safetensors"))
+        fit_heads(student.eval(), network, torch.from_numpy(views[0, kept[::2]]))
+        stored = {k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}
+        save_file(stored, BUNDLE / f"{name}.safetensors")
+        network.load_state_dict(stored)  # what follows is measured on the weights as stored
+        card = {
+            "network": name,
+            "parameters": sum(parameter.numel() for parameter in network.parameters()),
+            "descriptor": f"{EARLY_DIM} early + {LAST_DIM} last values, GeM",
+            "bits": BITS,
+            "input": f"{network.trunk.size} x {network.trunk.size}, resized inside",
+            "training": {
+                "data": "Imagenette train (9,469 photos) and Clothing (3,781), short side 128, 50 a class held out",
+                "teacher": "MobileNetV2 1.0 (ImageNet), GeM p=3, PCA-whitened; and the 20 class labels",
+                **json.loads((arguments.work / f"{name}.json").read_text()),
+            },
+            "thresholds": held_out_thresholds(
+                name, network, torch.from_numpy(views[0, held_out]), torch.from_numpy(labels[held_out])
+            ),
+            "figures": {
+                "protocol": "benchmarks/photos_instances.py: mAP, instances query against database, scenes leave-one-out",
+                "teacher": figures.get("teacher"),
+                "encoders": [e for e in figures.get("encoders", []) if e["name"].startswith(f"{name}-")],
+            },
+        }
+        (BUNDLE / f"{name}.json").write_text(json.dumps(card, indent=1) + "\n")
+        descriptors = torch.cat([network.descriptor(network.trunk(open_photo(files[i]))) for i in chosen])
+        gallery = {f"{name}-gem": descriptors.half(), f"{name}-hash": pack(sign(network.bits(descriptors)))}
+        save_file(gallery, BUNDLE / f"{name}-gallery.safetensors")
+        print(f"{name}: thresholds {card['thresholds']}", flush=True)
 
 
 def main() -> None:
@@ -274,13 +379,14 @@ def main() -> None:
     command = commands.add_parser("train", help="fit one network, resuming when stopped")
     command.add_argument("--work", type=Path, required=True)
     command.add_argument("--network", choices=list(NETWORKS), required=True)
-    command.add_argument("--epochs", type=int, default=14)
+    command.add_argument("--epochs", type=int, default=12)
     command.add_argument("--batch", type=int, default=64)
     command.add_argument("--lr", type=float, default=2e-3)
     command.set_defaults(run=train)
     command = commands.add_parser("bundle", help="write weights, cards and reference gallery into the package")
     command.add_argument("--work", type=Path, required=True)
     command.add_argument("--data", type=Path, required=True)
+    command.add_argument("--figures", type=Path, help="what benchmarks/photos_instances.py --json printed")
     command.set_defaults(run=bundle)
     arguments = parser.parse_args()
     arguments.run(arguments)

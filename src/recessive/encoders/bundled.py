@@ -1,6 +1,6 @@
 """The encoders that ship with the package: compact, trained by us, clearly different from each other.
 
-Each network has one trunk and two heads: a 256-D descriptor (`conv-gem`) and a 64-bit code (`conv-hash`). One
+Each network has one trunk and two heads: a 304-D descriptor (`conv-gem`) and a 64-bit code (`conv-hash`). One
 network is reserved as *unseen*: nothing optimises against it by default, and every audit asks it. How they were
 trained, and what they reach, stands in the model card beside the weights. The reference gallery holds what each of
 them gives for several thousand training photos: descriptors and codes, no photos.
@@ -15,18 +15,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from recessive.codes import unpack
 from recessive.encoders.encoder import Encoder, EncoderError, Outputs, Trunk
-from recessive.encoders.gem import DescriptorHead
-from recessive.encoders.hash_network import HashLayer
+from recessive.encoders.gem import TwoLevelHead
 from recessive.encoders.networks import Convolutional, Depthwise, Transformer
 
 BUNDLE = Path(__file__).parent / "weights"
-DESCRIPTOR_DIM = 256
+EARLY_DIM, LAST_DIM = 48, 256
+EARLY_SHARE = 0.35
+DESCRIPTOR_DIM = EARLY_DIM + LAST_DIM
 BITS = 64
 SIZE = 160
 NETWORKS = {"conv": Convolutional, "depthwise": Depthwise, "transformer": Transformer}
@@ -58,7 +60,7 @@ class BundledEncoder:
 
 
 class BundledNetwork(nn.Module):
-    """One trunk with both heads, as trained and stored.
+    """One trunk with both heads, as stored: the logits are a linear map of the descriptor.
 
     Args:
         name: a key of `NETWORKS`.
@@ -68,15 +70,16 @@ class BundledNetwork(nn.Module):
     def __init__(self, name: str, size: int = SIZE) -> None:
         super().__init__()
         backbone = NETWORKS[name]()
-        self.bits = BITS
+        channels = (backbone.early_channels, backbone.channels)
         self.trunk = Trunk(backbone, size)
-        self.descriptor = DescriptorHead(backbone.channels, DESCRIPTOR_DIM)
-        self.code = HashLayer(backbone.channels, BITS)
+        self.descriptor = TwoLevelHead(channels, (EARLY_DIM, LAST_DIM), EARLY_SHARE)
+        self.bits = nn.Linear(DESCRIPTOR_DIM, BITS)
 
-    def forward(self, photos: Tensor) -> tuple[Tensor, Tensor]:
-        """Photos (N, 3, H, W) to descriptors (N, 256) and logits (N, 64)."""
-        features = self.trunk(photos)
-        return self.descriptor(features), self.code(features)
+    def encoder(self, name: str, outputs: Outputs) -> Encoder:
+        """The network with one of its heads."""
+        if outputs == "descriptor":
+            return Encoder(name, self.trunk, self.descriptor, DESCRIPTOR_DIM, outputs).eval()
+        return Encoder(name, self.trunk, nn.Sequential(self.descriptor, self.bits), BITS, outputs).eval()
 
 
 @cache
@@ -117,22 +120,33 @@ def load_encoder(name: str) -> Encoder:
         EncoderError: no encoder has that name; the message lists those that there are.
     """
     entry = _entry(name)
-    network = _network(entry.network)
-    head = network.descriptor if entry.outputs == "descriptor" else network.code
-    return Encoder(name, network.trunk, head, entry.dim, entry.outputs).eval()
+    return _network(entry.network).encoder(name, entry.outputs)
 
 
 @cache
-def reference_items(name: str) -> Tensor:
-    """What a bundled encoder gives for the photos of the reference gallery: (S, dim), descriptors or codes of ±1.
+def _stored_items(name: str) -> Tensor:
+    """What a bundled encoder gives for all stored training photos: (S, dim), descriptors or codes of ±1."""
+    entry = _entry(name)
+    with safe_open(BUNDLE / f"{entry.network}-gallery.safetensors", framework="pt") as stored:
+        items: Tensor = stored.get_tensor(name)
+    if entry.outputs == "logits":
+        return unpack(items, entry.dim).float()
+    return F.normalize(items.float())
+
+
+def owners_sample(name: str) -> Tensor:
+    """The half of the stored items that methods may use as owner's sample: (S, dim).
 
     Raises:
         EncoderError: no encoder has that name.
     """
-    entry = _entry(name)
-    with safe_open(BUNDLE / "reference_gallery.safetensors", framework="pt") as stored:
-        items: Tensor = stored.get_tensor(name)
-    if entry.outputs == "logits":
-        return unpack(items, entry.dim).float()
-    scaled = items.float()
-    return scaled / scaled.norm(dim=1, keepdim=True)
+    return _stored_items(name)[0::2]
+
+
+def reference_gallery(name: str) -> Tensor:
+    """The other half: the gallery that audits search when they are given none, never shown to a method: (S, dim).
+
+    Raises:
+        EncoderError: no encoder has that name.
+    """
+    return _stored_items(name)[1::2]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Outputs = Literal["descriptor", "logits"]
+Features = Tensor | tuple[Tensor, ...]
 
 
 class EncoderError(Exception):
@@ -30,7 +31,7 @@ class Trunk(nn.Module):
     cost the same: z = backbone((resize(x) − mean) / std).
 
     Args:
-        backbone: (N, 3, size, size) to a feature map (N, C, h, w).
+        backbone: (N, 3, size, size) to a feature map (N, C, h, w), or a tuple of them.
         size: side in pixels of what the backbone sees.
         mean: of each channel, subtracted after resizing.
         std: of each channel, divided by.
@@ -52,13 +53,13 @@ class Trunk(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
 
-    def forward(self, photos: Tensor) -> Tensor:
-        """Photos (N, 3, H, W) in [0, 1] to features (N, C, h, w)."""
+    def forward(self, photos: Tensor) -> Features:
+        """Photos (N, 3, H, W) in [0, 1] to one feature map (N, C, h, w), or several."""
         if photos.ndim != 4 or photos.shape[1] != 3:
             raise ValueError(f"an encoder takes photos of shape (N, 3, H, W), not {tuple(photos.shape)}")
         if photos.shape[-2:] != (self.size, self.size):
             photos = F.interpolate(photos, (self.size, self.size), mode="bilinear", antialias=True)
-        features: Tensor = self.backbone((photos - self.mean) / self.std)
+        features: Features = self.backbone((photos - self.mean) / self.std)
         return features
 
 
@@ -69,7 +70,7 @@ class Encoder(nn.Module):
 
     Args:
         name: what people call it by, on the command line and in reports.
-        trunk: photos (N, 3, H, W) to features (N, C, h, w).
+        trunk: photos (N, 3, H, W) to features, whatever the head takes.
         head: features to (N, dim).
         dim: length of a descriptor, or bits of a code.
         outputs: "descriptor" when rows are L2-normalised, "logits" when their sign is a code.
@@ -99,7 +100,7 @@ def encode(encoders: Sequence[Encoder], photos: Tensor) -> list[Tensor]:
     Returns:
         One (N, dim) tensor an encoder, in their order.
     """
-    features: dict[int, Tensor] = {}
+    features: dict[int, Features] = {}
     outputs = []
     for encoder in encoders:
         key = id(encoder.trunk)

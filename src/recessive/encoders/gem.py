@@ -46,3 +46,27 @@ class DescriptorHead(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Features (N, C, h, w) to descriptors (N, dim) of unit length."""
         return F.normalize(self.projection(self.pool(features)), dim=1)
+
+
+class TwoLevelHead(nn.Module):
+    """Descriptor of two feature maps: d = [√s L2(P₁ GeM(f₁) + b₁), √(1 − s) L2(P₂ GeM(f₂) + b₂)].
+
+    The early map tells colours and textures apart, the last map what is shown; s is the early one's share of every
+    dot product.
+
+    Args:
+        channels: of the early and of the last map.
+        dims: lengths of the two parts.
+        share: s, of the early part.
+    """
+
+    def __init__(self, channels: tuple[int, int], dims: tuple[int, int], share: float) -> None:
+        super().__init__()
+        self.early = DescriptorHead(channels[0], dims[0])
+        self.last = DescriptorHead(channels[1], dims[1])
+        self.share = share
+
+    def forward(self, features: tuple[Tensor, Tensor]) -> Tensor:
+        """Two maps (N, C, h, w) to descriptors (N, sum of dims) of unit length."""
+        early, last = self.early(features[0]), self.last(features[1])
+        return torch.cat([self.share**0.5 * early, (1 - self.share) ** 0.5 * last], dim=1)

@@ -1,5 +1,8 @@
 """A residual network of plain 3×3 convolutions.
 
+Backbones give two feature maps: an early one, which sees colour and texture and tells instances apart, and the last
+one, which sees what is shown.
+
 Source: He et al., "Deep residual learning for image recognition", 2016, with two strided convolutions for a stem.
 """
 
@@ -37,17 +40,17 @@ class ResidualBlock(nn.Module):
 
 
 class Convolutional(nn.Module):
-    """Feature map at 1/16 of the photo's side: (N, 3, H, W) to (N, channels, H/16, W/16), all ≥ 0.
+    """Features at 1/4 and 1/16 of the photo's side, both ≥ 0.
 
     Args:
-        widths: channels of the four stages.
-        channels: of the feature map.
+        widths: channels of the four stages; the first is also that of the early map.
+        channels: of the last map.
     """
 
     def __init__(self, widths: Sequence[int] = (48, 96, 192, 256), channels: int = 512) -> None:
         super().__init__()
         first, second, third, fourth = widths
-        self.channels = channels
+        self.early_channels, self.channels = first, channels
         self.stem = nn.Sequential(convolution(3, 24, 2), nn.ReLU(), convolution(24, first, 2), nn.ReLU())
         self.stages = nn.Sequential(
             ResidualBlock(first, first),
@@ -59,7 +62,7 @@ class Convolutional(nn.Module):
         )
         self.last = nn.Sequential(convolution(fourth, channels, side=1), nn.ReLU())
 
-    def forward(self, photos: Tensor) -> Tensor:
-        """Normalised photos (N, 3, H, W) to features (N, channels, H/16, W/16)."""
-        features: Tensor = self.last(self.stages(self.stem(photos)))
-        return features
+    def forward(self, photos: Tensor) -> tuple[Tensor, Tensor]:
+        """Normalised photos (N, 3, H, W) to (N, early, H/4, W/4) and (N, channels, H/16, W/16)."""
+        early = self.stem(photos)
+        return early, self.last(self.stages(early))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recessive.encoders.networks.convolutional import convolution
@@ -30,19 +31,20 @@ class DepthwiseBlock(nn.Module):
 
 
 class Depthwise(nn.Module):
-    """Feature map at 1/16 of the photo's side: (N, 3, H, W) to (N, channels, H/16, W/16), all ≥ 0.
+    """Features at 1/4 and 1/16 of the photo's side, both ≥ 0.
 
     Args:
-        widths: channels of the three stages, at 1/4, 1/8 and 1/16 of the side.
+        widths: channels of the three stages, at 1/4, 1/8 and 1/16 of the side; the first is also that of the early map.
         depths: blocks of each stage.
-        channels: of the feature map.
+        channels: of the last map.
     """
 
     def __init__(
         self, widths: Sequence[int] = (48, 96, 192), depths: Sequence[int] = (2, 2, 4), channels: int = 512
     ) -> None:
         super().__init__()
-        self.channels = channels
+        self.early_channels, self.channels = widths[0], channels
+        self.early = 2 + depths[0]  # layers up to the end of the first stage
         layers: list[nn.Module] = [nn.Conv2d(3, widths[0], 4, 4), nn.BatchNorm2d(widths[0])]
         for stage, (width, depth) in enumerate(zip(widths, depths, strict=True)):
             if stage:
@@ -51,7 +53,7 @@ class Depthwise(nn.Module):
         self.stages = nn.Sequential(*layers)
         self.last = nn.Sequential(convolution(widths[-1], channels, side=1), nn.ReLU())
 
-    def forward(self, photos: Tensor) -> Tensor:
-        """Normalised photos (N, 3, H, W) to features (N, channels, H/16, W/16)."""
-        features: Tensor = self.last(self.stages(photos))
-        return features
+    def forward(self, photos: Tensor) -> tuple[Tensor, Tensor]:
+        """Normalised photos (N, 3, H, W) to (N, early, H/4, W/4) and (N, channels, H/16, W/16)."""
+        early = self.stages[: self.early](photos)
+        return F.relu(early), self.last(self.stages[self.early :](early))

@@ -42,18 +42,18 @@ class AttentionBlock(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Feature map at 1/16 of the photo's side: (N, 3, H, W) to (N, channels, H/16, W/16), all ≥ 0.
+    """Features at 1/4 (of the stem) and 1/16 of the photo's side, both ≥ 0.
 
     Args:
         width: of a token.
         depth: number of attention blocks.
         heads: of each.
-        channels: of the feature map.
+        channels: of the last map.
     """
 
     def __init__(self, width: int = 176, depth: int = 6, heads: int = 4, channels: int = 512) -> None:
         super().__init__()
-        self.channels = channels
+        self.early_channels, self.channels = 48, channels
         self.stem = nn.Sequential(
             convolution(3, 24, 2),
             nn.ReLU(),
@@ -67,10 +67,10 @@ class Transformer(nn.Module):
         self.blocks = nn.Sequential(*(AttentionBlock(width, heads) for _ in range(depth)))
         self.last = nn.Sequential(convolution(width, channels, side=1), nn.ReLU())
 
-    def forward(self, photos: Tensor) -> Tensor:
-        """Normalised photos (N, 3, H, W) to features (N, channels, H/16, W/16)."""
-        features = self.stem(photos)
+    def forward(self, photos: Tensor) -> tuple[Tensor, Tensor]:
+        """Normalised photos (N, 3, H, W) to (N, early, H/4, W/4) and (N, channels, H/16, W/16)."""
+        early = self.stem[:4](photos)
+        features = self.stem[4:](early)
         features = features + self.place(features)
         tokens = self.blocks(features.flatten(2).transpose(1, 2))
-        features = self.last(tokens.transpose(1, 2).reshape_as(features))
-        return features
+        return early, self.last(tokens.transpose(1, 2).reshape_as(features))

@@ -1,0 +1,7 @@
+"""python -m recessive."""
+
+import sys
+
+from recessive.cli import main
+
+sys.exit(main())

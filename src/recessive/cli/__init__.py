@@ -1,0 +1,53 @@
+"""The command line: one file a command. Heavy packages are imported when a command runs, not for its help."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from cyclopts import App, CycloptsError
+
+from recessive import __version__
+from recessive.cli.audit import audit
+from recessive.cli.encoders import encoders
+from recessive.cli.methods import methods
+from recessive.cli.protect import protect
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+WRONG_USE = 2
+INTERRUPTED = 130
+
+app = App(
+    name="recessive",
+    version=__version__,
+    help="""Protect photos from being found by content.
+
+A protected photo looks the same to people; searches by content (deep hashes, neural descriptors) do not return it.
+Every verdict is about the file that was saved, read again.
+
+  recessive protect holiday/*.jpg --out protected
+  recessive audit holiday/beach.jpg protected/beach.jpg
+
+Exit status: 0 done, 1 some photos failed (the others are finished and written), 2 wrong use.""",
+    help_format="plaintext",
+)
+app.command(protect)
+app.command(audit)
+app.command(encoders)
+app.command(methods)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status is returned."""
+    try:
+        result = app(
+            list(arguments) if arguments is not None else None, exit_on_error=False, result_action="return_value"
+        )
+    except CycloptsError:
+        return WRONG_USE  # cyclopts has said what is wrong
+    except KeyboardInterrupt:
+        print("interrupted; finished photos are kept, and running again goes on from there", file=sys.stderr)
+        return INTERRUPTED
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,37 @@
+"""What commands print: JSON objects on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+from contextlib import contextmanager
+
+
+def print_json(value: Any) -> None:  # noqa: ANN401 - a dataclass or a plain dictionary
+    """One object on one line of stdout."""
+    plain = dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
+    print(json.dumps(plain, ensure_ascii=False), flush=True)
+
+
+def complain(problem: object) -> None:
+    """One line on stderr."""
+    print(f"recessive: {problem}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr, if that is a terminal: call what it gives with (done, of)."""
+    from rich.console import Console  # noqa: PLC0415 - slow to import
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(label, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)

@@ -1,0 +1,151 @@
+"""recessive protect."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from recessive.cli.output import complain, print_json, progress_bar
+
+if TYPE_CHECKING:
+    from recessive.workflows import ProtectReport
+
+FAILED = 1
+WRONG_USE = 2
+
+
+def protect(  # noqa: PLR0913, C901 - each is an option that people use
+    photos: Annotated[list[Path], Parameter(name="PHOTO", consume_multiple=True)],
+    /,
+    *,
+    out: Path = Path("protected"),
+    method: str = "vanish",
+    encoder: Annotated[list[str] | None, Parameter(name="--encoder", consume_multiple=True, negative="")] = None,
+    budget: float | None = None,
+    norm: Literal["linf", "l2"] = "linf",
+    steps: int | None = None,
+    survive: Annotated[list[str] | None, Parameter(name="--survive", consume_multiple=True, negative="")] = None,
+    grid: int = 1024,
+    seed: int = 0,
+    format: str | None = None,  # noqa: A002 - the option's name
+    quality: int | None = None,
+    keep_location: Annotated[bool, Parameter(negative="")] = False,
+    gallery: Path | None = None,
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Protect photos, and say honestly what searches still find.
+
+    Each photo is changed by at most --budget, saved under its own name in --out, read again, and searched for with
+    the original. Location (GPS) is removed. Photos that are done already, with the same settings, are skipped.
+
+    Parameters
+    ----------
+    photos
+        Photos: JPEG, PNG, WebP, TIFF, AVIF; HEIC with the extra "heif".
+    out
+        Folder for the protected photos.
+    method
+        How to protect; see `recessive methods`.
+    encoder
+        Encoders to protect against; see `recessive encoders`. By default all bundled ones that are "seen" and fit
+        the method.
+    budget
+        Largest change, in 1/255: 8 is hard to see, 16 shows on smooth skies. By default the method's.
+    norm
+        Whether the budget bounds each value (linf) or the root-mean-square change (l2).
+    steps
+        Steps of the search; more take longer and protect better. By default the method's.
+    survive
+        What a platform may do to the photo that it should stay hidden after: jpeg:75 resize:0.5 crop:0.9
+        bit-depth:5 blur:1 noise:4. Each makes the search slower.
+    grid
+        The change lives on a grid of so many pixels on the long side; larger photos get it enlarged smoothly.
+    seed
+        Of all that is random.
+    format
+        Of the saved file: jpeg, png, webp, tiff, avif, heif. By default that of the photo.
+    quality
+        1 to 100 for lossy formats. By default at least 90, so that the file keeps the change.
+    keep_location
+        Leave the GPS position in the file.
+    gallery
+        Folder of photos that the check searches, for instance what you have posted already. By default the bundled
+        reference gallery.
+    overwrite
+        Replace files in --out that were made with other settings.
+    json
+        One JSON object a photo on stdout.
+    """
+    from pydantic import ValidationError  # noqa: PLC0415
+
+    from recessive.photos import PhotoError  # noqa: PLC0415
+    from recessive.workflows import (  # noqa: PLC0415
+        Failure,
+        Protector,
+        ProtectSettings,
+        SettingsError,
+        protect_photos,
+    )
+
+    try:
+        settings = ProtectSettings(
+            method=method,
+            encoders=tuple(encoder) if encoder else None,
+            budget=budget,
+            norm=norm,
+            steps=steps,
+            survive=tuple(survive or ()),
+            grid=grid,
+            seed=seed,
+            format=format,
+            quality=quality,
+            keep_location=keep_location,
+            gallery=gallery,
+        )
+        with progress_bar("reading the gallery") as reading:
+            protector = Protector(settings, progress=reading, complain=complain)
+    except ValidationError as error:
+        for problem in error.errors():
+            option = "-".join(str(place) for place in problem["loc"][:1]).replace("_", "-")
+            complain(f"--{option}: {problem['msg'].removeprefix('Value error, ')}")
+        return WRONG_USE
+    except (SettingsError, PhotoError) as error:
+        complain(error)
+        return WRONG_USE
+
+    counts = {"protected": 0, "skipped": 0, "failed": 0, "hidden": 0}
+    try:
+        with progress_bar("protecting") as protecting:
+            for done, result in enumerate(protect_photos(photos, out, protector, overwrite=overwrite), 1):
+                protecting(done, len(photos))
+                if isinstance(result, Failure):
+                    counts["failed"] += 1
+                    complain(result.error)
+                else:
+                    counts["skipped" if result.skipped else "protected"] += 1
+                    counts["hidden"] += result.hidden
+                    if not json:
+                        print(_line(result), flush=True)
+                if json:
+                    print_json(result)
+    except SettingsError as error:
+        complain(error)
+        return WRONG_USE
+    finally:
+        if len(photos) > 1:
+            complain(
+                f"{counts['protected']} protected, {counts['skipped']} done before, {counts['failed']} failed; "
+                f"{counts['hidden']} hidden from the encoders they were optimised against"
+            )
+    return FAILED if counts["failed"] else 0
+
+
+def _line(report: ProtectReport) -> str:
+    """What a person reads about one photo."""
+    fidelity = f"SSIM {report.ssim:.3f}, largest change {report.linf:g}/255"
+    when = "done before" if report.skipped else f"{report.seconds:.1f} s"
+    notes = "".join(f"\n  {note}" for note in report.notes)
+    return f"{report.output}: {report.verdict}\n  {fidelity}, {when}{notes}"

@@ -1,0 +1,330 @@
+"""Protect photos: from file to file, judged on the file that was saved."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+
+from recessive import __version__
+from recessive.balls import L2, LInf
+from recessive.encoders import EncoderError, bundled_encoders, load_encoder, owners_sample
+from recessive.exposure import EncoderAudit, audit
+from recessive.photos import PhotoError, decode_photo, format_named, output_settings, read_photo, save_photo
+from recessive.protection.methods import METHODS, MethodError, Run, Surrogate
+from recessive.quality import linf, psnr, ssim
+from recessive.transforms import JPEG, BitDepth, parse_transform
+from recessive.workflows.records import digest, finished, remember
+from recessive.workflows.searchers import default_surrogates, reserved, searchers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from recessive.balls import Ball
+    from recessive.photos import Photo
+    from recessive.protection.methods import Method
+    from recessive.workflows.settings import ProtectSettings
+
+SMALLEST_SIDE = 32  # pixels; below, there is nothing to hide a change in
+_SUFFIX = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "TIFF": ".tif", "HEIF": ".heic", "AVIF": ".avif"}
+
+
+class SettingsError(ValueError):
+    """The settings do not fit together; the message says what to change."""
+
+
+@dataclass(frozen=True)
+class ProtectReport:
+    """What was done to one photo, and what searches find afterwards, on the re-read saved file.
+
+    Attributes:
+        input: the photo's path.
+        output: the protected photo's path.
+        method: its name.
+        encoders: the surrogates' names.
+        budget: in 1/255, of the change before a lossy file format adds its own.
+        norm: of the budget: linf or l2.
+        steps: taken.
+        seconds: from reading to the verdict.
+        width: of the photo in pixels, upright.
+        height: likewise.
+        linf: largest change of a value in the saved file, in 1/255.
+        psnr: of the saved file, in dB; None when nothing changed.
+        ssim: of the saved file; None when it is too small to have one.
+        hidden: no surrogate returns it among the first ten results of a search with the original.
+        hidden_unseen: the same of the encoders that were not optimised against; None when there is none.
+        gallery: what was searched.
+        gallery_photos: how many photos that holds.
+        per_encoder: what each encoder finds.
+        verdict: in plain words.
+        notes: what the owner should know about the file.
+        skipped: it was done before, with the same input and settings; this is the report of then.
+    """
+
+    input: str
+    output: str
+    method: str
+    encoders: tuple[str, ...]
+    budget: float
+    norm: str
+    steps: int
+    seconds: float
+    width: int
+    height: int
+    linf: float
+    psnr: float | None
+    ssim: float | None
+    hidden: bool
+    hidden_unseen: bool | None
+    gallery: str
+    gallery_photos: int
+    per_encoder: tuple[EncoderAudit, ...]
+    verdict: str
+    notes: tuple[str, ...]
+    skipped: bool = False
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A photo that could not be protected; the others go on.
+
+    Attributes:
+        input: its path.
+        error: one line that says what is wrong and what to do.
+    """
+
+    input: str
+    error: str
+
+
+def plan_outputs(inputs: Sequence[Path], out: Path, settings: ProtectSettings) -> dict[Path, Path | Failure]:
+    """Where each input goes: its name, with the suffix of the format asked for; repeated inputs once.
+
+    Two inputs that would share a name cannot both go to one folder: the second is a failure.
+    """
+    planned: dict[Path, Path | Failure] = {}
+    taken: dict[str, Path] = {}
+    for path in inputs:
+        if path in planned:
+            continue
+        name = path.name if settings.format is None else path.stem + _SUFFIX[format_named(settings.format)]
+        first = taken.setdefault(name.casefold(), path)
+        if first != path:
+            planned[path] = Failure(str(path), f"{path}: would be saved as {name}, like {first}; use another --out")
+        else:
+            planned[path] = out / name
+    return planned
+
+
+def enlarge(change: Tensor, size: tuple[int, int]) -> Tensor:
+    """A change (1, 3, h, w) on the grid, enlarged bilinearly to (1, 3, H, W): no value exceeds those around it."""
+    if change.shape[-2:] == size:
+        return change
+    return F.interpolate(change, size, mode="bilinear", align_corners=False)
+
+
+def shrink(pixels: Tensor, grid: int) -> Tensor:
+    """Photos (1, 3, H, W) brought down to `grid` pixels on the long side, on the 8-bit grid; never enlarged."""
+    height, width = pixels.shape[-2:]
+    scale = grid / max(height, width)
+    if scale >= 1:
+        return (pixels * 255).round() / 255
+    size = max(1, round(height * scale)), max(1, round(width * scale))
+    return (F.interpolate(pixels, size, mode="bilinear", antialias=True).clamp(0, 1) * 255).round() / 255
+
+
+def _grey(photos: Tensor) -> Tensor:
+    """Equal channels: what a grey file keeps of a change."""
+    return photos.mean(dim=1, keepdim=True).expand_as(photos)
+
+
+class Protector:
+    """Method, surrogates and searchers, loaded once for many photos.
+
+    Args:
+        settings: what is asked for.
+        progress: told how many of how many gallery photos are read, when the gallery is a folder.
+        complain: told of gallery photos that cannot be read.
+
+    Raises:
+        SettingsError: an unknown method, encoder or format, or a method that cannot use an encoder.
+        PhotoError: the gallery holds no photo.
+    """
+
+    def __init__(
+        self,
+        settings: ProtectSettings,
+        *,
+        progress: Callable[[int, int], None] | None = None,
+        complain: Callable[[PhotoError], None] | None = None,
+    ) -> None:
+        if settings.method not in METHODS:
+            raise SettingsError(f"no method is called {settings.method!r}; there are {', '.join(METHODS)}")
+        self.settings = settings
+        self.method: Method = METHODS[settings.method]
+        names = settings.encoders or default_surrogates(self.method.accepts)
+        listed = bundled_encoders()
+        try:
+            encoders = [load_encoder(name) for name in names]
+        except EncoderError as error:
+            raise SettingsError(str(error)) from None
+        unfit = [encoder.name for encoder in encoders if encoder.outputs not in self.method.accepts]
+        if unfit:
+            wanted = " or ".join(sorted(self.method.accepts))
+            raise SettingsError(f"{self.method.name} needs encoders that give {wanted}; not so: {', '.join(unfit)}")
+        if settings.format is not None:
+            try:
+                format_named(settings.format)
+            except ValueError as error:
+                raise SettingsError(str(error)) from None
+        self.names = tuple(names)
+        self.budget = self.method.budget if settings.budget is None else settings.budget
+        self.steps = self.method.steps if settings.steps is None else settings.steps
+        self.surrogates = [Surrogate(e, owners_sample(e.name), listed[e.name].threshold) for e in encoders]
+        judges = (*names, *(name for name in reserved() if name not in names))
+        self.searchers = searchers(judges, names, settings.gallery, progress=progress, complain=complain)
+
+    def _ball(self) -> Ball:
+        return LInf(self.budget) if self.settings.norm == "linf" else L2(self.budget)
+
+    def asked(self, data: bytes) -> str:
+        """A digest of the input's bytes and of all that decides the outcome."""
+        return digest(__version__.encode(), self.settings.model_dump_json().encode(), data)
+
+    def change(self, photo: Photo) -> tuple[Tensor, int]:
+        """Protected pixels (3, H, W) on the 8-bit grid, and the steps that were taken.
+
+        Raises:
+            PhotoError: the photo is too small.
+        """
+        height, width = photo.pixels.shape[-2:]
+        if min(height, width) < SMALLEST_SIDE:
+            raise PhotoError(photo.path, f"is {width} × {height} pixels; at least {SMALLEST_SIDE} a side are needed")
+        saved_as = output_settings(photo, format=self.settings.format, quality=self.settings.quality)
+        lossy = JPEG(saved_as.quality, saved_as.subsampling or "4:4:4") if saved_as.quality else BitDepth(8)
+        saving = (lambda photos: lossy(_grey(photos))) if photo.grey else lossy
+        small = shrink(photo.pixels[None], self.settings.grid)
+        transforms = [parse_transform(text) for text in self.settings.survive]
+        run = Run(self._ball(), self.steps, [self.settings.seed], saving, transforms)
+        found = self.method(small, self.surrogates, run)
+        full = (photo.pixels[None] * 255).round() / 255
+        changed = full + enlarge(found.photos - small, (height, width))
+        if photo.grey:
+            changed = _grey(changed)
+        ball = self._ball()
+        return ball.to_grid(ball.project(changed, full), full)[0], int(found.steps[0])
+
+    def protect(self, path: Path, output: Path, *, overwrite: bool = False) -> ProtectReport:
+        """Protect one photo, save it, and judge the saved file.
+
+        Args:
+            path: the photo.
+            output: where to.
+            overwrite: replace an existing output that was made otherwise.
+
+        Raises:
+            PhotoError: the photo cannot be read, or the output cannot be written.
+        """
+        start = time.perf_counter()
+        try:
+            data = path.read_bytes()
+        except OSError:
+            data = b""  # reading it as a photo says what is wrong
+        asked = self.asked(data)
+        done = finished(output, asked)
+        if done is not None:
+            return report_from_json({**done, "input": str(path), "output": str(output), "skipped": True})
+        photo = read_photo(path)
+        if os.path.lexists(output) and not overwrite:
+            raise PhotoError(output, "exists already, made otherwise; use --overwrite, or another --out")
+        pixels, steps = self.change(photo)
+        settings = self.settings
+        save_photo(
+            photo,
+            pixels,
+            output,
+            format=settings.format,
+            quality=settings.quality,
+            keep_location=settings.keep_location,
+            overwrite=overwrite,
+        )
+        report = self._judge(photo, path, output, steps, start)
+        try:
+            remember(output, asked, asdict(report))
+        except OSError as error:
+            raise PhotoError(output, f"is saved, but its record is not: {error.strerror}") from error
+        return report
+
+    def _judge(self, photo: Photo, path: Path, output: Path, steps: int, start: float) -> ProtectReport:
+        """Read the saved file again and search with the original."""
+        saved = decode_photo(output.read_bytes(), output)
+        settings, original = self.settings, photo.pixels[None]
+        transforms = {text: parse_transform(text).real for text in settings.survive}
+        found = audit(photo.pixels, saved.pixels, self.searchers, transforms)
+        again = saved.pixels[None]
+        noise = float(psnr(original, again))
+        return ProtectReport(
+            input=str(path),
+            output=str(output),
+            method=self.method.name,
+            encoders=self.names,
+            budget=self.budget,
+            norm=settings.norm,
+            steps=steps,
+            seconds=round(time.perf_counter() - start, 3),
+            width=photo.pixels.shape[2],
+            height=photo.pixels.shape[1],
+            linf=round(255 * float(linf(original, again)), 3),
+            psnr=round(noise, 3) if noise != float("inf") else None,
+            ssim=round(float(ssim(original, again)), 5),
+            hidden=bool(found.hidden),
+            hidden_unseen=found.hidden_unseen,
+            gallery="reference" if settings.gallery is None else str(settings.gallery),
+            gallery_photos=found.gallery_photos,
+            per_encoder=found.encoders,
+            verdict=found.verdict,
+            notes=photo.notes,
+        )
+
+
+def report_from_json(values: dict[str, Any]) -> ProtectReport:
+    """A report from its JSON form."""
+    audits = tuple(EncoderAudit(**entry) for entry in values["per_encoder"])
+    lists = {key: tuple(values[key]) for key in ("encoders", "notes")}
+    return ProtectReport(**{**values, **lists, "per_encoder": audits})
+
+
+def protect_photos(
+    inputs: Sequence[Path], out: Path, protector: Protector, *, overwrite: bool = False
+) -> Iterator[ProtectReport | Failure]:
+    """Protect photos one after another; a failure does not stop the others.
+
+    Args:
+        inputs: paths of photos.
+        out: folder for the protected photos; made when missing.
+        protector: settings, loaded.
+        overwrite: replace existing outputs that were made otherwise.
+
+    Yields:
+        One report or failure an input, in their order.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"{out} cannot be made: {error.strerror}; choose another --out") from None
+    for path, output in plan_outputs(inputs, out, protector.settings).items():
+        if isinstance(output, Failure):
+            yield output
+            continue
+        try:
+            with torch.inference_mode(mode=False):
+                yield protector.protect(path, output, overwrite=overwrite)
+        except (PhotoError, MethodError) as error:
+            yield Failure(str(path), str(error))

@@ -1,0 +1,64 @@
+"""Records of finished photos, so that running again skips what is done.
+
+One small JSON file an output, in the folder `.recessive` beside it: what was asked for (a digest of the input's bytes
+and of all settings), what came out (a digest of the output's bytes), and the report.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FOLDER = ".recessive"
+
+
+def digest(*parts: bytes) -> str:
+    """SHA-256 over parts, each preceded by its length."""
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(len(part).to_bytes(8, "big"))
+        total.update(part)
+    return total.hexdigest()
+
+
+def _path(output: Path) -> Path:
+    return output.parent / FOLDER / f"{output.name}.json"
+
+
+def finished(output: Path, asked: str | None = None) -> dict[str, Any] | None:
+    """The report of an output that has not been touched since it was made; None where there is none.
+
+    Args:
+        output: the protected photo.
+        asked: the digest that it must have been made for; None for any.
+    """
+    try:
+        record = json.loads(_path(output).read_text(encoding="utf-8"))
+        untouched = record["output"] == digest(output.read_bytes())
+        report: dict[str, Any] = record["report"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # no record, or not one of ours: the photo counts as not done
+    return report if untouched and asked in (None, record.get("asked")) else None
+
+
+def remember(output: Path, asked: str, report: dict[str, Any]) -> None:
+    """Write the record of a finished output: whole or not at all.
+
+    Raises:
+        OSError: the record cannot be written.
+    """
+    path = _path(output)
+    path.parent.mkdir(exist_ok=True)
+    record = {"asked": asked, "output": digest(output.read_bytes()), "report": report}
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        temporary.write_text(json.dumps(record, indent=1), encoding="utf-8")
+        os.replace(temporary, path)  # noqa: PTH105 - replaces atomically on every system
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,103 @@
+"""Who searches: encoders by name, each with the gallery that it searches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from recessive.codes import sign
+from recessive.encoders import bundled_encoders, encode, load_encoder, reference_gallery
+from recessive.exposure import Searcher
+from recessive.galleries import DenseGallery, HammingGallery
+from recessive.photos import SUFFIXES, PhotoError, read_photo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from recessive.encoders import Encoder
+    from recessive.galleries import Gallery
+
+
+def default_surrogates(accepts: frozenset[str]) -> tuple[str, ...]:
+    """The bundled encoders that a method optimises against when none are named: all seen ones that it can use."""
+    return tuple(e.name for e in bundled_encoders().values() if e.seen and e.outputs in accepts)
+
+
+def reserved() -> tuple[str, ...]:
+    """The bundled encoders that are kept out of the optimisation by default."""
+    return tuple(e.name for e in bundled_encoders().values() if not e.seen)
+
+
+def photo_files(folder: Path) -> list[Path]:
+    """All photos below a folder, by their suffix, in the order of their paths.
+
+    Raises:
+        PhotoError: it is not a folder, or there is no photo in it.
+    """
+    if not folder.is_dir():
+        raise PhotoError(folder, "is not a folder; a gallery is a folder of photos")
+    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    if not files:
+        raise PhotoError(folder, "holds no photos; a gallery is a folder of photos")
+    return files
+
+
+def _empty(encoder: Encoder) -> Gallery:
+    return HammingGallery(encoder.dim) if encoder.outputs == "logits" else DenseGallery(encoder.dim)
+
+
+def _items(encoder: Encoder, outputs: Tensor) -> Tensor:
+    return sign(outputs) if encoder.outputs == "logits" else outputs
+
+
+@torch.no_grad()
+def searchers(
+    names: Sequence[str],
+    seen: Sequence[str],
+    folder: Path | None = None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    complain: Callable[[PhotoError], None] | None = None,
+) -> list[Searcher]:
+    """Encoders with their galleries.
+
+    Args:
+        names: of bundled encoders.
+        seen: those of them that the protection was optimised against.
+        folder: of photos to search; the bundled reference gallery when None.
+        progress: told how many of how many gallery photos are done.
+        complain: told of gallery photos that cannot be read; they are left out.
+
+    Raises:
+        EncoderError: an unknown name.
+        PhotoError: the folder holds no photo that can be read.
+    """
+    encoders = [load_encoder(name) for name in names]
+    galleries = [_empty(encoder) for encoder in encoders]
+    if folder is None:
+        for encoder, gallery in zip(encoders, galleries, strict=True):
+            gallery.add(reference_gallery(encoder.name))
+    else:
+        files = photo_files(folder)
+        for done, file in enumerate(files, 1):
+            try:
+                outputs = encode(encoders, read_photo(file).pixels[None])
+            except PhotoError as error:
+                if complain is not None:
+                    complain(error)
+                continue
+            for encoder, gallery, output in zip(encoders, galleries, outputs, strict=True):
+                gallery.add(_items(encoder, output))
+            if progress is not None:
+                progress(done, len(files))
+        if encoders and not len(galleries[0]):
+            raise PhotoError(folder, "holds no photo that can be read")
+    listed = bundled_encoders()
+    return [
+        Searcher(encoder, gallery, listed[encoder.name].threshold, encoder.name in seen)
+        for encoder, gallery in zip(encoders, galleries, strict=True)
+    ]
