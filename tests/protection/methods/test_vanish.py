@@ -1,0 +1,56 @@
+"""What is vanish's own: the photo's neighbours, and the best iterate by the hard count."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from recessive.balls import LInf
+from recessive.codes import hamming, sign
+from recessive.encoders import Encoder, Trunk
+from recessive.protection.methods import METHODS, Run, Surrogate
+from recessive.protection.methods.vanish import neighbours
+from recessive.transforms.rounding import round_straight_through
+
+BITS = 24
+
+
+class Chaotic(nn.Module):
+    """logits = sin(1000 W x): a step of one grey level leads anywhere, so that the last iterate is a random one."""
+
+    def __init__(self):
+        super().__init__()
+        weights = torch.randn(192, BITS, generator=torch.Generator().manual_seed(0)) / 192**0.5
+        self.register_buffer("weights", weights)
+
+    def forward(self, photos):
+        return torch.sin(1000 * photos.flatten(1) @ self.weights)
+
+
+def test_neighbours_are_the_photo_its_mirror_image_and_its_middle():
+    photos = torch.arange(3 * 16 * 24, dtype=torch.float32).view(1, 3, 16, 24)
+    same, mirrored, middle = neighbours(photos)
+    assert torch.equal(same, photos)
+    assert torch.equal(mirrored[..., 0], photos[..., -1])
+    assert torch.equal(middle, photos[:, :, 2:14, 3:21])
+
+
+def test_the_iterate_with_the_fewest_hits_is_kept(draw_photos):
+    photos = draw_photos(16, 8, 8, 6)
+    encoder = Encoder("chaotic", Trunk(nn.Identity(), 8), Chaotic(), BITS, "logits")
+    sample = sign(torch.randn(60, BITS, generator=torch.Generator().manual_seed(1)))
+    own = torch.stack([sign(encoder(view)) for view in neighbours(photos)], dim=1)
+
+    def hits(protected):
+        """Of each photo: sample and own neighbours within 11 bits."""
+        codes = sign(encoder(protected))
+        pairs = zip(codes, own, strict=True)
+        return torch.stack(
+            [(hamming(code[None], torch.cat([sample, near])) <= 11).sum() for code, near in pairs]
+        )
+
+    run = Run(LInf(8), 6, range(16), saving=lambda given: round_straight_through(given * 255) / 255)
+    found = METHODS["vanish"](photos, [Surrogate(encoder, sample, 11)], run).photos
+    before, after = hits(photos), hits(found)
+    assert (after <= before).all()
+    assert (after < before).sum() > 8
