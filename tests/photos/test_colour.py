@@ -117,8 +117,10 @@ def test_negative_pixels(as_file):
 
 
 def test_ycbcr_tiff(scene, as_file):
-    photo = decode_photo(as_file(Image.fromarray(scene).convert("YCbCr"), "TIFF"))
-    assert np.abs(levels(photo.pixels).astype(int) - scene).max() <= 3
+    photo = decode_photo(
+        as_file(Image.fromarray(scene).convert("YCbCr"), "TIFF", compression="jpeg", quality=100)
+    )
+    assert np.abs(levels(photo.pixels).astype(int) - scene).mean() < 3
 
 
 def test_profile_of_another_colour_space_is_left_out(scene, as_file, grey_profile):

@@ -224,8 +224,8 @@ BOMBS = {
     "png-below-the-limit-of-pillow": png(11_000, 10_000, 8, 2, b"\0"),
     "tiff": tiff(60_000, 60_000),
     "tiff-below-the-limit-of-pillow": tiff(11_000, 10_000),
-    # 16,383 x 16,384 pixels in a VP8X header
-    "webp": b"RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0\xfe\x3f\0\xff\x3f\0" + bytes(4),
+    # 16,383 x 12,000 black pixels without loss
+    "webp": bytes.fromhex("524946461a000000574542505650384c0e0000002ffeffb70b071011fd0f4444ff03"),
 }
 
 
