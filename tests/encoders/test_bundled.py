@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from recessive.encoders import EncoderError, bundled_encoders, load_encoder, reference_items
+from recessive.encoders import EncoderError, bundled_encoders, load_encoder, owners_sample, reference_gallery
 from recessive.encoders.bundled import BITS, BUNDLE, DESCRIPTOR_DIM, NETWORKS, UNSEEN
 
 NAMES = [f"{network}-{head}" for network in NETWORKS for head in ("gem", "hash")]
@@ -68,7 +68,7 @@ def test_networks_do_not_share_theirs():
     assert len({id(load_encoder(name).trunk) for name in NAMES}) == len(NETWORKS)
 
 
-@pytest.mark.parametrize("ask", [load_encoder, reference_items])
+@pytest.mark.parametrize("ask", [load_encoder, owners_sample, reference_gallery])
 def test_an_unknown_name_lists_those_that_there_are(ask):
     with pytest.raises(EncoderError, match="no encoder is called 'conv'") as refused:
         ask("conv")
@@ -76,10 +76,10 @@ def test_an_unknown_name_lists_those_that_there_are(ask):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_reference_gallery_holds_items_like_the_encoders(name):
-    entry, items = bundled_encoders()[name], reference_items(name)
-    assert len(items) >= 2000
-    assert items.shape[1] == entry.dim
+@pytest.mark.parametrize("half", [owners_sample, reference_gallery])
+def test_sample_and_gallery_hold_items_like_the_encoders(half, name):
+    entry, items = bundled_encoders()[name], half(name)
+    assert items.shape == (len(items), entry.dim)
     assert items.dtype == torch.float32
     if entry.outputs == "descriptor":
         torch.testing.assert_close(items.norm(dim=1), torch.ones(len(items)))
@@ -88,8 +88,19 @@ def test_the_reference_gallery_holds_items_like_the_encoders(name):
     assert len(items.unique(dim=0)) > 0.5 * len(items)  # of different photos
 
 
-def test_the_reference_gallery_holds_the_same_photos_for_all():
-    assert len({len(reference_items(name)) for name in NAMES}) == 1
+def test_sample_and_gallery_are_of_several_thousand_photos_the_same_for_all():
+    sizes = {(len(owners_sample(name)), len(reference_gallery(name))) for name in NAMES}
+    ((sample, gallery),) = sizes
+    assert min(sample, gallery) >= 1000
+    assert sample + gallery >= 3000
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_no_photo_of_the_gallery_is_shown_to_a_method(network):
+    sample, gallery = owners_sample(f"{network}-gem"), reference_gallery(f"{network}-gem")
+    both = torch.cat([sample, gallery])
+    shared = len(sample.unique(dim=0)) + len(gallery.unique(dim=0)) - len(both.unique(dim=0))
+    assert shared < 0.01 * len(gallery)  # but for photos that occur twice
 
 
 def test_files_stay_small():
@@ -99,6 +110,7 @@ def test_files_stay_small():
     assert {f"{network}.safetensors" for network in NETWORKS} <= sizes.keys()
 
 
-def test_the_reference_gallery_holds_nothing_else():
-    with safe_open(BUNDLE / "reference_gallery.safetensors", framework="pt") as stored:
-        assert set(stored.keys()) == set(NAMES)
+@pytest.mark.parametrize("network", NETWORKS)
+def test_beside_descriptors_and_codes_nothing_is_stored_of_photos(network):
+    with safe_open(BUNDLE / f"{network}-gallery.safetensors", framework="pt") as stored:
+        assert set(stored.keys()) == {f"{network}-gem", f"{network}-hash"}

@@ -30,9 +30,7 @@ def test_photos_of_any_size_and_aspect_become_square(shape):
     seen = Trunk(nn.Identity(), 24, mean=(0.1, 0.2, 0.3), std=(0.5, 1.0, 2.0))(photos)
     assert seen.shape == (2, 3, 24, 24)
     squeezed = interpolate(photos, (24, 24), mode="bilinear", antialias=True)
-    expected = torch.stack(
-        [(squeezed[:, 0] - 0.1) / 0.5, squeezed[:, 1] - 0.2, (squeezed[:, 2] - 0.3) / 2], dim=1
-    )
+    expected = torch.stack([(squeezed[:, 0] - 0.1) / 0.5, squeezed[:, 1] - 0.2, (squeezed[:, 2] - 0.3) / 2], dim=1)
     torch.testing.assert_close(seen, expected)
 
 

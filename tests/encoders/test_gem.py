@@ -15,8 +15,7 @@ def features(seed=0):
 def test_gem_is_the_generalised_mean(p):
     values = features()
     expected = [
-        [(sum(v**p for v in channel.flatten().tolist()) / 20) ** (1 / p) for channel in photo]
-        for photo in values
+        [(sum(v**p for v in channel.flatten().tolist()) / 20) ** (1 / p) for channel in photo] for photo in values
     ]
     torch.testing.assert_close(GeM(p)(values), torch.tensor(expected))
 
@@ -24,9 +23,7 @@ def test_gem_is_the_generalised_mean(p):
 def test_gem_goes_from_the_average_to_the_maximum():
     values = features()
     torch.testing.assert_close(GeM(1.0)(values), values.mean(dim=(2, 3)))
-    torch.testing.assert_close(
-        GeM(400.0)(0.5 + values / 2), (0.5 + values / 2).amax(dim=(2, 3)), rtol=0.01, atol=0
-    )
+    torch.testing.assert_close(GeM(400.0)(0.5 + values / 2), (0.5 + values / 2).amax(dim=(2, 3)), rtol=0.01, atol=0)
     means = [GeM(p)(values) for p in (1.0, 3.0, 10.0)]
     assert (means[0] < means[1]).all()
     assert (means[1] < means[2]).all()

@@ -138,9 +138,7 @@ def test_a_difference_between_seen_and_unseen_encoders_is_said(bits_encoder, see
     assert found.hidden_unseen is unseen_hidden
     about_seen, about_unseen = found.verdict.split("; ")
     hidden, seen_by = "Hidden from the encoders it was optimised against (ours)", "FOUND by the encoders"
-    assert about_seen.startswith(
-        hidden if seen_hidden else f"{seen_by} it was optimised against (ours at rank 1)"
-    )
+    assert about_seen.startswith(hidden if seen_hidden else f"{seen_by} it was optimised against (ours at rank 1)")
     unseen = "encoders it was not optimised against"
     expected = f"hidden from {unseen} (theirs)" if unseen_hidden else f"FOUND by {unseen} (theirs at rank 1)"
     assert about_unseen.startswith(expected)

@@ -59,12 +59,7 @@ class Table:
 
 def told(*pairs):
     """Photos of which `Table` reads these (score, loss)."""
-    return (
-        torch.tensor([[score, loss, 0.0] for score, loss in pairs])
-        .view(-1, 3, 1, 1)
-        .expand(-1, 3, 2, 2)
-        .clone()
-    )
+    return torch.tensor([[score, loss, 0.0] for score, loss in pairs]).view(-1, 3, 1, 1).expand(-1, 3, 2, 2).clone()
 
 
 def two_encoders(first_trunk, second_trunk):
@@ -81,9 +76,7 @@ def test_an_ensemble_sums_losses_and_scores():
     objectives = [Weighted(torch.tensor([1.0, 2.0])), Weighted(torch.tensor([3.0, 5.0]))]
     evaluation = Ensemble(two_encoders(Counted(), Counted()), objectives)(photos, 0.5)
     total = photos.mean(dim=(2, 3)).sum(1)
-    torch.testing.assert_close(
-        evaluation.loss, torch.tensor([1.0 + 2 * 3.0, 2.0 + 2 * 5.0]) * total + 2 * 0.5
-    )
+    torch.testing.assert_close(evaluation.loss, torch.tensor([1.0 + 2 * 3.0, 2.0 + 2 * 5.0]) * total + 2 * 0.5)
     torch.testing.assert_close(evaluation.score, torch.tensor([40.0, 70.0]))
     assert evaluation.done.tolist() == [False, False]
 
@@ -112,9 +105,7 @@ def test_an_ensemble_needs_one_objective_an_encoder():
 
 def test_over_transforms_is_the_mean_and_done_only_if_done_under_each():
     stopped = StopWhen(Table(), lambda score: score < 0.5)
-    loss = OverTransforms(
-        stopped, [lambda photos: photos, lambda photos: photos / 2, lambda photos: 4 * photos]
-    )
+    loss = OverTransforms(stopped, [lambda photos: photos, lambda photos: photos / 2, lambda photos: 4 * photos])
     evaluation = loss(told((0.6, 0.3), (0.1, 0.9), (0.2, 0.9)), 0.0)
     torch.testing.assert_close(evaluation.loss, torch.tensor([0.3, 0.9, 0.9]) * 5.5 / 3)
     torch.testing.assert_close(evaluation.score, torch.tensor([0.6, 0.1, 0.2]) * 5.5 / 3)

@@ -92,9 +92,7 @@ def test_done_photos_leave_the_batch_and_keep_still():
     assert found.steps.tolist() == [1, 3, 10]
     assert found.done.tolist() == [True, True, False]
     torch.testing.assert_close(found.photos, grey([101, 103, 110]))
-    torch.testing.assert_close(
-        found.losses, torch.tensor([0.0, 0.0, 12 * (30 * LEVEL) ** 2]), rtol=1e-4, atol=1e-9
-    )
+    torch.testing.assert_close(found.losses, torch.tensor([0.0, 0.0, 12 * (30 * LEVEL) ** 2]), rtol=1e-4, atol=1e-9)
     # 0 and 1 start, 1 finds the first done, 3 the second; the last call is the evaluation after ten steps
     assert [len(photos) for photos, _ in loss.asked] == [3, 3, 2, 2] + [1] * 7
 

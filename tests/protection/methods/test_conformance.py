@@ -71,9 +71,7 @@ def test_results_are_photos_on_the_grid_in_the_ball(method, outputs, ball, photo
 
 
 @each_method
-def test_the_same_seeds_give_the_same_photos_and_inputs_stay_as_they_were(
-    method, outputs, photos, surrogates
-):
+def test_the_same_seeds_give_the_same_photos_and_inputs_stay_as_they_were(method, outputs, photos, surrogates):
     surrogate, kept = surrogates[outputs], photos.clone()
     sample = surrogate.sample.clone()
     first = protect(method, photos, surrogate)

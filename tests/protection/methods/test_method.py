@@ -71,9 +71,7 @@ def test_the_loss_is_the_mean_over_the_saved_photo_and_each_transform_of_it():
 def test_the_start_is_passed_on():
     photos, start = torch.full((1, 3, 2, 2), 100 / 255), torch.full((1, 3, 2, 2), 105 / 255)
     aim = torch.zeros(1, 3)
-    found = descend(
-        photos, [colour_surrogate()], [Brightness(aim)], Run(LInf(8), 0, [0]), step=Sign(1), start=start
-    )
+    found = descend(photos, [colour_surrogate()], [Brightness(aim)], Run(LInf(8), 0, [0]), step=Sign(1), start=start)
     assert torch.equal(found.photos, start)
 
 

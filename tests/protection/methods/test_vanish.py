@@ -16,7 +16,7 @@ BITS = 24
 
 
 class Chaotic(nn.Module):
-    """logits = sin(1000 W x): a step of one grey level leads anywhere, so that the last iterate is a random one."""
+    """logits = sin(1000 W x): a step of one level leads anywhere, so the last iterate is a random one."""
 
     def __init__(self):
         super().__init__()
@@ -45,9 +45,7 @@ def test_the_iterate_with_the_fewest_hits_is_kept(draw_photos):
         """Of each photo: sample and own neighbours within 11 bits."""
         codes = sign(encoder(protected))
         pairs = zip(codes, own, strict=True)
-        return torch.stack(
-            [(hamming(code[None], torch.cat([sample, near])) <= 11).sum() for code, near in pairs]
-        )
+        return torch.stack([(hamming(code[None], torch.cat([sample, near])) <= 11).sum() for code, near in pairs])
 
     run = Run(LInf(8), 6, range(16), saving=lambda given: round_straight_through(given * 255) / 255)
     found = METHODS["vanish"](photos, [Surrogate(encoder, sample, 11)], run).photos

@@ -68,9 +68,7 @@ def test_curves_are_fits_to_the_share_of_members_that_are_as_far():
         away = 0.5 * np.abs(members.numpy() - np.array(centre)).sum(1)
         every = [(away >= distance).sum() / len(codes) for distance in grid]
         assert every[::50] == pytest.approx(shares)
-        np.testing.assert_allclose(
-            fitted.curves[number].numpy(), np.polyfit(grid, every, 2), rtol=1e-3, atol=1e-7
-        )
+        np.testing.assert_allclose(fitted.curves[number].numpy(), np.polyfit(grid, every, 2), rtol=1e-3, atol=1e-7)
 
 
 def test_a_member_at_the_distance_itself_counts():

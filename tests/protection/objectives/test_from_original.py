@@ -55,9 +55,7 @@ def test_descriptor_distance_is_minus_the_squared_euclidean_one():
 
 def test_descriptor_distance_has_no_gradient_at_the_original():
     outputs = normalize(draw(3, 12, 0), dim=1).requires_grad_()
-    (gradient,) = torch.autograd.grad(
-        DescriptorDistance(outputs.detach().clone())(outputs, 0.0).sum(), outputs
-    )
+    (gradient,) = torch.autograd.grad(DescriptorDistance(outputs.detach().clone())(outputs, 0.0).sum(), outputs)
     assert torch.equal(gradient, torch.zeros_like(gradient))
 
 

@@ -24,17 +24,13 @@ def drawn(outputs):
     if outputs == "logits":
         objective = SoftCount(sign(draw(SAMPLE)), sign(draw(PHOTOS, VIEWS)), 7, 3.0, "logits")
         return 2 * draw(PHOTOS), objective
-    objective = SoftCount(
-        normalize(draw(SAMPLE), dim=1), normalize(draw(PHOTOS, VIEWS), dim=2), 0.9, 0.05, outputs
-    )
+    objective = SoftCount(normalize(draw(SAMPLE), dim=1), normalize(draw(PHOTOS, VIEWS), dim=2), 0.9, 0.05, outputs)
     return normalize(draw(PHOTOS), dim=1), objective
 
 
 def distance(outputs, one, other):
     if outputs == "logits":
-        return sum(
-            (1 if value >= 0 else -1) != bit for value, bit in zip(one.tolist(), other.tolist(), strict=True)
-        )
+        return sum((1 if value >= 0 else -1) != bit for value, bit in zip(one.tolist(), other.tolist(), strict=True))
     return 1 - sum(a * b for a, b in zip(one.tolist(), other.tolist(), strict=True))
 
 
