@@ -36,3 +36,9 @@ def bits_encoder():
 def colour_encoder():
     """Makes an encoder whose descriptor is the mean colour, at unit length."""
     return lambda name="colour": Encoder(name, _MeanColour(), _Unit(), 3, "descriptor")
+
+
+@pytest.fixture
+def pixel_encoder():
+    """Makes an encoder whose descriptor is the photo itself, centred and at unit length: 10×10 pixels."""
+    return lambda name="pixels": Encoder(name, nn.Flatten(), nn.Sequential(_Centred(), _Unit()), 300, "descriptor")

@@ -95,13 +95,16 @@ def test_equal_descriptors_do_not_hide_a_photo(colour_encoder):
     assert entry.rank_after == 1
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_copies_of_the_protected_photo_do_not_hide_it(colour_encoder, seed):
-    original, protected = torch.rand(2, 3, 4, 4, generator=torch.Generator().manual_seed(seed))
-    encoder, gallery = colour_encoder(), DenseGallery(3)
-    gallery.add(encoder(protected[None]).repeat(50, 1))
-    (entry,) = audit(original, protected, [Searcher(encoder, gallery, 0.25, seen=True)]).encoders
-    assert entry.rank_after == 1
+def test_copies_of_the_protected_photo_do_not_hide_it(pixel_encoder):
+    # Long descriptors: the same distance, computed in another order, differs in its last digits.
+    encoder, ranks = pixel_encoder(), set()
+    for seed in range(100):
+        original, protected = torch.rand(2, 3, 10, 10, generator=torch.Generator().manual_seed(seed))
+        gallery = DenseGallery(300)
+        gallery.add(encoder(protected[None]).repeat(50, 1))
+        found = audit(original, protected, [Searcher(encoder, gallery, 0.25, seen=True)])
+        ranks.add(found.encoders[0].rank_after)
+    assert ranks == {1}
 
 
 def test_transforms_are_applied_to_the_protected_photo_alone(search_bits):
