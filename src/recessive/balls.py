@@ -1,7 +1,7 @@
 """Balls: where a photo may go. Budgets are in 1/255, photos (N, 3, H, W) in [0, 1].
 
-Every ball is intersected with the box [0, 1]. The original lies in both, so clamping to the box moves no value away
-from the original and never leaves the ball.
+Every ball is intersected with the box [0, 1]. The original lies in both, so clamping to the box moves no
+value away from the original and never leaves the ball.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-_SLACK = 1e-6  # of float32 rounding, in photo units: four thousandths of a grey level
+_SLACK = 255e-6  # of float32 rounding, in levels
+_HALVINGS = 10  # of the share of a change that still fits
 
 
 class Ball(Protocol):
@@ -32,27 +33,39 @@ class Ball(Protocol):
         ...
 
     def to_grid(self, photos: Tensor, originals: Tensor) -> Tensor:
-        """A near point of the 8-bit grid {0, …, 255}/255 that lies in the ball, for originals on that grid."""
+        """A near point of the 8-bit grid {0, …, 255}/255 that lies in the ball.
+
+        The originals need not lie on the grid; where no level lies in the ball, the one nearest to the
+        original is taken.
+        """
         ...
 
 
 def _check(budget: float) -> None:
-    if not budget > 0:
+    if not 0 < budget < math.inf:
         raise ValueError(f"a budget must be positive, in 1/255: {budget}")
 
 
 def _same_shape(photos: Tensor, originals: Tensor) -> None:
-    if photos.shape != originals.shape:
-        raise ValueError(f"photos {tuple(photos.shape)} and originals {tuple(originals.shape)} differ in shape")
+    if photos.shape != originals.shape or photos.ndim != 4:
+        raise ValueError(
+            f"photos {tuple(photos.shape)} and originals {tuple(originals.shape)} must both be (N, 3, H, W)"
+        )
 
 
 def _draw(originals: Tensor, seeds: Sequence[int]) -> Tensor:
     """Uniform in [−1, 1], each photo from its own seed."""
     if len(seeds) != len(originals):
         raise ValueError(f"one seed a photo is needed: {len(seeds)} for {len(originals)} photos")
-    shape = originals.shape[1:]
-    draws = [torch.rand(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
-    return 2 * torch.stack(draws) - 1
+    draws = torch.empty_like(originals, device="cpu")
+    for draw, seed in zip(draws, seeds, strict=True):
+        draw.uniform_(-1, 1, generator=torch.Generator().manual_seed(seed))
+    return draws.to(originals.device)
+
+
+def _root_mean_square(changes: Tensor) -> Tensor:
+    """Of each photo: (N, 1, 1, 1)."""
+    return changes.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
 
 
 @dataclass(frozen=True)
@@ -79,11 +92,12 @@ class LInf:
         return (originals + self.budget / 255 * _draw(originals, seeds)).clamp(0, 1)
 
     def to_grid(self, photos: Tensor, originals: Tensor) -> Tensor:
-        """The nearest level inside the ball: rounded, then clamped to whole levels within the budget."""
+        """The nearest level inside the ball: rounded, then clamped to the levels within the budget."""
         _same_shape(photos, originals)
-        centres, reach = (originals * 255).round(), math.floor(self.budget + 255 * _SLACK)
-        levels = (photos * 255).round()
-        return torch.minimum(torch.maximum(levels, centres - reach), centres + reach).clamp(0, 255) / 255
+        centres, reach = originals * 255, self.budget + _SLACK
+        lowest, highest = (centres - reach).ceil(), (centres + reach).floor()
+        levels = torch.minimum(torch.maximum((photos * 255).round(), lowest), highest)
+        return torch.where(lowest <= highest, levels, centres.round()).clamp(0, 255) / 255
 
 
 @dataclass(frozen=True)
@@ -104,22 +118,35 @@ class L2:
     def project(self, photos: Tensor, originals: Tensor) -> Tensor:
         """Shrink the change to the radius, then clamp to the box (which shrinks it further)."""
         _same_shape(photos, originals)
-        change = photos - originals
-        norm = change.square().mean(dim=(1, 2, 3), keepdim=True).sqrt().clamp(min=1e-12)
-        return (originals + change * (self.budget / 255 / norm).clamp(max=1)).clamp(0, 1)
+        changes = photos - originals
+        length = _root_mean_square(changes).clamp(min=1e-12)
+        return (originals + changes * (self.budget / 255 / length).clamp(max=1)).clamp(0, 1)
 
     def random_start(self, originals: Tensor, seeds: Sequence[int]) -> Tensor:
-        """Uniform noise scaled to the radius."""
-        draw = _draw(originals, seeds)
-        norm = draw.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
-        return (originals + self.budget / 255 * draw / norm).clamp(0, 1)
+        """Uniform noise scaled to the radius, then clamped to [0, 1]."""
+        draws = _draw(originals, seeds)
+        return (originals + self.budget / 255 * draws / _root_mean_square(draws)).clamp(0, 1)
 
     def to_grid(self, photos: Tensor, originals: Tensor) -> Tensor:
-        """Round to the nearest level; photos that leave the ball by it are rounded toward the original instead."""
+        """round(x + s (x' − x)) with the largest share s in [0, 1], to 1/1024, that the ball holds.
+
+        The rounded change grows with s in every value, so halving finds the share. Rounding all values toward
+        the original instead would give up half a level of each.
+        """
         _same_shape(photos, originals)
-        levels, centres = photos * 255, (originals * 255).round()
-        nearest = levels.round().clamp(0, 255)
-        norm = (nearest - centres).square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
-        inside = norm <= self.budget + 255 * _SLACK
-        toward = torch.where(levels > centres, levels.floor(), levels.ceil()).clamp(0, 255)
-        return torch.where(inside, nearest, toward) / 255
+        centres = originals * 255
+        changes = photos * 255 - centres
+
+        def rounded(share: Tensor | float) -> Tensor:
+            return (centres + share * changes).round().clamp(0, 255)
+
+        levels = rounded(1)
+        fits = _root_mean_square(levels - centres) <= self.budget + _SLACK
+        if not bool(fits.all()):
+            share = fits.to(originals.dtype)
+            for halving in range(1, _HALVINGS + 1):
+                tried = (share + 0.5**halving).clamp(max=1)
+                fits = _root_mean_square(rounded(tried) - centres) <= self.budget + _SLACK
+                share = torch.where(fits, tried, share)
+            levels = rounded(share)
+        return levels / 255

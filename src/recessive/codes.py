@@ -1,7 +1,7 @@
 """Codes: tensors of ±1, one bit a column, and their Hamming distance.
 
-Bits are the signs of an encoder's logits, with sign(0) = +1. Packed codes hold eight bits a byte, the first bit in the
-highest place, +1 as 1; a length that is no multiple of eight is filled with zeros.
+Bits are the signs of an encoder's logits, with sign(0) = +1. Packed codes hold eight bits a byte, the first
+bit in the highest place, +1 as 1; a length that is no multiple of eight is filled with zeros.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ def sign(logits: Tensor) -> Tensor:
 def sign_straight_through(logits: Tensor, clip: float = 1.5) -> Tensor:
     """sign(logits), with a gradient: that of the identity where |logit| < clip, and none beyond.
 
-    Bengio et al., "Estimating or propagating gradients through stochastic neurons", 2013; the clip lets bits rest
-    that are settled.
+    Bengio et al., "Estimating or propagating gradients through stochastic neurons", 2013; the clip lets
+    bits rest that are settled.
 
     Args:
         logits: of any shape.
         clip: |logit| from which on a bit passes no gradient.
     """
-    passed = torch.where(logits.abs() < clip, logits, logits.detach())
-    return passed + (sign(logits) - passed).detach()
+    zero = torch.where(logits.abs() < clip, logits - logits.detach(), 0.0)  # but for its gradient
+    return zero + sign(logits)
 
 
 def hamming(first: Tensor, second: Tensor) -> Tensor:
@@ -38,12 +38,20 @@ def hamming(first: Tensor, second: Tensor) -> Tensor:
     """
     if first.shape[-1] != second.shape[-1]:
         raise ValueError(f"codes differ in length: {first.shape[-1]} and {second.shape[-1]} bits")
-    return 0.5 * (first.shape[-1] - first @ second.T)
+    # int8 products of 128 bits and more would overflow
+    dtype = torch.promote_types(torch.promote_types(first.dtype, second.dtype), torch.float32)
+    return 0.5 * (first.shape[-1] - first.to(dtype) @ second.to(dtype).T)
 
 
 def pack(codes: Tensor) -> Tensor:
-    """Codes of ±1 (N, m) to bytes (N, ⌈m/8⌉), uint8."""
-    return torch.from_numpy(np.packbits(codes.numpy() > 0, axis=1))
+    """Codes of ±1 (N, m) to bytes (N, ⌈m/8⌉), uint8.
+
+    Raises:
+        ValueError: a value is neither +1 nor −1, such as a logit.
+    """
+    if codes.ndim != 2 or not bool((codes.abs() == 1).all()):
+        raise ValueError("codes are rows of ±1; take the sign of logits first")
+    return torch.from_numpy(np.packbits(codes.detach().cpu().numpy() > 0, axis=1))
 
 
 def unpack(packed: Tensor, bits: int) -> Tensor:
@@ -52,7 +60,7 @@ def unpack(packed: Tensor, bits: int) -> Tensor:
     Raises:
         ValueError: the bytes do not hold that many bits a row.
     """
-    if packed.shape[1] != (bits + 7) // 8:
-        raise ValueError(f"{packed.shape[1]} bytes a row do not hold codes of {bits} bits")
+    if packed.ndim != 2 or packed.shape[1] != (bits + 7) // 8:
+        raise ValueError(f"{packed.shape[-1]} bytes a row do not hold codes of {bits} bits")
     ones = np.unpackbits(packed.numpy(), axis=1, count=bits)
     return torch.from_numpy(ones.astype(np.int8) * 2 - 1)
