@@ -32,17 +32,22 @@ class Transform(Protocol):
         ...
 
     def real(self, photos: Tensor) -> Tensor:
-        """The real operation, without a gradient."""
+        """The real operation, with 8 bits a channel, without a gradient."""
         ...
 
 
+def _jpeg(value: str) -> JPEG:
+    quality, _, subsampling = value.partition(":")
+    return JPEG(int(quality), subsampling) if subsampling else JPEG(int(quality))
+
+
 _BY_WORD: dict[str, tuple[Callable[[str], Transform], str]] = {
-    "jpeg": (lambda value: JPEG(int(value)), "quality, such as jpeg:75"),
-    "resize": (lambda value: Resize(float(value)), "factor, such as resize:0.5"),
-    "crop": (lambda value: Crop(float(value)), "share of each side that is kept, such as crop:0.9"),
-    "bit-depth": (lambda value: BitDepth(int(value)), "bits a channel, such as bit-depth:5"),
-    "blur": (lambda value: Blur(float(value)), "sigma in pixels, such as blur:1"),
-    "noise": (lambda value: Noise(float(value)), "sigma in 1/255, such as noise:4"),
+    "jpeg": (_jpeg, "a quality of 1 to 100, such as jpeg:75, or jpeg:90:4:4:4 with full colour"),
+    "resize": (lambda value: Resize(float(value)), "a factor of 0.05 to 4, such as resize:0.5"),
+    "crop": (lambda value: Crop(float(value)), "the share of each side to keep, 0.1 to 1, such as crop:0.9"),
+    "bit-depth": (lambda value: BitDepth(int(value)), "1 to 8 bits a channel, such as bit-depth:5"),
+    "blur": (lambda value: Blur(float(value)), "a sigma of 0.1 to 20 pixels, such as blur:1"),
+    "noise": (lambda value: Noise(float(value)), "a sigma of 0 to 128 in 1/255, such as noise:4"),
 }
 
 
@@ -54,11 +59,10 @@ def parse_transform(text: str) -> Transform:
     """
     word, _, value = text.partition(":")
     if word not in _BY_WORD:
-        known = "; ".join(f"{name}: {meaning}" for name, (_, meaning) in _BY_WORD.items())
-        raise ValueError(f"no transform is called {text!r}; there are {known}")
+        known = "; ".join(f"{name} takes {meaning}" for name, (_, meaning) in _BY_WORD.items())
+        raise ValueError(f"no transform is called {text!r}; there are these: {known}")
     build, meaning = _BY_WORD[word]
     try:
         return build(value)
-    except ValueError as error:
-        why = str(error) if str(error).startswith(word) else f"{word} takes a {meaning}"
-        raise ValueError(f"{text!r}: {why}") from None
+    except ValueError:
+        raise ValueError(f"{text!r}: {word} takes {meaning}") from None

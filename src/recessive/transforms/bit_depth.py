@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from recessive.transforms.rounding import round_straight_through
+from recessive.transforms.rounding import round_straight_through, saved
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,10 +32,10 @@ class BitDepth:
 
     def __call__(self, photos: Tensor) -> Tensor:
         """Photos (N, 3, H, W) to the same shape; the gradient of the identity."""
-        levels = 2**self.bits - 1
+        levels: int = 2**self.bits - 1
         return round_straight_through(photos * levels) / levels
 
     def real(self, photos: Tensor) -> Tensor:
         """The same, saved with 8 bits; no gradient."""
-        levels = 2**self.bits - 1
-        return ((photos.detach() * levels).round() / levels * 255).round() / 255
+        levels: int = 2**self.bits - 1
+        return saved((photos * levels).round() / levels)

@@ -1,4 +1,4 @@
-"""Noise: what a sensor, a screen shot or a malicious searcher adds."""
+"""Noise: what a sensor, a screen shot or a searcher adds."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
+
+from recessive.transforms.rounding import saved
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,9 +17,12 @@ if TYPE_CHECKING:
 class Noise:
     """Add Gaussian noise, the same for every photo of one size, then clamp to [0, 1].
 
+    The real operation draws other noise than the differentiable one: a photo optimised against known noise
+    would seem to survive what it only fits.
+
     Attributes:
         sigma: standard deviation in 1/255, 0 to 128.
-        seed: of the noise.
+        seed: of the noise, not negative.
     """
 
     sigma: float = 4.0
@@ -26,18 +31,22 @@ class Noise:
     def __post_init__(self) -> None:
         if not 0 <= self.sigma <= 128:
             raise ValueError(f"noise takes a sigma of 0 to 128 in 1/255: {self.sigma}")
+        if self.seed < 0:
+            raise ValueError(f"a seed must not be negative: {self.seed}")
 
     @property
     def name(self) -> str:
         """Such as noise:4."""
         return f"noise:{self.sigma:g}"
 
-    def __call__(self, photos: Tensor) -> Tensor:
-        """Photos (N, 3, H, W) to the same shape, differentiable."""
-        generator = torch.Generator().manual_seed(self.seed)
-        noise = torch.randn(photos.shape[1:], generator=generator)
+    def _add(self, photos: Tensor, seed: int) -> Tensor:
+        noise = torch.randn(photos.shape[1:], generator=torch.Generator().manual_seed(seed)).to(photos)
         return (photos + self.sigma / 255 * noise).clamp(0, 1)
 
+    def __call__(self, photos: Tensor) -> Tensor:
+        """Photos (N, 3, H, W) to the same shape, differentiable."""
+        return self._add(photos, 2 * self.seed)
+
     def real(self, photos: Tensor) -> Tensor:
-        """The same, with 8 bits; no gradient."""
-        return (self(photos.detach()) * 255).round() / 255
+        """The same with noise of its own, and with 8 bits; no gradient."""
+        return saved(self._add(photos, 2 * self.seed + 1))

@@ -17,10 +17,15 @@ def round_straight_through(values: Tensor) -> Tensor:
     return values + (values.round() - values).detach()
 
 
+def saved(photos: Tensor) -> Tensor:
+    """Photos as a file with 8 bits a channel holds them: clamped to [0, 1] and rounded; no gradient."""
+    return (photos.detach().clamp(0, 1) * 255).round() / 255
+
+
 def to_bytes(photos: Tensor) -> list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
     """Photos (N, 3, H, W) in [0, 1] to N arrays (H, W, 3) of uint8."""
     levels = (photos.detach().clamp(0, 1) * 255).round().to(torch.uint8)
-    return list(levels.permute(0, 2, 3, 1).contiguous().numpy())
+    return list(levels.permute(0, 2, 3, 1).contiguous().cpu().numpy())
 
 
 def from_bytes(arrays: Sequence[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]) -> Tensor:
