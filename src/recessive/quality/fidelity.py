@@ -7,12 +7,14 @@ from kornia.metrics import ssim as kornia_ssim
 from torch import Tensor
 
 WINDOW = 11  # pixels, σ = 1.5: kornia's window of this size has just that σ
-_TILE_PIXELS = 1_000_000  # SSIM holds about ten maps of a tile at a time
+_TILE_PIXELS = 250_000  # SSIM holds about ten maps of a tile at a time; larger ones are slower, too
 
 
 def _check(first: Tensor, second: Tensor) -> None:
     if first.shape != second.shape or first.ndim != 4:
-        raise ValueError(f"two batches of the same shape are compared: {tuple(first.shape)}, {tuple(second.shape)}")
+        raise ValueError(f"two batches of one shape are compared: {tuple(first.shape)}, {tuple(second.shape)}")
+    if not (first.is_floating_point() and second.is_floating_point()):
+        raise ValueError(f"photos are floats in [0, 1], not {first.dtype} and {second.dtype}")
 
 
 def mse(first: Tensor, second: Tensor) -> Tensor:
@@ -41,9 +43,11 @@ def psnr(first: Tensor, second: Tensor) -> Tensor:
 def ssim(first: Tensor, second: Tensor) -> Tensor:
     """Structural similarity, mean over all windows that lie inside the photo and over channels: (N,).
 
-    Wang et al., "Image quality assessment: from error visibility to structural similarity", 2004, Eq. 13: Gaussian
-    windows of 11 × 11 pixels with σ = 1.5, K₁ = 0.01, K₂ = 0.03, range 1, population covariance. Large photos are
-    measured in bands of rows, so that memory stays bounded.
+    SSIM = (2 μ_x μ_y + C₁) (2 σ_xy + C₂) / ((μ_x² + μ_y² + C₁) (σ_x² + σ_y² + C₂)),  C = (0.01², 0.03²)
+
+    Wang et al., "Image quality assessment: from error visibility to structural similarity", 2004, Eq. 13:
+    Gaussian windows of 11 × 11 pixels with σ = 1.5, K₁ = 0.01, K₂ = 0.03, range 1, population covariance.
+    Large photos are measured in bands of rows, so that memory stays bounded.
 
     Raises:
         ValueError: shapes differ, or a side is shorter than the window.
