@@ -3,6 +3,7 @@
 from recessive.galleries.dense import DenseGallery
 from recessive.galleries.gallery import Gallery, Hits
 from recessive.galleries.hamming import HammingGallery
+from recessive.galleries.nearest import rank
 from recessive.galleries.ranking import RetrievalReport, average_precision, mean_average_precision
 
 __all__ = [
@@ -13,4 +14,5 @@ __all__ = [
     "RetrievalReport",
     "average_precision",
     "mean_average_precision",
+    "rank",
 ]

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-SCRATCH_VALUES = 8_000_000  # distances held at a time, whatever the numbers of queries and photos
+SCRATCH_VALUES = 4_000_000  # distances held at a time: at most 16 MiB, or one query's where the gallery is larger
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,15 @@ class Gallery(Protocol):
         ...
 
     def distances(self, queries: Tensor) -> Iterator[tuple[slice, Tensor]]:
-        """Distances to all items, a few queries at a time: (which queries, (few, len))."""
+        """Distances to all items, a few queries at a time: (which queries, (few, len)). At least one part."""
         ...
 
     def search(self, queries: Tensor, k: int) -> Hits:
-        """The k nearest items of each query; all of them when k is larger."""
+        """The k nearest items of each query; all of them when k is larger, and none of an empty gallery.
+
+        Raises:
+            ValueError: k < 1.
+        """
         ...
 
     def count_within(self, queries: Tensor, radius: float) -> Tensor:

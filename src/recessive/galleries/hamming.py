@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,10 +10,14 @@ import torch
 from torch import Tensor
 
 from recessive.codes import pack
+from recessive.galleries import nearest
 from recessive.galleries.gallery import SCRATCH_VALUES, Hits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_BLOCK = 1 << 14  # words compared at a time: what fits the processor's cache
+_Words = np.ndarray[tuple[int, ...], np.dtype[np.uint64]]
 
 
 class HammingGallery:
@@ -26,49 +31,51 @@ class HammingGallery:
         if bits < 1:
             raise ValueError(f"codes need at least one bit: {bits}")
         self.bits = bits
-        self._words: np.ndarray[tuple[int, ...], np.dtype[np.uint64]] = np.empty((0, -(-bits // 64)), np.uint64)
+        self._parts: list[_Words] = []  # joined when first searched, so that many small additions stay cheap
 
     def __len__(self) -> int:
         """How many codes it holds."""
-        return len(self._words)
+        return sum(len(part) for part in self._parts)
 
-    def _pack(self, codes: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.uint64]]:
+    def _pack(self, codes: Tensor) -> _Words:
         if codes.ndim != 2 or codes.shape[1] != self.bits:
-            raise ValueError(f"this gallery takes codes of shape (N, {self.bits}), not {tuple(codes.shape)}")
+            raise ValueError(f"this gallery takes codes (N, {self.bits}), not {tuple(codes.shape)}")
         packed = pack(codes).numpy()
-        filled = np.zeros((len(packed), self._words.shape[1] * 8), np.uint8)
-        filled[:, : packed.shape[1]] = packed
-        return filled.view(np.uint64)
+        words: _Words = np.zeros((len(packed), -(-self.bits // 64)), np.uint64)
+        words.view(np.uint8)[:, : packed.shape[1]] = packed
+        return words
+
+    def _words(self) -> _Words:
+        if len(self._parts) != 1:
+            self._parts = [np.concatenate([np.empty((0, -(-self.bits // 64)), np.uint64), *self._parts])]
+        return self._parts[0]
 
     def add(self, items: Tensor) -> None:
         """Append codes of ±1 (N, bits)."""
-        self._words = np.concatenate([self._words, self._pack(items)])
+        self._parts.append(self._pack(items))
 
     def distances(self, queries: Tensor) -> Iterator[tuple[slice, Tensor]]:
         """Distances (few, len), int16, a few queries at a time."""
-        words = self._pack(queries)
-        few = max(1, SCRATCH_VALUES // max(1, len(self)))
-        for first in range(0, len(words), few):
-            some = slice(first, min(first + few, len(words)))
-            total = np.zeros((some.stop - some.start, len(self)), np.int16)
-            for column in range(words.shape[1]):
-                total += np.bitwise_count(words[some, None, column] ^ self._words[None, :, column])
+        asked, held = self._pack(queries), self._words()
+        few = max(1, SCRATCH_VALUES // max(1, len(held)))
+        for first in range(0, max(1, len(asked)), few):
+            some = slice(first, min(first + few, len(asked)))
+            total = np.zeros((some.stop - some.start, len(held)), np.int16)
+            for row, words in zip(total, asked[some], strict=True):
+                for start in range(0, len(held), _BLOCK):
+                    block = slice(start, start + _BLOCK)
+                    for column, word in enumerate(words):
+                        row[block] += np.bitwise_count(held[block, column] ^ word)
             yield some, torch.from_numpy(total)
 
     def search(self, queries: Tensor, k: int) -> Hits:
-        """See `Gallery`."""
-        found = []
-        for _, distances in self.distances(queries):
-            order = torch.from_numpy(np.argsort(distances.numpy(), axis=1, kind="stable")[:, :k])
-            found.append((distances.gather(1, order), order))
-        if not found:
-            empty = torch.empty(0, min(k, len(self)), dtype=torch.int64)
-            return Hits(empty, empty)
-        return Hits(torch.cat([part for part, _ in found]), torch.cat([part for _, part in found]))
+        """See `Gallery`; distances are int16."""
+        return nearest.search(self, queries, k)
 
     def count_within(self, queries: Tensor, radius: float) -> Tensor:
         """See `Gallery`."""
+        limit = math.floor(min(max(radius, -1), self.bits))
         counts = torch.zeros(len(queries), dtype=torch.int64)
         for some, distances in self.distances(queries):
-            counts[some] = (distances <= radius).sum(1)
+            counts[some] = (distances <= limit).sum(dim=1)
         return counts

@@ -1,7 +1,7 @@
 """Ranking and mean average precision.
 
-Ties between equal distances are ordered by gallery index, `k` is explicit, and queries without a relevant photo count
-as 0 and are reported apart.
+Ties between equal distances are ordered by gallery index, `k` is explicit, and queries without a relevant
+photo count as 0 and are reported apart.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def average_precision(distances: Tensor, relevant: Tensor, k: int | None = None)
         ValueError: shapes differ or k < 1.
     """
     if distances.shape != relevant.shape:
-        raise ValueError(f"distances {tuple(distances.shape)} and relevant {tuple(relevant.shape)} must match")
+        raise ValueError(f"distances {tuple(distances.shape)} and relevant {tuple(relevant.shape)} must have one shape")
     if k is not None and k < 1:
         raise ValueError(f"k counts results, at least 1: {k}")
     # NumPy sorts small integers by radix: ten times as fast as torch on Hamming distances.
@@ -83,10 +83,13 @@ def mean_average_precision(
         leave_one_out: query i is item i of the gallery and is taken out of its own results.
 
     Raises:
-        ValueError: labels do not match queries or gallery.
+        ValueError: labels do not match queries or gallery, k < 1, or more queries than photos when leaving
+            one out.
     """
     if len(query_labels) != len(queries) or len(gallery_labels) != len(gallery):
         raise ValueError("one label a query and one a gallery photo are needed")
+    if leave_one_out and len(queries) > len(gallery):
+        raise ValueError(f"{len(queries)} queries are not the first items of a gallery of {len(gallery)}")
     total, without = 0.0, 0
     for some, distances in gallery.distances(queries):
         relevant = query_labels[some, None] == gallery_labels[None]
