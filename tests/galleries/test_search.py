@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recessive.codes import sign
-from recessive.galleries import DenseGallery, HammingGallery, dense, hamming, rank
+from recessive.galleries import DenseGallery, HammingGallery, cosine_distances, dense, hamming, rank
 
 
 def codes(count, bits, seed):
@@ -37,6 +37,7 @@ def scratch(request, monkeypatch):
     for module in (hamming, dense):
         monkeypatch.setattr(module, "SCRATCH_VALUES", request.param)
     monkeypatch.setattr(hamming, "_BLOCK", 7)
+    monkeypatch.setattr(dense, "_BLOCK_VALUES", 15)
 
 
 def check(build, draw, dim, sizes, queries, k, seed):
@@ -97,6 +98,29 @@ def test_descriptors_in_general_position():
     torch.testing.assert_close(hits.distances.double(), exact.sort(dim=1).values[:, :10], rtol=0, atol=1e-6)
     assert torch.equal(gallery.count_within(asked, 0.8), (exact <= 0.8).sum(1))
     assert torch.equal(rank(gallery, asked, hits.indices[:, 7]), torch.full((20,), 8))
+
+
+def test_copies_of_a_descriptor_are_ties_for_one_query_or_many():
+    # 300 values: sums in float32 would depend on the place in the gallery.
+    for seed in range(20):
+        generator = torch.Generator().manual_seed(seed)
+        item, *asked = torch.nn.functional.normalize(torch.randn(8, 300, generator=generator)).split(1)
+        gallery = DenseGallery(300)
+        gallery.add(item.repeat(53, 1))
+        queries = torch.cat(asked)
+        together = gallery.search(queries, 53)
+        for i, query in enumerate(asked):
+            hits = gallery.search(query, 53)
+            assert hits.indices.tolist() == [list(range(53))]
+            assert torch.equal(hits.distances, together.distances[i : i + 1])
+            assert torch.equal(hits.distances, cosine_distances(query, item).expand(1, 53))
+
+
+def test_cosine_distances_are_right_and_never_negative():
+    first, second = torch.tensor([[1.0, 0], [0.6, 0.8]]), torch.tensor([[1.0, 0], [0, -1], [-0.6, -0.8]])
+    expected = torch.tensor([[0.0, 1, 1.6], [0.4, 1.8, 2]])
+    torch.testing.assert_close(cosine_distances(first, second), expected)
+    assert float(cosine_distances(first * 1.0001, first * 1.0001).min()) == 0
 
 
 @KINDS

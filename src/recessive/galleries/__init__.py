@@ -1,6 +1,6 @@
 """Galleries: exact search among codes and descriptors, and the ranking figures beside them."""
 
-from recessive.galleries.dense import DenseGallery
+from recessive.galleries.dense import DenseGallery, cosine_distances
 from recessive.galleries.gallery import Gallery, Hits
 from recessive.galleries.hamming import HammingGallery
 from recessive.galleries.nearest import rank
@@ -13,6 +13,7 @@ __all__ = [
     "Hits",
     "RetrievalReport",
     "average_precision",
+    "cosine_distances",
     "mean_average_precision",
     "rank",
 ]

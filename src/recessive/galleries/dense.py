@@ -15,10 +15,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+_BLOCK_VALUES = 2_000_000  # of descriptors held in double precision at a time: 16 MiB
+
+
+def cosine_distances(first: Tensor, second: Tensor) -> Tensor:
+    """All distances D_ij = 1 − x_i·y_j, at least 0, of descriptors of unit length (N, D) and (M, D): (N, M), float32.
+
+    Summed in double precision and rounded once, so that a pair has one distance whatever is computed beside it, and
+    copies in a gallery are true ties. In float32 the order of summation, which depends on shapes, shows in the last
+    digits.
+    """
+    return (1 - first.double() @ second.double().T).clamp_(min=0).float()
+
+
 class DenseGallery:
     """Descriptors of unit length: distance is 1 − d·c, from 0 (same) to 2 (opposite). Implements `Gallery`.
 
-    Distances are float32 and right to about 1e-6: equal descriptors may be found at 1e-7 rather than 0.
+    Distances are those of `cosine_distances`. A descriptor may find its copy at 1e-7 rather than at 0, by as much as
+    its length differs from 1.
 
     Args:
         dim: length of a descriptor.
@@ -58,7 +72,8 @@ class DenseGallery:
         few = max(1, SCRATCH_VALUES // max(1, len(items)))
         for first in range(0, max(1, len(queries)), few):
             some = slice(first, min(first + few, len(queries)))
-            yield some, 1 - queries[some] @ items.T
+            parts = items.split(max(1, _BLOCK_VALUES // self.dim))
+            yield some, torch.cat([cosine_distances(queries[some], part) for part in parts], dim=1)
 
     def search(self, queries: Tensor, k: int) -> Hits:
         """See `Gallery`; distances are float32."""
