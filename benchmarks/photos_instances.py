@@ -106,17 +106,24 @@ def main() -> None:
     print(f"{'encoder':18}{'seen':>6}{'hidden':>8}{'undefended':>12}{'original':>10}{'mAP inst.':>11}{'scenes':>8}")
     for entry in (*result["encoders"], result["teacher"]):
         cells = [entry.get(key) for key in ("hidden_share", "undefended_share", "hidden_from_original")]
-        shown = "".join(f"{'-' if cell is None else format(cell, '.2f'):>{w}}" for cell, w in zip(cells, (8, 12, 10), strict=True))
-        print(f"{entry['name']:18}{entry.get('seen', '')!s:>6}{shown}{entry['map_instances']:>11.3f}{entry['map_scenes']:>8.3f}")
+        shown = "".join(
+            f"{'-' if cell is None else format(cell, '.2f'):>{w}}" for cell, w in zip(cells, (8, 12, 10), strict=True)
+        )
+        print(
+            f"{entry['name']:18}{entry.get('seen', '')!s:>6}{shown}{entry['map_instances']:>11.3f}{entry['map_scenes']:>8.3f}"
+        )
     print(f"{result['photos']} photos, SSIM {result['ssim_mean']}, largest change {result['linf_max']}/255")
 
 
 def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
     """All figures, without the time."""
     encoders = [load_encoder(name) for name in bundled_encoders()]
+    parts = ("instances/database", "instances/query", "scenes")
     teacher = mobilenet_v2(arguments.root / "weights" / "mobilenetv2_100-imagenet.safetensors")
     everyone = [*encoders, teacher]
-    files = {part: sorted(folder.glob(f"{part}/*/*.jpg")) for part in ("instances/database", "instances/query", "scenes")}
+    files = {
+        part: sorted(folder.glob(f"{part}/*/*.jpg")) for part in ("instances/database", "instances/query", "scenes")
+    }
     database, queries, scenes = (items(everyone, those, part) for part, those in files.items())
     database_labels, query_labels, scene_labels = (labels(those) for those in files.values())
 
@@ -145,7 +152,11 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
         picked = torch.tensor(chosen)
         for number, encoder in enumerate(encoders):
             arguments_of_search = (query_labels[picked], database_labels)
-            found = [next(e for e in report.per_encoder if e.name == encoder.name) for report in reports if encoder.name in {e.name for e in report.per_encoder}]
+            found = [
+                next(e for e in report.per_encoder if e.name == encoder.name)
+                for report in reports
+                if encoder.name in {e.name for e in report.per_encoder}
+            ]
             entries[number] |= {
                 "seen": encoder.name in protector.names,
                 "hidden_share": round(missed(galleries[number], after[number], *arguments_of_search), 4),

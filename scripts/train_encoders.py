@@ -4,10 +4,11 @@
     python scripts/train_encoders.py train    --work DIR --network conv
     python scripts/train_encoders.py bundle   --work DIR --data DIR [--figures FILE]
 
-`--data` is the unpacked folder `train` of the training photos, `<class>/<photo>.jpg`. `views` draws the training views once
-and asks the teacher (MobileNetV2-GeM) about each; `train` fits one network to the teacher's descriptors and to the
-labels, and goes on from its last checkpoint when it was stopped; `bundle` fits the two heads that the encoders are
-used with, and writes float16 weights, model cards and the reference gallery into the package. Seeds are fixed.
+`--data` is the unpacked folder `train` of the training photos, `<class>/<photo>.jpg`. `views` draws the training
+views once and asks the teacher (MobileNetV2-GeM) about each; `train` fits one network to the teacher's descriptors
+and to the labels, and goes on from its last checkpoint when it was stopped; `bundle` fits the two heads that the
+encoders are used with, and writes float16 weights, model cards and the reference gallery into the package. Seeds are
+fixed, but sums differ in their last digits with the number of threads.
 `benchmarks/photos_instances.py --json` measures the outcome; its output is the `--figures` that go into the cards.
 """
 
@@ -28,7 +29,7 @@ from torch import Tensor, nn
 
 from recessive.codes import hamming, pack, sign
 from recessive.encoders import DescriptorHead, HashLayer, Trunk
-from recessive.encoders.bundled import BITS, BUNDLE, EARLY_DIM, LAST_DIM, NETWORKS, BundledNetwork
+from recessive.encoders.bundled import BITS, BUNDLE, EARLY_DIM, EARLY_SHARE, LAST_DIM, NETWORKS, BundledNetwork
 from recessive.encoders.pretrained import mobilenet_v2
 from recessive.exposure import best_f1, cosine_candidates, hamming_candidates
 
@@ -95,19 +96,15 @@ def draw_views(arguments: argparse.Namespace) -> None:
     answers.flush()
 
 
-def whitening(features: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-    """Mean (C,) and map (C, dim) of a PCA that evens out half of each axis' log-variance.
+def whitening(features: Tensor, dim: int, power: float) -> tuple[Tensor, Tensor]:
+    """Mean (C,) and map (C, dim) of a PCA that evens out the axes: t = L2(Vᵀ(g − mean) · λ^(−power)).
 
-    t = L2(Vᵀ(g − mean) · λ^(−1/4)): the leading axes are shared by all photos and drown the rest.
+    The leading axes are shared by all photos and drown the rest. Power ½ gives all axes the same variance, ¼ half of
+    that in logarithms.
     """
     mean = features.mean(0)
     values, vectors = torch.linalg.eigh(torch.cov((features - mean).T))
-    return mean, (vectors * values.clamp(min=1e-8) ** -0.25)[:, -dim:]
-
-
-def open_photo(file: Path) -> Tensor:
-    """A photo (1, 3, H, W) in [0, 1]."""
-    return torch.from_numpy(np.array(Image.open(file).convert("RGB"))).permute(2, 0, 1)[None] / 255
+    return mean, (vectors * values.clamp(min=1e-8) ** -power)[:, -dim:]
 
 
 class Student(nn.Module):
@@ -150,6 +147,7 @@ class Losses(nn.Module):
         self.of_code = nn.Parameter(torch.randn(classes, bits))
 
     def forward(self, descriptors: Tensor, logits: Tensor, targets: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """The terms of L by name, for a batch."""
         codes = logits + (torch.where(logits >= 0, 1.0, -1.0) - logits).detach()
         similar = codes @ codes.T / codes.shape[1]
         wanted = targets @ targets.T
@@ -185,14 +183,14 @@ def validate(network: Student, pixels: Tensor, labels: Tensor) -> dict[str, floa
     return {"map_descriptor": retrieval_map(descriptors, labels), "map_code": retrieval_map(codes, labels)}
 
 
-def train(arguments: argparse.Namespace) -> None:
+def train(arguments: argparse.Namespace) -> None:  # noqa: PLR0915 - one loop, top to bottom
     """Fit one network; weights and log end in `work/<network>.safetensors` and `work/<network>.json`."""
     torch.manual_seed(SEED)
     labels = torch.from_numpy(np.load(arguments.work / "labels.npy"))
     views = np.load(arguments.work / "views.npy", mmap_mode="r")
     answers = torch.from_numpy(np.load(arguments.work / "teacher.npy"))
     kept, held_out = split(labels.numpy())
-    mean, projection = whitening(answers[0, kept].float(), LAST_DIM)
+    mean, projection = whitening(answers[0, kept].float(), LAST_DIM, 0.25)
 
     network = Student(arguments.network).to(memory_format=torch.channels_last)
     losses = Losses(int(labels.max()) + 1, BITS)
@@ -277,35 +275,46 @@ def train(arguments: argparse.Namespace) -> None:
 
 
 @torch.no_grad()
-def fit_heads(student: Student, network: BundledNetwork, pixels: Tensor) -> Tensor:
-    """Fill the heads that the encoders are used with, from training photos; their descriptors (N, D).
+def fit_heads(student: Student, network: BundledNetwork, pixels: Tensor) -> None:
+    """Fill the heads that the encoders are used with, from training photos (N, 3, SIDE, SIDE), uint8.
 
-    The last map keeps the projection that was trained. The early map is whitened. The bits are the signs of the
-    descriptor's leading axes, rotated so that they lose least: min_R ||sign(Z R) − Z R||² (Gong, Lazebnik,
-    "Iterative quantization", 2011, Algorithm 1).
+    The last map keeps the projection that was trained. The early map is whitened. Bits are shared out between the two
+    parts of the descriptor as dot products are: the leading axes of each part, rotated so that their signs lose least.
     """
     network.trunk.load_state_dict(student.trunk.state_dict())
     network.eval()
     head = network.descriptor
     head.last.load_state_dict(student.descriptor.state_dict())
     early = torch.cat([head.early.pool(network.trunk(batch / 255)[0]) for batch in pixels.split(100)])
-    mean, projection = whitening(early, EARLY_DIM)
+    mean, projection = whitening(early, EARLY_DIM, 0.5)
     head.early.projection.weight.copy_(projection.T)
     head.early.projection.bias.copy_(-mean @ projection)
 
     descriptors = torch.cat([head(network.trunk(batch / 255)) for batch in pixels.split(100)])
-    mean = descriptors.mean(0)
-    axes = torch.linalg.eigh(torch.cov((descriptors - mean).T))[1][:, -BITS:]
-    leading = (descriptors - mean) @ axes
-    rotation = torch.linalg.qr(torch.randn(BITS, BITS, generator=torch.Generator().manual_seed(SEED)))[0]
+    early_bits = round(EARLY_SHARE * BITS)
+    parts = (slice(0, EARLY_DIM), early_bits), (slice(EARLY_DIM, None), BITS - early_bits)
+    network.bits.weight.zero_()
+    for (columns, bits), rows in zip(parts, (slice(0, early_bits), slice(early_bits, None)), strict=True):
+        part = descriptors[:, columns]
+        weight = quantisation_axes(part, bits)
+        network.bits.weight[rows, columns] = weight
+        network.bits.bias[rows] = -weight @ part.mean(0)
+
+
+def quantisation_axes(items: Tensor, bits: int) -> Tensor:
+    """Directions (bits, D) whose signs keep most of what items (N, D) are: iterative quantisation.
+
+    min_R ||sign(Z R) − Z R||² over rotations R of the leading axes Z (Gong, Lazebnik, "Iterative quantization", 2011,
+    Algorithm 1). Scaled to logits of unit variance, because vanish lets bits rest from |logit| = 1.5 on.
+    """
+    centred = items - items.mean(0)
+    axes = torch.linalg.eigh(torch.cov(centred.T))[1][:, -bits:]
+    leading = centred @ axes
+    rotation = torch.linalg.qr(torch.randn(bits, bits, generator=torch.Generator().manual_seed(SEED)))[0]
     for _ in range(ROUNDS):
         left, _, right = torch.linalg.svd(sign(leading @ rotation).T @ leading)
         rotation = (left @ right).T
-    # Logits of unit variance: the straight-through gradient of vanish rests where |logit| ≥ 1.5.
-    scale = (leading @ rotation).std()
-    network.bits.weight.copy_((axes @ rotation / scale).T)
-    network.bits.bias.copy_(-mean @ axes @ rotation / scale)
-    return descriptors
+    return (axes @ rotation / (leading @ rotation).std()).T
 
 
 @torch.no_grad()
@@ -356,13 +365,14 @@ def bundle(arguments: argparse.Namespace) -> None:
                 name, network, torch.from_numpy(views[0, held_out]), torch.from_numpy(labels[held_out])
             ),
             "figures": {
-                "protocol": "benchmarks/photos_instances.py: mAP, instances query against database, scenes leave-one-out",
+                "protocol": "benchmarks/photos_instances.py",
                 "teacher": figures.get("teacher"),
                 "encoders": [e for e in figures.get("encoders", []) if e["name"].startswith(f"{name}-")],
             },
         }
         (BUNDLE / f"{name}.json").write_text(json.dumps(card, indent=1) + "\n")
-        descriptors = torch.cat([network.descriptor(network.trunk(open_photo(files[i]))) for i in chosen])
+        photos = torch.from_numpy(views[0, chosen])
+        descriptors = torch.cat([network.descriptor(network.trunk(batch / 255)) for batch in photos.split(100)])
         gallery = {f"{name}-gem": descriptors.half(), f"{name}-hash": pack(sign(network.bits(descriptors)))}
         save_file(gallery, BUNDLE / f"{name}-gallery.safetensors")
         print(f"{name}: thresholds {card['thresholds']}", flush=True)

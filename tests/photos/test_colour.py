@@ -19,9 +19,7 @@ def test_grey_is_three_equal_channels_and_saved_as_grey(mode, format_, scene, as
     image = Image.fromarray(scene).convert(mode)
     photo = decode_photo(as_file(image, format_))
     assert photo.grey
-    assert np.array_equal(
-        levels(photo.pixels), np.repeat(np.asarray(image.convert("L"))[..., None], 3, axis=2)
-    )
+    assert np.array_equal(levels(photo.pixels), np.repeat(np.asarray(image.convert("L"))[..., None], 3, axis=2))
     saved = encode_photo(photo, photo.pixels)
     assert Image.open(BytesIO(saved)).mode == "L"
     assert torch.equal(decode_photo(saved).pixels, photo.pixels)
@@ -117,9 +115,7 @@ def test_negative_pixels(as_file):
 
 
 def test_ycbcr_tiff(scene, as_file):
-    photo = decode_photo(
-        as_file(Image.fromarray(scene).convert("YCbCr"), "TIFF", compression="jpeg", quality=100)
-    )
+    photo = decode_photo(as_file(Image.fromarray(scene).convert("YCbCr"), "TIFF", compression="jpeg", quality=100))
     assert np.abs(levels(photo.pixels).astype(int) - scene).mean() < 3
 
 

@@ -85,21 +85,13 @@ def test_settings_are_those_of_the_file(scene, as_file):
     assert output_settings(lossy, format="tif", quality=5) == OutputSettings(
         "TIFF", None, lossy=False, subsampling=None
     )
-    assert output_settings(lossless, format=".webp") == OutputSettings(
-        "WEBP", None, lossy=False, subsampling=None
-    )
+    assert output_settings(lossless, format=".webp") == OutputSettings("WEBP", None, lossy=False, subsampling=None)
     assert output_settings(lossless, format="webp", quality=80) == OutputSettings(
         "WEBP", 80, lossy=True, subsampling="4:2:0"
     )
-    assert output_settings(lossy, format="webp") == OutputSettings(
-        "WEBP", 95, lossy=True, subsampling="4:2:0"
-    )
-    assert output_settings(lossy, format="heic") == OutputSettings(
-        "HEIF", 95, lossy=True, subsampling="4:4:4"
-    )
-    assert output_settings(lossy, format="AVIF") == OutputSettings(
-        "AVIF", 95, lossy=True, subsampling="4:4:4"
-    )
+    assert output_settings(lossy, format="webp") == OutputSettings("WEBP", 95, lossy=True, subsampling="4:2:0")
+    assert output_settings(lossy, format="heic") == OutputSettings("HEIF", 95, lossy=True, subsampling="4:4:4")
+    assert output_settings(lossy, format="AVIF") == OutputSettings("AVIF", 95, lossy=True, subsampling="4:4:4")
     for photo in (lossless, lossy):
         for format_, quality in (("webp", None), ("webp", 100), ("png", None)):
             saved = decode_photo(encode_photo(photo, photo.pixels, format=format_, quality=quality))
@@ -108,9 +100,7 @@ def test_settings_are_those_of_the_file(scene, as_file):
 
 def test_transparent_photo_as_jpeg(scene):
     glass = photo_of(np.dstack([scene, scene[..., 1]]))
-    with pytest.raises(
-        PhotoError, match="partly transparent, which JPEG cannot hold; choose PNG, WebP or TIFF"
-    ):
+    with pytest.raises(PhotoError, match="partly transparent, which JPEG cannot hold; choose PNG, WebP or TIFF"):
         encode_photo(glass, glass.pixels, format="jpg")
     opaque = photo_of(np.dstack([scene, np.full_like(scene[..., 1], 255)]))
     assert decode_photo(encode_photo(opaque, opaque.pixels, format="jpg")).alpha is None

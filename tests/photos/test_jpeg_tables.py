@@ -19,9 +19,7 @@ def test_other_tables_get_the_nearest_quality():
     assert jpeg_quality({0: [255] * 64}) <= 10
     out = BytesIO()
     Image.new("RGB", (8, 8)).save(out, "JPEG", quality=85)
-    tables = {
-        number: [max(1, step - 1) for step in table] for number, table in Image.open(out).quantization.items()
-    }
+    tables = {number: [max(1, step - 1) for step in table] for number, table in Image.open(out).quantization.items()}
     assert 85 <= jpeg_quality(tables) <= 88
 
 

@@ -258,9 +258,7 @@ def test_bombs_are_refused_before_decoding(tmp_path):
 def test_limit_is_the_callers(scene, as_file):
     data = as_file(scene, "PNG")
     assert decode_photo(data, max_pixels=24 * 32).pixels.shape == (3, 24, 32)
-    with pytest.raises(
-        PhotoError, match=r"has 32 x 24 pixels, more than 0\.000767 megapixels; scale it down"
-    ):
+    with pytest.raises(PhotoError, match=r"has 32 x 24 pixels, more than 0\.000767 megapixels; scale it down"):
         decode_photo(data, max_pixels=24 * 32 - 1)
 
 

@@ -46,9 +46,9 @@ def audit(
     json
         One JSON object on stdout.
     """
-    from recessive.encoders import EncoderError  # noqa: PLC0415
-    from recessive.photos import PhotoError  # noqa: PLC0415
-    from recessive.workflows import audit_photos  # noqa: PLC0415
+    from recessive.encoders import EncoderError
+    from recessive.photos import PhotoError
+    from recessive.workflows import audit_photos
 
     try:
         with progress_bar("reading the gallery") as reading:

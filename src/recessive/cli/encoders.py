@@ -17,7 +17,7 @@ def encoders(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
     json
         One JSON object an encoder on stdout, with how it was trained and what it reaches.
     """
-    from recessive.encoders import bundled_encoders  # noqa: PLC0415
+    from recessive.encoders import bundled_encoders
 
     listed = bundled_encoders().values()
     if json:

@@ -17,7 +17,7 @@ def methods(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
     json
         One JSON object a method on stdout, with its source and where it departs from it.
     """
-    from recessive.protection.methods import METHODS  # noqa: PLC0415
+    from recessive.protection.methods import METHODS
 
     for method in METHODS.values():
         if json:
@@ -33,7 +33,9 @@ def methods(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
                 }
             )
         else:
-            accepts = " and ".join("codes" if outputs == "logits" else "descriptors" for outputs in sorted(method.accepts))
+            accepts = " and ".join(
+                "codes" if outputs == "logits" else "descriptors" for outputs in sorted(method.accepts)
+            )
             print(f"{method.name:12} {method.summary}")
             print(f"{'':12} {method.source}; for {accepts}; budget {method.budget:g}/255, {method.steps} steps")
     return 0

@@ -16,7 +16,7 @@ FAILED = 1
 WRONG_USE = 2
 
 
-def protect(  # noqa: PLR0913, C901 - each is an option that people use
+def protect(
     photos: Annotated[list[Path], Parameter(name="PHOTO", consume_multiple=True)],
     /,
     *,
@@ -79,10 +79,10 @@ def protect(  # noqa: PLR0913, C901 - each is an option that people use
     json
         One JSON object a photo on stdout.
     """
-    from pydantic import ValidationError  # noqa: PLC0415
+    from pydantic import ValidationError
 
-    from recessive.photos import PhotoError  # noqa: PLC0415
-    from recessive.workflows import (  # noqa: PLC0415
+    from recessive.photos import PhotoError
+    from recessive.workflows import (
         Failure,
         Protector,
         ProtectSettings,

@@ -27,7 +27,7 @@ from recessive.encoders.networks import Convolutional, Depthwise, Transformer
 
 BUNDLE = Path(__file__).parent / "weights"
 EARLY_DIM, LAST_DIM = 48, 256
-EARLY_SHARE = 0.35
+EARLY_SHARE = 0.42
 DESCRIPTOR_DIM = EARLY_DIM + LAST_DIM
 BITS = 64
 SIZE = 160
@@ -101,7 +101,7 @@ def _network(name: str) -> BundledNetwork:
     """A network with its weights, in evaluation mode; read once a process, so that its encoders share the trunk."""
     network = BundledNetwork(name)
     network.load_state_dict(load_file(BUNDLE / f"{name}.safetensors"))
-    return network.eval().requires_grad_(requires_grad=False).to(memory_format=torch.channels_last)
+    return network.eval().requires_grad_(requires_grad=False)
 
 
 def _entry(name: str) -> BundledEncoder:

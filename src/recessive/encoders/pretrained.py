@@ -25,6 +25,7 @@ class _Features(nn.Module):
         self.network = network
 
     def forward(self, photos: Tensor) -> Tensor:
+        """Normalised photos (N, 3, H, W) to features (N, C, h, w)."""
         features: Tensor = self.network.forward_features(photos)  # type: ignore[operator]
         return features
 

@@ -14,6 +14,7 @@ import torch
 
 from recessive.codes import hamming, sign
 from recessive.encoders import encode
+from recessive.galleries import cosine_distances
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -100,7 +101,7 @@ def _items(encoder: Encoder, outputs: Tensor) -> Tensor:
 def _distance(encoder: Encoder, first: Tensor, second: Tensor) -> float:
     if encoder.outputs == "logits":
         return float(hamming(first, second))
-    return max(float(1 - (first * second).sum()), 0.0)
+    return float(cosine_distances(first, second))
 
 
 def _rank(gallery: Gallery, query: Tensor, distance: float) -> int:
@@ -164,20 +165,20 @@ def audit(
 def verdict(encoders: Sequence[EncoderAudit]) -> str:
     """One plain sentence or two; a difference between seen and unseen encoders is always said."""
     parts = []
-    for seen, those in ((True, "the encoders it was optimised against"), (False, "encoders it was not optimised against")):
+    for seen, those in ((True, "it was optimised against"), (False, "it was not optimised against")):
         entries = [entry for entry in encoders if entry.seen == seen]
-        if not entries:
-            continue
-        found = [entry for entry in entries if not entry.hidden]
-        names = ", ".join(entry.name for entry in entries)
-        if not found:
-            parts.append(f"hidden from {those} ({names})")
-        else:
-            by = ", ".join(f"{entry.name} at rank {entry.rank_after}" for entry in found)
-            parts.append(f"FOUND by {those} ({by})")
-    text = "; ".join(parts) if parts else "nobody searched"
-    lost = sorted({f"{name} ({entry.name})" for entry in encoders for name, kept in entry.survives.items() if not kept and entry.hidden})
+        found = [f"{entry.name} at rank {entry.rank_after}" for entry in entries if not entry.hidden]
+        if found:
+            parts.append(f"FOUND by encoders {those} ({', '.join(found)})")
+        elif entries:
+            parts.append(f"hidden from the encoders {those} ({', '.join(entry.name for entry in entries)})")
+    lost = [
+        f"{name} ({entry.name})"
+        for entry in encoders
+        for name, kept in entry.survives.items()
+        if entry.hidden and not kept
+    ]
     if lost:
-        text += f"; found again after {', '.join(lost)}"
-    text = text[0].upper() + text[1:] + "."
-    return text + " Another encoder may still find it."
+        parts.append(f"found again after {', '.join(lost)}")
+    text = "; ".join(parts) or "nobody searched"
+    return f"{text[0].upper()}{text[1:]}. Another encoder may still find it."

@@ -109,9 +109,7 @@ def _from_cmyk(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, byte
     if icc is not None and profile_fits(icc, "CMYK"):
         try:
             source = ImageCms.getOpenProfile(BytesIO(icc))
-            converted = ImageCms.profileToProfile(
-                image, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
-            )
+            converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
         except (ImageCms.PyCMSError, OSError):
             pass  # a profile that only looks like one: as if there were none
         else:

@@ -110,9 +110,7 @@ def encode_photo(
         raise ValueError("pixels must be finite")
     longest = _LONGEST_SIDE.get(settings.format)
     if longest is not None and max(pixels.shape) > longest:
-        raise PhotoError(
-            photo.path, f"is too long for {settings.format} ({longest} pixels a side); choose PNG"
-        )
+        raise PhotoError(photo.path, f"is too long for {settings.format} ({longest} pixels a side); choose PNG")
     planes = _planes(photo, pixels, settings.format)
     metadata = photo.metadata if keep_location else photo.metadata.without_location()
     try:
@@ -126,9 +124,7 @@ def _planes(photo: Photo, pixels: Tensor, format_: Format) -> NDArray[np.uint8]:
     alpha = photo.alpha
     if format_ == "JPEG" and alpha is not None:
         if bool((alpha < 1).any()):
-            raise PhotoError(
-                photo.path, "is partly transparent, which JPEG cannot hold; choose PNG, WebP or TIFF"
-            )
+            raise PhotoError(photo.path, "is partly transparent, which JPEG cannot hold; choose PNG, WebP or TIFF")
         alpha = None
     channels = pixels if alpha is None else (*pixels, alpha)
     planes = np.empty((*pixels.shape[1:], len(channels)), np.uint8)
@@ -165,9 +161,7 @@ def _write(photo: Photo, planes: NDArray[np.uint8], settings: OutputSettings, me
         heif_library(photo.path).from_pillow(image).save(out, **options, subsampling=settings.subsampling)
         return out.getvalue()
     if settings.format == "AVIF" and not features.check("avif"):
-        raise PhotoError(
-            photo.path, "cannot be written as AVIF by this build of Pillow; install Pillow from PyPI"
-        )
+        raise PhotoError(photo.path, "cannot be written as AVIF by this build of Pillow; install Pillow from PyPI")
     if settings.format == "PNG":
         options["compress_level"] = _PNG_LEVEL
         if "xmp" in options:

@@ -134,9 +134,7 @@ def _open(file: IO[bytes], path: Path, format_: Format) -> ImageFile.ImageFile:
         image: ImageFile.ImageFile = heif_library(path).HeifImageFile(file)
         return image
     if format_ == "AVIF" and not features.check("avif"):
-        raise PhotoError(
-            path, "is an AVIF photo, which this build of Pillow cannot read; install Pillow from PyPI"
-        )
+        raise PhotoError(path, "is an AVIF photo, which this build of Pillow cannot read; install Pillow from PyPI")
     return Image.open(file, formats=(format_,))
 
 
@@ -159,9 +157,7 @@ def _pictures(image: ImageFile.ImageFile, path: Path, format_: Format) -> Iterat
     yield f"only the {'first page' if format_ == 'TIFF' else 'main picture'} of the file is kept"
 
 
-def _photo(
-    image: ImageFile.ImageFile, path: Path, format_: Format, notes: list[str], *, lossless: bool
-) -> Photo:
+def _photo(image: ImageFile.ImageFile, path: Path, format_: Format, notes: list[str], *, lossless: bool) -> Photo:
     """Decodes the pixels and everything that is kept with them."""
     bits, top = _depth(image)
     if bits > 8:

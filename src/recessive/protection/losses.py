@@ -101,36 +101,54 @@ class StopWhen:
         return StopWhen(self.loss.of(rows), self.rule)
 
 
+@dataclass(frozen=True)
+class Best:
+    """The best iterate of each photo so far; written to in place.
+
+    Attributes:
+        photos: (N, 3, H, W).
+        score: (N,), infinite before anything was seen.
+        loss: (N,), likewise.
+    """
+
+    photos: Tensor
+    score: Tensor
+    loss: Tensor
+
+    @classmethod
+    def before(cls, originals: Tensor) -> Best:
+        """What is best before anything was seen: the originals (N, 3, H, W)."""
+        unseen = torch.full((len(originals),), torch.inf)
+        return cls(originals.clone(), unseen, unseen.clone())
+
+
+@dataclass(frozen=True)
 class BestSoFar:
     """Keep, of each photo, the iterate with the smallest (score, loss) that passed through.
 
-    Args:
+    Attributes:
         loss: the loss that is wrapped.
-        originals: (N, 3, H, W), what is best before anything was seen.
+        best: where it is kept, for the whole batch.
+        rows: which of its photos are still under way (M,); None for all.
     """
 
-    def __init__(self, loss: PhotoLoss, originals: Tensor) -> None:
-        count = len(originals)
-        self._loss = loss
-        self._rows = torch.arange(count)
-        self.photos = originals.clone()
-        self._score = torch.full((count,), torch.inf)
-        self._value = torch.full((count,), torch.inf)
+    loss: PhotoLoss
+    best: Best
+    rows: Tensor | None = None
 
     def __call__(self, photos: Tensor, progress: float) -> Evaluation:
         """See `PhotoLoss`."""
-        evaluation = self._loss(photos, progress)
-        loss, rows = evaluation.loss.detach(), self._rows
-        tie = evaluation.score == self._score[rows]
-        better = (evaluation.score < self._score[rows]) | (tie & (loss < self._value[rows]))
+        evaluation = self.loss(photos, progress)
+        rows = torch.arange(len(photos)) if self.rows is None else self.rows
+        score, loss = self.best.score[rows], self.best.loss[rows]
+        tie = (evaluation.score == score) & (evaluation.loss < loss)
+        better = (evaluation.score < score) | tie
         kept = rows[better]
-        self.photos[kept] = photos.detach()[better]
-        self._score[kept], self._value[kept] = evaluation.score[better], loss[better]
+        self.best.photos[kept] = photos.detach()[better]
+        self.best.score[kept] = evaluation.score[better]
+        self.best.loss[kept] = evaluation.loss.detach()[better]
         return evaluation
 
     def of(self, rows: Tensor) -> BestSoFar:
         """See `PhotoLoss`; what was kept stays in one place."""
-        part = object.__new__(BestSoFar)
-        part._loss, part._rows = self._loss.of(rows), self._rows[rows]
-        part.photos, part._score, part._value = self.photos, self._score, self._value
-        return part
+        return BestSoFar(self.loss.of(rows), self.best, rows if self.rows is None else self.rows[rows])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from recessive.protection.methods.method import Run, Surrogate, check, descend
@@ -43,7 +43,7 @@ class CWDM:
     accepts: frozenset[Outputs] = frozenset({"logits"})
     budget: float = 8.0
     steps: int = 100
-    step: Step = SGD(RELEASED_RATE)
+    step: Step = field(default_factory=lambda: SGD(RELEASED_RATE))
 
     def __call__(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
         """See `Method`."""

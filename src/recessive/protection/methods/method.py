@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from recessive.encoders import encode
-from recessive.protection.losses import BestSoFar, Ensemble, OverTransforms
+from recessive.protection.losses import Best, BestSoFar, Ensemble, OverTransforms
 from recessive.protection.optimise import Minimised, PhotoLoss, minimise
 
 if TYPE_CHECKING:
@@ -75,13 +75,40 @@ class Run:
 class Method(Protocol):
     """Photos to protected photos. `METHODS` lists every one by name."""
 
-    name: str
-    summary: str
-    source: str
-    departures: str
-    accepts: frozenset[Outputs]
-    budget: float
-    steps: int
+    @property
+    def name(self) -> str:
+        """Its key in `METHODS`."""
+        ...
+
+    @property
+    def summary(self) -> str:
+        """What it does, in one line."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """Paper and equation."""
+        ...
+
+    @property
+    def departures(self) -> str:
+        """Where it departs from the paper or from released code, and why."""
+        ...
+
+    @property
+    def accepts(self) -> frozenset[Outputs]:
+        """What encoders must give."""
+        ...
+
+    @property
+    def budget(self) -> float:
+        """The paper's budget in 1/255."""
+        ...
+
+    @property
+    def steps(self) -> int:
+        """The paper's number of steps."""
+        ...
 
     def __call__(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
         """Photos (N, 3, H, W) on the 8-bit grid to protected ones, in the ball and on the grid.
@@ -149,6 +176,10 @@ def descend(
     loss: PhotoLoss = OverTransforms(ensemble, views)
     if stop is not None:
         loss = stop(loss)
-    best = BestSoFar(loss, photos) if keep_best else None
-    found = minimise(best or loss, photos, step=step, ball=run.ball, steps=run.steps, start=start)
-    return replace(found, photos=run.ball.to_grid(best.photos if best else found.photos, photos))
+    if keep_best:
+        best = Best.before(photos)
+        found = minimise(BestSoFar(loss, best), photos, step=step, ball=run.ball, steps=run.steps, start=start)
+        found = replace(found, photos=best.photos, losses=best.loss)
+    else:
+        found = minimise(loss, photos, step=step, ball=run.ball, steps=run.steps, start=start)
+    return replace(found, photos=run.ball.to_grid(found.photos, photos))

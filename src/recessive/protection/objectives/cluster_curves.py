@@ -38,7 +38,8 @@ class ClusterCurves:
         """Logits (N, m) to losses (N,)."""
         distances = 0.5 * torch.cdist(outputs.tanh(), self.centres, p=1)
         square, linear, constant = self.curves.T
-        return ((square * distances + linear) * distances + constant).sum(1)
+        heights: Tensor = (square * distances + linear) * distances + constant
+        return heights.sum(1)
 
     def score(self, outputs: Tensor) -> Tensor:
         """The loss itself."""

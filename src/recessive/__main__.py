@@ -1,7 +1,0 @@
-"""python -m recessive."""
-
-import sys
-
-from recessive.cli import main
-
-sys.exit(main())
