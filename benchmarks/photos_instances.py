@@ -103,15 +103,12 @@ def main() -> None:
     if arguments.json:
         print(json.dumps(result))
         return
-    print(f"{'encoder':18}{'seen':>6}{'hidden':>8}{'undefended':>12}{'original':>10}{'mAP inst.':>11}{'scenes':>8}")
+    print(f"{'encoder':18}{'seen':>6}{'hidden':>10}{'before':>10}{'original':>10}{'mAP inst.':>11}{'scenes':>8}")
     for entry in (*result["encoders"], result["teacher"]):
-        cells = [entry.get(key) for key in ("hidden_share", "undefended_share", "hidden_from_original")]
-        shown = "".join(
-            f"{'-' if cell is None else format(cell, '.2f'):>{w}}" for cell, w in zip(cells, (8, 12, 10), strict=True)
-        )
-        print(
-            f"{entry['name']:18}{entry.get('seen', '')!s:>6}{shown}{entry['map_instances']:>11.3f}{entry['map_scenes']:>8.3f}"
-        )
+        shares = [entry.get(key) for key in ("hidden_share", "undefended_share", "hidden_from_original")]
+        shown = [("-" if share is None else f"{share:.2f}").rjust(10) for share in shares]
+        maps = f"{entry['map_instances']:>11.3f}{entry['map_scenes']:>8.3f}"
+        print(f"{entry['name']:18}{entry.get('seen', '')!s:>6}{''.join(shown)}{maps}")
     print(f"{result['photos']} photos, SSIM {result['ssim_mean']}, largest change {result['linf_max']}/255")
 
 
@@ -121,9 +118,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
     parts = ("instances/database", "instances/query", "scenes")
     teacher = mobilenet_v2(arguments.root / "weights" / "mobilenetv2_100-imagenet.safetensors")
     everyone = [*encoders, teacher]
-    files = {
-        part: sorted(folder.glob(f"{part}/*/*.jpg")) for part in ("instances/database", "instances/query", "scenes")
-    }
+    files = {part: sorted(folder.glob(f"{part}/*/*.jpg")) for part in parts}
     database, queries, scenes = (items(everyone, those, part) for part, those in files.items())
     database_labels, query_labels, scene_labels = (labels(those) for those in files.values())
 
@@ -151,17 +146,13 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
         after = items(encoders, protected, "protected")
         picked = torch.tensor(chosen)
         for number, encoder in enumerate(encoders):
-            arguments_of_search = (query_labels[picked], database_labels)
-            found = [
-                next(e for e in report.per_encoder if e.name == encoder.name)
-                for report in reports
-                if encoder.name in {e.name for e in report.per_encoder}
-            ]
+            search = (query_labels[picked], database_labels)
+            judged = [e.hidden for report in reports for e in report.per_encoder if e.name == encoder.name]
             entries[number] |= {
                 "seen": encoder.name in protector.names,
-                "hidden_share": round(missed(galleries[number], after[number], *arguments_of_search), 4),
-                "undefended_share": round(missed(galleries[number], queries[number][picked], *arguments_of_search), 4),
-                "hidden_from_original": round(sum(e.hidden for e in found) / len(found), 4) if found else None,
+                "hidden_share": round(missed(galleries[number], after[number], *search), 4),
+                "undefended_share": round(missed(galleries[number], queries[number][picked], *search), 4),
+                "hidden_from_original": round(sum(judged) / len(judged), 4) if judged else None,
             }
     return {
         "encoders": entries[:-1],

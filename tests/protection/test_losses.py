@@ -155,7 +155,7 @@ def test_best_so_far_goes_on_for_those_that_remain():
     last = some.of(torch.tensor([1]))
     last(told((0.3, 0.3)), 0.0)
     torch.testing.assert_close(best.best.photos, told((0.4, 0.4), (0.5, 0.5), (0.3, 0.3)))
-    assert last.photos is best.best.photos
+    assert last.best is best.best
 
 
 def test_best_so_far_in_the_loop_keeps_an_early_iterate_and_that_of_a_retired_photo():

@@ -165,13 +165,16 @@ def audit(
 def verdict(encoders: Sequence[EncoderAudit]) -> str:
     """One plain sentence or two; a difference between seen and unseen encoders is always said."""
     parts = []
-    for seen, those in ((True, "it was optimised against"), (False, "it was not optimised against")):
+    for seen, those in (
+        (True, "the encoders it was optimised against"),
+        (False, "encoders it was not optimised against"),
+    ):
         entries = [entry for entry in encoders if entry.seen == seen]
         found = [f"{entry.name} at rank {entry.rank_after}" for entry in entries if not entry.hidden]
         if found:
-            parts.append(f"FOUND by encoders {those} ({', '.join(found)})")
+            parts.append(f"FOUND by {those} ({', '.join(found)})")
         elif entries:
-            parts.append(f"hidden from the encoders {those} ({', '.join(entry.name for entry in entries)})")
+            parts.append(f"hidden from {those} ({', '.join(entry.name for entry in entries)})")
     lost = [
         f"{name} ({entry.name})"
         for entry in encoders
