@@ -193,6 +193,10 @@ def train(arguments: argparse.Namespace) -> None:  # noqa: PLR0915 - one loop, t
     mean, projection = whitening(answers[0, kept].float(), LAST_DIM, 0.25)
 
     network = Student(arguments.network).to(memory_format=torch.channels_last)
+    earlier = None
+    if arguments.start:
+        network.load_state_dict(load_file(arguments.start))
+        earlier = json.loads(arguments.start.with_suffix(".json").read_text())
     losses = Losses(int(labels.max()) + 1, BITS)
     parameters = [*network.parameters(), *losses.parameters()]
     optimiser = torch.optim.AdamW(parameters, lr=arguments.lr, weight_decay=0.05)
@@ -264,6 +268,7 @@ def train(arguments: argparse.Namespace) -> None:  # noqa: PLR0915 - one loop, t
         "batch": arguments.batch,
         "lr": arguments.lr,
         "seconds": round(state["seconds"]),
+        "started_from": earlier,
         "held_out": {k: v for k, v in state["log"][-1].items() if k.startswith("map")},
         "log": state["log"],
     }
@@ -274,23 +279,29 @@ def train(arguments: argparse.Namespace) -> None:  # noqa: PLR0915 - one loop, t
     (arguments.work / f"{arguments.network}.json").write_text(json.dumps(card, indent=1))
 
 
-@torch.no_grad()
-def fit_heads(student: Student, network: BundledNetwork, pixels: Tensor) -> None:
-    """Fill the heads that the encoders are used with, from training photos (N, 3, SIDE, SIDE), uint8.
+def pooled(network: BundledNetwork, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """Both feature maps of photos (N, 3, SIDE, SIDE), uint8, pooled to maps of one place (N, C, 1, 1).
+
+    GeM of a map of one place is the map itself, so that heads can be fitted and tried without running the trunk again.
+    """
+    early, last = network.descriptor.early.pool, network.descriptor.last.pool
+    features = [network.trunk(batch / 255) for batch in pixels.split(100)]
+    first, second = (
+        torch.cat([pool(maps[level]) for maps in features])[..., None, None] for level, pool in enumerate((early, last))
+    )
+    return first, second
+
+
+def fit_heads(network: BundledNetwork, features: tuple[Tensor, Tensor]) -> None:
+    """Fill the heads that the encoders are used with, from what `pooled` gives for training photos.
 
     The last map keeps the projection that was trained. The early map is whitened. Bits are shared out between the two
     parts of the descriptor as dot products are: the leading axes of each part, rotated so that their signs lose least.
     """
-    network.trunk.load_state_dict(student.trunk.state_dict())
-    network.eval()
-    head = network.descriptor
-    head.last.load_state_dict(student.descriptor.state_dict())
-    early = torch.cat([head.early.pool(network.trunk(batch / 255)[0]) for batch in pixels.split(100)])
-    mean, projection = whitening(early, EARLY_DIM, 0.5)
-    head.early.projection.weight.copy_(projection.T)
-    head.early.projection.bias.copy_(-mean @ projection)
-
-    descriptors = torch.cat([head(network.trunk(batch / 255)) for batch in pixels.split(100)])
+    mean, projection = whitening(features[0].flatten(1), EARLY_DIM, 0.5)
+    network.descriptor.early.projection.weight.copy_(projection.T)
+    network.descriptor.early.projection.bias.copy_(-mean @ projection)
+    descriptors = network.descriptor(features)
     early_bits = round(EARLY_SHARE * BITS)
     parts = (slice(0, EARLY_DIM), early_bits), (slice(EARLY_DIM, None), BITS - early_bits)
     network.bits.weight.zero_()
@@ -317,39 +328,42 @@ def quantisation_axes(items: Tensor, bits: int) -> Tensor:
     return (axes @ rotation / (leading @ rotation).std()).T
 
 
-@torch.no_grad()
-def held_out_thresholds(name: str, network: BundledNetwork, pixels: Tensor, labels: Tensor) -> dict[str, float]:
+def thresholds(name: str, network: BundledNetwork, features: tuple[Tensor, Tensor], labels: Tensor) -> dict[str, float]:
     """T of the best F1 of each head, held-out photos against each other by class."""
-    relevant = labels[:, None] == labels[None]
     others = ~torch.eye(len(labels), dtype=torch.bool)
     shape = (len(labels), len(labels) - 1)
-    found = {}
-    for head, outputs in (("gem", "descriptor"), ("hash", "logits")):
-        encoder = network.encoder(f"{name}-{head}", outputs)
-        items = torch.cat([encoder(batch / 255) for batch in pixels.split(100)])
-        distances = hamming(sign(items), sign(items)) if outputs == "logits" else 1 - items @ items.T
-        candidates = hamming_candidates(BITS) if outputs == "logits" else cosine_candidates()
-        best = best_f1(distances[others].view(shape), relevant[others].view(shape), candidates)
-        found[encoder.name] = round(best.threshold, 4)
-    return found
+    relevant = (labels[:, None] == labels[None])[others].view(shape)
+    descriptors = network.descriptor(features)
+    codes = sign(network.bits(descriptors))
+    dense = best_f1((1 - descriptors @ descriptors.T)[others].view(shape), relevant, cosine_candidates())
+    bits = best_f1(hamming(codes, codes)[others].view(shape), relevant, hamming_candidates(BITS))
+    return {f"{name}-gem": round(dense.threshold, 4), f"{name}-hash": bits.threshold}
 
 
 @torch.no_grad()
 def bundle(arguments: argparse.Namespace) -> None:
     """Write float16 weights, model cards and the reference gallery into the package."""
     files, labels = photo_files(arguments.data)
-    kept, held_out = split(labels)
+    _, held_out = split(labels)
     views = np.load(arguments.work / "views.npy", mmap_mode="r")
     chosen = np.sort(np.random.default_rng(SEED).permutation(len(files))[:GALLERY])
     figures = json.loads(arguments.figures.read_text()) if arguments.figures else {}
     BUNDLE.mkdir(exist_ok=True)
     for name in NETWORKS:
-        student, network = Student(name), BundledNetwork(name)
+        student, network = Student(name), BundledNetwork(name).eval()
         student.load_state_dict(load_file(arguments.work / f"{name}.safetensors"))
-        fit_heads(student.eval(), network, torch.from_numpy(views[0, kept[::2]]))
+        network.trunk.load_state_dict(student.trunk.state_dict())
+        network.descriptor.last.load_state_dict(student.descriptor.state_dict())
+        network.half().float()  # all that follows is fitted to, and measured on, the weights as stored
+        features = pooled(network, torch.from_numpy(views[0, chosen]))
+        fit_heads(network, features)
         stored = {k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}
         save_file(stored, BUNDLE / f"{name}.safetensors")
-        network.load_state_dict(stored)  # what follows is measured on the weights as stored
+        network.load_state_dict(stored)
+        descriptors = network.descriptor(features)
+        gallery = {f"{name}-gem": descriptors.half(), f"{name}-hash": pack(sign(network.bits(descriptors)))}
+        save_file(gallery, BUNDLE / f"{name}-gallery.safetensors")
+        held_out_features = pooled(network, torch.from_numpy(views[0, held_out]))
         card = {
             "network": name,
             "parameters": sum(parameter.numel() for parameter in network.parameters()),
@@ -361,9 +375,7 @@ def bundle(arguments: argparse.Namespace) -> None:
                 "teacher": "MobileNetV2 1.0 (ImageNet), GeM p=3, PCA-whitened; and the 20 class labels",
                 **json.loads((arguments.work / f"{name}.json").read_text()),
             },
-            "thresholds": held_out_thresholds(
-                name, network, torch.from_numpy(views[0, held_out]), torch.from_numpy(labels[held_out])
-            ),
+            "thresholds": thresholds(name, network, held_out_features, torch.from_numpy(labels[held_out])),
             "figures": {
                 "protocol": "benchmarks/photos_instances.py",
                 "teacher": figures.get("teacher"),
@@ -371,10 +383,6 @@ def bundle(arguments: argparse.Namespace) -> None:
             },
         }
         (BUNDLE / f"{name}.json").write_text(json.dumps(card, indent=1) + "\n")
-        photos = torch.from_numpy(views[0, chosen])
-        descriptors = torch.cat([network.descriptor(network.trunk(batch / 255)) for batch in photos.split(100)])
-        gallery = {f"{name}-gem": descriptors.half(), f"{name}-hash": pack(sign(network.bits(descriptors)))}
-        save_file(gallery, BUNDLE / f"{name}-gallery.safetensors")
         print(f"{name}: thresholds {card['thresholds']}", flush=True)
 
 
@@ -390,6 +398,7 @@ def main() -> None:
     command.add_argument("--work", type=Path, required=True)
     command.add_argument("--network", choices=list(NETWORKS), required=True)
     command.add_argument("--epochs", type=int, default=12)
+    command.add_argument("--start", type=Path, help="go on from these weights (and the .json beside them), afresh")
     command.add_argument("--batch", type=int, default=64)
     command.add_argument("--lr", type=float, default=2e-3)
     command.set_defaults(run=train)
