@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 WRONG_USE = 2
 INTERRUPTED = 130
+CUT_SHORT = 141  # as a shell says of a program that SIGPIPE ended
 
 app = App(
     name="recessive",
@@ -32,6 +34,7 @@ Every verdict is about the file that was saved, read again.
 
 Exit status: 0 done, 1 some photos failed (the others are finished and written), 2 wrong use.""",
     help_format="plaintext",
+    suppress_keyboard_interrupt=False,  # main says more than cyclopts would
 )
 app.command(protect)
 app.command(audit)
@@ -45,9 +48,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result = app(
             list(arguments) if arguments is not None else None, exit_on_error=False, result_action="return_value"
         )
+        sys.stdout.flush()
     except CycloptsError:
         return WRONG_USE  # cyclopts has said what is wrong
     except KeyboardInterrupt:
         print("interrupted; finished photos are kept, and running again goes on from there", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. Nothing more may be written, not even when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CUT_SHORT
     return result if isinstance(result, int) else 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from recessive.cli.output import complain, print_json, progress_bar
+from recessive.cli.output import complain, print_json, progress_bar, say
 
 if TYPE_CHECKING:
     from recessive.workflows import ProtectReport
@@ -81,7 +81,6 @@ def protect(
     """
     from pydantic import ValidationError
 
-    from recessive.photos import PhotoError
     from recessive.workflows import (
         Failure,
         Protector,
@@ -112,7 +111,7 @@ def protect(
             option = "-".join(str(place) for place in problem["loc"][:1]).replace("_", "-")
             complain(f"--{option}: {problem['msg'].removeprefix('Value error, ')}")
         return WRONG_USE
-    except (SettingsError, PhotoError) as error:
+    except SettingsError as error:
         complain(error)
         return WRONG_USE
 
@@ -128,14 +127,14 @@ def protect(
                     counts["skipped" if result.skipped else "protected"] += 1
                     counts["hidden"] += result.hidden
                     if not json:
-                        print(_line(result), flush=True)
+                        say(_line(result))
                 if json:
                     print_json(result)
     except SettingsError as error:
         complain(error)
         return WRONG_USE
     finally:
-        if len(photos) > 1:
+        if len(photos) > 1 and any(counts.values()):
             complain(
                 f"{counts['protected']} protected, {counts['skipped']} done before, {counts['failed']} failed; "
                 f"{counts['hidden']} hidden from the encoders they were optimised against"

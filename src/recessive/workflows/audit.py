@@ -74,7 +74,8 @@ def audit_photos(
         complain: told of gallery photos that cannot be read.
 
     Raises:
-        PhotoError: a photo cannot be read, or the gallery holds none.
+        PhotoError: a photo cannot be read.
+        SettingsError: the gallery holds no photo.
         EncoderError: an unknown encoder.
         ValueError: an unknown transform.
     """

@@ -8,18 +8,19 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-import torch.nn.functional as F
 
 from recessive import __version__
 from recessive.balls import L2, LInf
 from recessive.encoders import EncoderError, bundled_encoders, load_encoder, owners_sample
 from recessive.exposure import EncoderAudit, audit
-from recessive.photos import PhotoError, decode_photo, format_named, output_settings, read_photo, save_photo
+from recessive.photos import PhotoError, format_named, format_of_path, output_settings, read_photo, save_photo
 from recessive.protection.methods import METHODS, MethodError, Run, Surrogate
 from recessive.quality import linf, psnr, ssim
 from recessive.transforms import JPEG, BitDepth, parse_transform
-from recessive.workflows.records import digest, finished, remember
+from recessive.workflows.grid import enlarge, grey, shrink
+from recessive.workflows.records import content, digest, finished, remember
 from recessive.workflows.searchers import default_surrogates, reserved, searchers
+from recessive.workflows.settings import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -34,10 +35,6 @@ if TYPE_CHECKING:
 
 SMALLEST_SIDE = 32  # pixels; below, there is nothing to hide a change in
 _SUFFIX = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "TIFF": ".tif", "HEIF": ".heic", "AVIF": ".avif"}
-
-
-class SettingsError(ValueError):
-    """The settings do not fit together; the message says what to change."""
 
 
 @dataclass(frozen=True)
@@ -123,28 +120,6 @@ def plan_outputs(inputs: Sequence[Path], out: Path, settings: ProtectSettings) -
     return planned
 
 
-def enlarge(change: Tensor, size: tuple[int, int]) -> Tensor:
-    """A change (1, 3, h, w) on the grid, enlarged bilinearly to (1, 3, H, W): no value exceeds those around it."""
-    if change.shape[-2:] == size:
-        return change
-    return F.interpolate(change, size, mode="bilinear", align_corners=False)
-
-
-def shrink(pixels: Tensor, grid: int) -> Tensor:
-    """Photos (1, 3, H, W) brought down to `grid` pixels on the long side, on the 8-bit grid; never enlarged."""
-    height, width = pixels.shape[-2:]
-    scale = grid / max(height, width)
-    if scale >= 1:
-        return (pixels * 255).round() / 255
-    size = max(1, round(height * scale)), max(1, round(width * scale))
-    return (F.interpolate(pixels, size, mode="bilinear", antialias=True).clamp(0, 1) * 255).round() / 255
-
-
-def _grey(photos: Tensor) -> Tensor:
-    """Equal channels: what a grey file keeps of a change."""
-    return photos.mean(dim=1, keepdim=True).expand_as(photos)
-
-
 class Protector:
     """Method, surrogates and searchers, loaded once for many photos.
 
@@ -154,8 +129,8 @@ class Protector:
         complain: told of gallery photos that cannot be read.
 
     Raises:
-        SettingsError: an unknown method, encoder or format, or a method that cannot use an encoder.
-        PhotoError: the gallery holds no photo.
+        SettingsError: an unknown method, encoder or format, a method that cannot use an encoder, or a gallery without
+            photos.
     """
 
     def __init__(
@@ -194,9 +169,13 @@ class Protector:
     def _ball(self) -> Ball:
         return LInf(self.budget) if self.settings.norm == "linf" else L2(self.budget)
 
-    def asked(self, data: bytes) -> str:
-        """A digest of the input's bytes and of all that decides the outcome."""
-        return digest(__version__.encode(), self.settings.model_dump_json().encode(), data)
+    def asked(self, content: bytes) -> str:
+        """A digest of the input's content and of all that decides the outcome."""
+        return digest(__version__.encode(), self.settings.model_dump_json().encode(), content)
+
+    def _format(self, photo: Photo) -> str:
+        """The one asked for, else what the photo's name promises, since the output has that name, else its own."""
+        return self.settings.format or format_of_path(photo.path) or photo.format
 
     def change(self, photo: Photo) -> tuple[Tensor, int]:
         """Protected pixels (3, H, W) on the 8-bit grid, and the steps that were taken.
@@ -207,17 +186,17 @@ class Protector:
         height, width = photo.pixels.shape[-2:]
         if min(height, width) < SMALLEST_SIDE:
             raise PhotoError(photo.path, f"is {width} × {height} pixels; at least {SMALLEST_SIDE} a side are needed")
-        saved_as = output_settings(photo, format=self.settings.format, quality=self.settings.quality)
+        saved_as = output_settings(photo, format=self._format(photo), quality=self.settings.quality)
         lossy = JPEG(saved_as.quality, saved_as.subsampling or "4:4:4") if saved_as.quality else BitDepth(8)
-        saving = (lambda photos: lossy(_grey(photos))) if photo.grey else lossy
+        saving = (lambda photos: lossy(grey(photos))) if photo.grey else lossy
         small = shrink(photo.pixels[None], self.settings.grid)
         transforms = [parse_transform(text) for text in self.settings.survive]
         run = Run(self._ball(), self.steps, [self.settings.seed], saving, transforms)
         found = self.method(small, self.surrogates, run)
-        full = (photo.pixels[None] * 255).round() / 255
+        full = photo.pixels[None]
         changed = full + enlarge(found.photos - small, (height, width))
         if photo.grey:
-            changed = _grey(changed)
+            changed = grey(changed)
         ball = self._ball()
         return ball.to_grid(ball.project(changed, full), full)[0], int(found.steps[0])
 
@@ -233,15 +212,13 @@ class Protector:
             PhotoError: the photo cannot be read, or the output cannot be written.
         """
         start = time.perf_counter()
-        try:
-            data = path.read_bytes()
-        except OSError:
-            data = b""  # reading it as a photo says what is wrong
-        asked = self.asked(data)
+        asked = self.asked(content(path))
         done = finished(output, asked)
         if done is not None:
             return report_from_json({**done, "input": str(path), "output": str(output), "skipped": True})
         photo = read_photo(path)
+        if output.exists() and output.samefile(path):
+            raise PhotoError(path, "is itself what --out would hold; choose another --out")
         if os.path.lexists(output) and not overwrite:
             raise PhotoError(output, "exists already, made otherwise; use --overwrite, or another --out")
         pixels, steps = self.change(photo)
@@ -250,12 +227,16 @@ class Protector:
             photo,
             pixels,
             output,
-            format=settings.format,
+            format=self._format(photo),
             quality=settings.quality,
             keep_location=settings.keep_location,
             overwrite=overwrite,
         )
-        report = self._judge(photo, path, output, steps, start)
+        try:
+            report = self._judge(photo, path, output, steps, start)
+        except BaseException:  # Ctrl-C too: without its record it would only be in the way of the next run
+            output.unlink(missing_ok=True)
+            raise
         try:
             remember(output, asked, asdict(report))
         except OSError as error:
@@ -264,7 +245,7 @@ class Protector:
 
     def _judge(self, photo: Photo, path: Path, output: Path, steps: int, start: float) -> ProtectReport:
         """Read the saved file again and search with the original."""
-        saved = decode_photo(output.read_bytes(), output)
+        saved = read_photo(output)
         settings, original = self.settings, photo.pixels[None]
         transforms = {text: parse_transform(text).real for text in settings.survive}
         found = audit(photo.pixels, saved.pixels, self.searchers, transforms)
@@ -323,8 +304,10 @@ def protect_photos(
         if isinstance(output, Failure):
             yield output
             continue
+        result: ProtectReport | Failure
         try:
-            with torch.inference_mode(mode=False):
-                yield protector.protect(path, output, overwrite=overwrite)
+            with torch.inference_mode(mode=False), torch.enable_grad():
+                result = protector.protect(path, output, overwrite=overwrite)
         except (PhotoError, MethodError) as error:
-            yield Failure(str(path), str(error))
+            result = Failure(str(path), str(error))
+        yield result  # outside, so that whoever asks keeps their own gradient mode

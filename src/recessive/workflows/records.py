@@ -27,6 +27,17 @@ def digest(*parts: bytes) -> str:
     return total.hexdigest()
 
 
+def content(path: Path) -> bytes:
+    """SHA-256 of a file; nothing for what is none or cannot be read: reading it as a photo says what is wrong."""
+    try:
+        if not path.is_file():
+            return b""
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError:
+        return b""
+
+
 def _path(output: Path) -> Path:
     return output.parent / FOLDER / f"{output.name}.json"
 

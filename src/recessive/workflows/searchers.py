@@ -10,7 +10,8 @@ from recessive.codes import sign
 from recessive.encoders import bundled_encoders, encode, load_encoder, reference_gallery
 from recessive.exposure import Searcher
 from recessive.galleries import DenseGallery, HammingGallery
-from recessive.photos import SUFFIXES, PhotoError, read_photo
+from recessive.photos import PhotoError, format_of_path, read_photo
+from recessive.workflows.settings import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,13 +37,13 @@ def photo_files(folder: Path) -> list[Path]:
     """All photos below a folder, by their suffix, in the order of their paths.
 
     Raises:
-        PhotoError: it is not a folder, or there is no photo in it.
+        SettingsError: it is not a folder, or there is no photo in it.
     """
     if not folder.is_dir():
-        raise PhotoError(folder, "is not a folder; a gallery is a folder of photos")
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+        raise SettingsError(f"{folder}: is not a folder; a gallery is a folder of photos")
+    files = sorted(file for file in folder.rglob("*") if format_of_path(file) is not None and file.is_file())
     if not files:
-        raise PhotoError(folder, "holds no photos; a gallery is a folder of photos")
+        raise SettingsError(f"{folder}: holds no photos; a gallery is a folder of photos")
     return files
 
 
@@ -74,7 +75,7 @@ def searchers(
 
     Raises:
         EncoderError: an unknown name.
-        PhotoError: the folder holds no photo that can be read.
+        SettingsError: the folder holds no photo that can be read.
     """
     encoders = [load_encoder(name) for name in names]
     galleries = [_empty(encoder) for encoder in encoders]
@@ -95,7 +96,7 @@ def searchers(
             if progress is not None:
                 progress(done, len(files))
         if encoders and not len(galleries[0]):
-            raise PhotoError(folder, "holds no photo that can be read")
+            raise SettingsError(f"{folder}: holds no photo that can be read")
     listed = bundled_encoders()
     return [
         Searcher(encoder, gallery, listed[encoder.name].threshold, encoder.name in seen)

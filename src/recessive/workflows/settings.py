@@ -10,6 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from recessive.transforms import parse_transform
 
 
+class SettingsError(ValueError):
+    """The settings do not fit together; the message says what to change."""
+
+
 class ProtectSettings(BaseModel):
     """How photos are protected. What is None is chosen by the method or the photo.
 

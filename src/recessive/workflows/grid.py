@@ -1,0 +1,32 @@
+"""The grid that a change lives on: coarser than a large photo, which so costs no more than a small one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch.nn.functional as F
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def enlarge(change: Tensor, size: tuple[int, int]) -> Tensor:
+    """A change (1, 3, h, w) on the grid, enlarged bilinearly to (1, 3, H, W): no value exceeds those around it."""
+    if change.shape[-2:] == size:
+        return change
+    return F.interpolate(change, size, mode="bilinear", align_corners=False)
+
+
+def shrink(pixels: Tensor, grid: int) -> Tensor:
+    """Photos (1, 3, H, W) brought down to `grid` pixels on the long side, on the 8-bit grid; never enlarged."""
+    height, width = pixels.shape[-2:]
+    scale = grid / max(height, width)
+    if scale >= 1:
+        return (pixels * 255).round() / 255
+    size = max(1, round(height * scale)), max(1, round(width * scale))
+    return (F.interpolate(pixels, size, mode="bilinear", antialias=True).clamp(0, 1) * 255).round() / 255
+
+
+def grey(photos: Tensor) -> Tensor:
+    """Equal channels: what a grey file keeps of a change."""
+    return photos.mean(dim=1, keepdim=True).expand_as(photos)

@@ -1,0 +1,30 @@
+"""The same tiny encoders and photos as for the workflows, and the command line in this process."""
+
+import runpy
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from recessive.cli import main
+
+_workflows = runpy.run_path(str(Path(__file__).parents[1] / "workflows" / "conftest.py"))
+tiny_encoders, reference = _workflows["tiny_encoders"], _workflows["reference"]
+scene, photo, broken = _workflows["scene"], _workflows["photo"], _workflows["broken"]
+
+
+class Ran(NamedTuple):
+    status: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def recessive(capsys):
+    """Runs a command: exit status, stdout, stderr."""
+
+    def run(*arguments):
+        status = main([str(argument) for argument in arguments])
+        return Ran(status, *capsys.readouterr())
+
+    return run

@@ -1,0 +1,123 @@
+"""Tiny encoders in place of the bundled ones, and photos that the tests make themselves."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import nn
+
+from recessive.encoders import BundledEncoder, Encoder, EncoderError
+
+STORED = 400
+CARD = {"figures": {"encoders": [{"name": "tiny-gem", "map_instances": 0.5, "map_scenes": 0.25}]}}
+LISTED = {
+    "tiny-gem": BundledEncoder("tiny-gem", "tiny", "descriptor", 16, True, 0.4, CARD),
+    "tiny-hash": BundledEncoder("tiny-hash", "tiny", "logits", 32, True, 8.0, CARD),
+    "other-gem": BundledEncoder("other-gem", "other", "descriptor", 16, False, 0.4, CARD),
+}
+
+
+class _Details(nn.Module):
+    """What 16×16 pixels have beyond 8×8, so that small changes of a smooth photo turn it into another one."""
+
+    def forward(self, photos):
+        small = F.interpolate(photos, (16, 16), mode="bilinear", antialias=True)
+        smooth = F.interpolate(F.avg_pool2d(small, 2), scale_factor=2)
+        return (small - smooth).flatten(1)
+
+
+class _Projection(nn.Module):
+    """A random linear map; to unit length for a descriptor."""
+
+    def __init__(self, entry, seed):
+        super().__init__()
+        self.normalised = entry.outputs == "descriptor"
+        self.register_buffer("weights", torch.randn(entry.dim, 768, generator=torch.Generator().manual_seed(seed)))
+
+    def forward(self, features):
+        outputs = features @ self.weights.T
+        return F.normalize(outputs, dim=1) if self.normalised else outputs
+
+
+_TRUNKS = {"tiny": _Details(), "other": _Details()}
+_ENCODERS = {
+    name: Encoder(name, _TRUNKS[entry.network], _Projection(entry, seed), entry.dim, entry.outputs).eval()
+    for seed, (name, entry) in enumerate(LISTED.items())
+}
+
+
+def _load(name):
+    if name not in _ENCODERS:
+        raise EncoderError(f"no encoder is called {name!r}; there are {', '.join(LISTED)}")
+    return _ENCODERS[name]
+
+
+def _stored(seed):
+    def items(name):
+        entry = LISTED[name]
+        drawn = torch.randn(STORED, entry.dim, generator=torch.Generator().manual_seed(seed))
+        return F.normalize(drawn, dim=1) if entry.outputs == "descriptor" else drawn.sign()
+
+    return items
+
+
+@pytest.fixture
+def tiny_encoders(monkeypatch):
+    """Two encoders that are seen, a descriptor and a code, and one that is not; by name."""
+    replacements = {
+        "bundled_encoders": lambda: LISTED,
+        "load_encoder": _load,
+        "owners_sample": _stored(100),
+        "reference_gallery": _stored(200),
+    }
+    for module in ("encoders", "workflows.searchers", "workflows.protect", "workflows.audit"):
+        for name in vars(import_module(f"recessive.{module}")).keys() & replacements:
+            monkeypatch.setattr(import_module(f"recessive.{module}"), name, replacements[name])
+    return _ENCODERS
+
+
+@pytest.fixture
+def reference():
+    """The reference gallery of a tiny encoder: (S, D)."""
+    return _stored(200)
+
+
+@pytest.fixture
+def scene():
+    """Makes smooth colours without contrast: levels (height, width, 3)."""
+
+    def make(height=48, width=64, seed=0):
+        y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
+        phases = np.random.default_rng(seed).uniform(0, 6, 6)
+        waves = [np.sin(5 * x + phases[i]) + np.cos(4 * y + phases[i + 3]) for i in range(3)]
+        return np.round(128 + 30 * np.stack(waves, axis=-1)).astype(np.uint8)
+
+    return make
+
+
+@pytest.fixture
+def photo(tmp_path, scene):
+    """Makes a photo file in the folder `in`, with what Pillow takes to save one; gives its path."""
+
+    def make(name="a.png", levels=None, **options):
+        path = tmp_path / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image = levels if isinstance(levels, Image.Image) else Image.fromarray(scene() if levels is None else levels)
+        image.save(path, **options)
+        return path
+
+    return make
+
+
+@pytest.fixture
+def broken(tmp_path):
+    """A photo that is cut short."""
+    path = tmp_path / "in" / "broken.jpg"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"\xff\xd8\xff\xe0 and no more")
+    return path

@@ -1,0 +1,483 @@
+"""Photos from file to file, and the verdict on the saved file."""
+
+import math
+import os
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from recessive.codes import hamming, sign
+from recessive.photos import read_photo
+from recessive.protection.methods import METHODS
+from recessive.protection.optimise import Minimised
+from recessive.quality import ssim
+from recessive.workflows import Failure, Protector, ProtectSettings, SettingsError, protect_photos
+
+pytestmark = pytest.mark.usefixtures("tiny_encoders")
+
+
+@pytest.fixture
+def protect(tmp_path):
+    """Protects photos into the folder `out`: a list of reports and failures."""
+
+    def run(*paths, out=tmp_path / "out", overwrite=False, **settings):
+        protector = Protector(ProtectSettings(**{"steps": 4, **settings}))
+        return list(protect_photos(paths, out, protector, overwrite=overwrite))
+
+    return run
+
+
+def opened(path):
+    """The file as Pillow sees it, closed again."""
+    return Image.open(BytesIO(Path(path).read_bytes()))
+
+
+def levels(path):
+    return np.asarray(opened(path).convert("RGB")).astype(int)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def rank(encoder, gallery, original, saved):
+    """1 + the number of gallery photos nearer to the original than the saved photo is, by definition."""
+    with torch.no_grad():
+        query, item = encoder(original[None]), encoder(saved[None])
+    if encoder.outputs == "logits":
+        distance, others = hamming(sign(query), sign(item)), hamming(sign(query), gallery)
+    else:
+        distance, others = 1 - query @ item.T, 1 - query @ gallery.T
+    return 1 + int((others < distance).sum())
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.webp", "a.tif", "a.avif"])
+def test_all_figures_are_about_the_saved_file(protect, photo, tmp_path, tiny_encoders, reference, name):
+    path, saved = photo(name, quality=90), tmp_path / "out" / name
+    (report,) = protect(path, steps=15)
+    change = levels(saved) - levels(path)
+    assert (report.input, report.output) == (str(path), str(saved))
+    assert (report.width, report.height) == (64, 48)
+    assert report.linf == np.abs(change).max() > 0
+    assert report.psnr == pytest.approx(10 * math.log10(255**2 / np.square(change).mean()), abs=2e-3)
+    before, after = read_photo(path).pixels, read_photo(saved).pixels
+    assert report.ssim == pytest.approx(float(ssim(before[None], after[None])), abs=1e-5)
+    assert report.encoders == ("tiny-gem", "tiny-hash")
+    assert [(entry.name, entry.seen) for entry in report.per_encoder] == [
+        ("tiny-gem", True),
+        ("tiny-hash", True),
+        ("other-gem", False),
+    ]
+    for entry in report.per_encoder:
+        assert entry.rank_after == rank(tiny_encoders[entry.name], reference(entry.name), before, after)
+        assert entry.hidden == (entry.rank_after > 10)
+    assert report.hidden == all(entry.hidden for entry in report.per_encoder[:2])
+    assert report.hidden_unseen == report.per_encoder[2].hidden
+
+
+def test_the_default_method_hides(protect, photo):
+    (report,) = protect(photo(), steps=30)
+    assert report.hidden
+    assert report.linf <= 8
+    assert report.verdict.startswith("Hidden from the encoders it was optimised against (tiny-gem, tiny-hash)")
+
+
+def test_a_budget_below_one_level_changes_nothing_and_says_so(protect, photo):
+    (report,) = protect(photo(), budget=0.4)
+    assert (report.linf, report.psnr, report.ssim) == (0, None, 1)
+    assert (report.hidden, report.hidden_unseen) == (False, False)
+    assert [entry.rank_after for entry in report.per_encoder] == [1, 1, 1]
+    assert report.verdict.startswith("FOUND by the encoders it was optimised against (tiny-gem at rank 1")
+
+
+def test_the_same_seed_gives_the_same_file(protect, photo, tmp_path):
+    path = photo()
+    protect(path)
+    protect(path, out=tmp_path / "again")
+    assert (tmp_path / "again" / "a.png").read_bytes() == (tmp_path / "out" / "a.png").read_bytes()
+
+
+@pytest.mark.parametrize("method", ["vanish", "pire", "pire-plain", "hdm", "cwdm", "cwdm-sign"])
+def test_each_method_keeps_its_budget(protect, photo, method):
+    (report,) = protect(photo(), method=method, budget=5)
+    assert (report.method, report.budget) == (method, 5)
+    assert report.linf <= 5
+
+
+def test_the_budget_may_be_of_the_root_mean_square(protect, photo, tmp_path):
+    path = photo()
+    (report,) = protect(path, norm="l2", budget=2.5, steps=15)
+    change = levels(tmp_path / "out" / "a.png") - levels(path)
+    assert 2 < math.sqrt(np.square(change).mean()) <= 2.5  # with the other norm, 2 is the largest whole level
+    assert report.linf == np.abs(change).max()
+
+
+def test_after_a_transform_the_question_is_asked_again(protect, photo):
+    (report,) = protect(photo(), survive=("jpeg:75", "resize:0.50"))
+    assert all(list(entry.survives) == ["jpeg:75", "resize:0.5"] for entry in report.per_encoder)
+
+
+def test_a_large_photo_gets_a_smooth_change(protect, photo, scene, tmp_path):
+    path = photo("large.png", scene(900, 1200))
+    (report,) = protect(path, grid=128, steps=8)
+    change = levels(tmp_path / "out" / "large.png") - levels(path)
+    assert report.linf == np.abs(change).max()
+    assert 4 <= report.linf <= 8
+    # Between neighbours on the grid the change moves by 16 at most, over 9.4 pixels; rounding adds one.
+    for axis in (0, 1):
+        assert np.abs(np.diff(change, axis=axis)).max() <= 16 / (1200 / 128) + 1
+
+
+def test_a_thin_photo_survives_a_coarse_grid(protect, photo, scene):
+    (report,) = protect(photo("thin.png", scene(33, 3000)), grid=32)
+    assert 0 < report.linf <= 8
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif"])
+def test_grey_stays_grey(protect, photo, scene, tmp_path, name):
+    (report,) = protect(photo(name, scene()[..., 0]))
+    assert opened(tmp_path / "out" / name).mode == "L"
+    assert report.linf > 0
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+def test_deep_grey_is_measured_against_the_unrounded_photo(protect, photo, scene, tmp_path, name):
+    deep = (scene()[..., 0].astype(np.uint16) << 8) + np.arange(48 * 64, dtype=np.uint16).reshape(48, 64) % 256
+    path = photo(name, deep)
+    (report,) = protect(path)
+    saved = opened(tmp_path / "out" / name)
+    assert saved.mode == "L"
+    change = np.asarray(saved) - deep * (255 / 65535)
+    assert report.linf == pytest.approx(np.abs(change).max(), abs=1e-3)
+    assert 4 < report.linf <= 8
+    assert any("16 bits" in note for note in report.notes)
+
+
+def test_transparency_is_kept(protect, photo, scene, tmp_path):
+    alpha = np.arange(48 * 64, dtype=np.uint8).reshape(48, 64)
+    protect(photo("a.png", np.dstack([scene(), alpha])))
+    saved = opened(tmp_path / "out" / "a.png")
+    assert saved.mode == "RGBA"
+    assert np.array_equal(np.asarray(saved)[..., 3], alpha)
+
+
+def test_transparency_that_the_format_cannot_hold_is_said(protect, photo, scene, tmp_path):
+    (failure,) = protect(photo("a.png", np.dstack([scene(), scene()[..., 0]])), format="jpg")
+    assert "JPEG cannot hold; choose PNG" in failure.error
+    assert not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_location_is_removed_unless_asked(protect, photo, tmp_path, keep):
+    exif = Image.Exif()
+    exif[0x010F] = "Maker"
+    exif.get_ifd(0x8825).update({1: "N", 2: (52.0, 30.0, 1.5), 3: "E", 4: (13.0, 24.0, 0.0)})
+    protect(photo("a.jpg", exif=exif), keep_location=keep)
+    kept = opened(tmp_path / "out" / "a.jpg").getexif()
+    assert kept[0x010F] == "Maker"
+    assert bool(kept.get_ifd(0x8825)) == keep
+
+
+def test_a_turned_photo_is_saved_upright(protect, photo, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    (report,) = protect(photo("a.jpg", exif=exif))
+    saved = opened(tmp_path / "out" / "a.jpg")
+    assert saved.size == (report.width, report.height) == (48, 64)
+    assert saved.getexif().get(0x0112, 1) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "saved_as", "kind"),
+    [
+        ("a.jpg", "png", "a.png", "PNG"),
+        ("b.png", "JPEG", "b.jpg", "JPEG"),
+        ("c.d.png", ".webp", "c.d.webp", "WEBP"),
+        ("e.JPG", None, "e.JPG", "JPEG"),
+    ],
+)
+def test_formats(protect, photo, tmp_path, name, asked, saved_as, kind):
+    (report,) = protect(photo(name), format=asked)
+    assert report.output == str(tmp_path / "out" / saved_as)
+    assert opened(report.output).format == kind
+
+
+class Still:
+    """A method that leaves photos alone and remembers how it was called."""
+
+    name, accepts, budget, steps = "still", frozenset({"descriptor", "logits"}), 8.0, 1
+
+    def __init__(self):
+        self.runs = []
+
+    def __call__(self, photos, surrogates, run):  # noqa: ARG002
+        self.runs.append(run)
+        return Minimised(photos, torch.zeros(1), torch.ones(1, dtype=torch.int64), torch.ones(1, dtype=torch.bool))
+
+
+@pytest.fixture
+def still(monkeypatch):
+    method = Still()
+    monkeypatch.setitem(METHODS, "still", method)
+    return method
+
+
+def saving_of(still):
+    """What the method was told that saving does to noise on the 8-bit grid."""
+    noise = torch.randint(0, 256, (1, 3, 32, 32), generator=torch.Generator().manual_seed(0)) / 255
+    return noise, still.runs[-1].saving(noise)
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "asked", "lossy"),
+    [
+        ("PNG", "a.png", None, False),
+        ("JPEG", "a.jpg", None, True),
+        ("PNG", "a.jpg", None, True),  # named as a JPEG, so written as one
+        ("JPEG", "a.png", None, False),
+        ("JPEG", "a", None, True),
+        ("JPEG", "a.jpg", "png", False),
+        ("PNG", "a.png", "jpg", True),
+        ("TIFF", "a.tif", None, False),
+    ],
+)
+def test_methods_know_what_saving_will_do(protect, photo, still, content, name, asked, lossy):
+    path = photo(name, format=content)
+    (report,) = protect(path, method="still", format=asked)
+    noise, saved = saving_of(still)
+    assert (float((saved - noise).abs().max()) > 2 / 255) == lossy
+    assert (report.linf > 0) == lossy
+    assert opened(report.output).format == (
+        "JPEG" if lossy else content if asked is None and name == "a.tif" else "PNG"
+    )
+
+
+def test_methods_know_that_grey_photos_stay_grey(protect, photo, scene, still):
+    protect(photo("a.png", scene()[..., 0]), method="still")
+    noise, saved = saving_of(still)
+    mean = (noise.mean(dim=1, keepdim=True) * 255).round() / 255
+    torch.testing.assert_close(saved, mean.expand_as(saved))
+
+
+def test_methods_get_seed_steps_ball_and_transforms(protect, photo, still):
+    protect(photo(), method="still", seed=7, steps=9, budget=3, survive=("jpeg:60",))
+    (run,) = still.runs
+    assert (run.seeds, run.steps, run.ball.budget) == ([7], 9, 3)
+    assert [transform.name for transform in run.survive] == ["jpeg:60"]
+
+
+def test_failures_do_not_stop_the_others(protect, photo, scene, broken, tmp_path):
+    good, tiny = photo(), photo("tiny.png", scene(31, 400))
+    results = protect(broken, good, tmp_path / "missing.jpg", tmp_path, tiny)
+    assert [type(result).__name__ for result in results] == ["Failure", "ProtectReport", *["Failure"] * 3]
+    errors = [result.error for result in results if isinstance(result, Failure)]
+    assert [result.input for result in results if isinstance(result, Failure)] == [
+        str(broken),
+        str(tmp_path / "missing.jpg"),
+        str(tmp_path),
+        str(tiny),
+    ]
+    for error, said in zip(errors, ("damaged", "does not exist", "is a folder", "400 × 31 pixels"), strict=True):
+        assert said in error
+        assert "\n" not in error
+    assert names(tmp_path / "out") == [".recessive", "a.png"]
+
+
+def test_what_is_not_a_file_is_not_waited_for(protect, tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (failure,) = protect(tmp_path / "pipe.jpg")
+    assert failure.error == f"{tmp_path / 'pipe.jpg'}: is not a regular file"
+
+
+def test_two_photos_of_one_name_cannot_share_a_folder(protect, photo, tmp_path):
+    first, second, third = photo("x/a.jpg"), photo("y/A.jpg"), photo("z/a.png")
+    results = protect(first, second, third, first)
+    assert len(results) == 3
+    assert results[1] == Failure(str(second), f"{second}: would be saved as A.jpg, like {first}; use another --out")
+    _, failure = protect(first, third, format="png", out=tmp_path / "png")
+    assert f"would be saved as a.png, like {first}" in failure.error
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_photo_is_never_replaced_by_its_protected_self(protect, photo, overwrite):
+    path = photo()
+    before = path.read_bytes()
+    (failure,) = protect(path, out=path.parent, overwrite=overwrite)
+    assert "choose another --out" in failure.error
+    assert path.read_bytes() == before
+
+
+def test_an_output_folder_that_cannot_be_made_is_said(protect, photo, tmp_path):
+    (tmp_path / "file").touch()
+    for out in (tmp_path / "file", tmp_path / "file" / "deeper"):
+        with pytest.raises(SettingsError, match=r"cannot be made: .*; choose another --out"):
+            protect(photo(), out=out)
+
+
+def test_an_output_that_cannot_be_written_is_said(protect, photo, tmp_path):
+    (tmp_path / "out" / "a.png").mkdir(parents=True)
+    (failure,) = protect(photo(), overwrite=True)
+    assert failure.error.startswith(f"{tmp_path / 'out' / 'a.png'}: cannot be written: ")
+    assert names(tmp_path / "out") == ["a.png"]
+
+
+def test_a_record_that_cannot_be_written_is_said(protect, photo, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".recessive").touch()
+    (failure,) = protect(photo())
+    assert failure.error.startswith(f"{tmp_path / 'out' / 'a.png'}: is saved, but its record is not: ")
+
+
+def test_what_is_done_is_skipped(protect, photo, tmp_path, still):
+    path = photo()
+    (first,) = protect(path, method="still")
+    stamp = (tmp_path / "out" / "a.png").stat()
+    (again,) = protect(path, method="still")
+    assert not first.skipped
+    assert again.skipped
+    assert again == type(first)(**{**vars(first), "skipped": True})
+    assert len(still.runs) == 1
+    assert (tmp_path / "out" / "a.png").stat() == stamp
+
+
+def test_the_same_photo_under_another_path_is_done_too(protect, photo):
+    protect(photo("a.png"))
+    (again,) = protect(photo("moved/a.png"))
+    assert again.skipped
+    assert again.input.endswith("moved/a.png")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"budget": 4},
+        {"steps": 3},
+        {"seed": 1},
+        {"method": "hdm"},
+        {"norm": "l2"},
+        {"encoders": ("tiny-gem",)},
+        {"survive": ("jpeg:75",)},
+        {"grid": 32},
+    ],
+)
+def test_other_settings_are_not_done(protect, photo, tmp_path, change):
+    path = photo()
+    protect(path)
+    before = (tmp_path / "out" / "a.png").read_bytes()
+    (failure,) = protect(path, **change)
+    assert failure.error.endswith("a.png: exists already, made otherwise; use --overwrite, or another --out")
+    assert (tmp_path / "out" / "a.png").read_bytes() == before
+    (report,) = protect(path, overwrite=True, **change)
+    assert not report.skipped
+    (report,) = protect(path, **change)
+    assert report.skipped
+
+
+def test_another_photo_of_the_name_is_not_done(protect, photo, scene):
+    path = photo()
+    protect(path)
+    photo("a.png", scene(seed=1))
+    (failure,) = protect(path)
+    assert "exists already, made otherwise" in failure.error
+
+
+def test_a_touched_output_is_not_done(protect, photo, tmp_path):
+    path = photo()
+    protect(path)
+    (tmp_path / "out" / "a.png").write_bytes(path.read_bytes())
+    (failure,) = protect(path)
+    assert "exists already, made otherwise" in failure.error
+    (report,) = protect(path, overwrite=True)
+    assert not report.skipped
+    assert report.linf > 0
+
+
+def test_a_removed_output_is_made_again(protect, photo, tmp_path):
+    path = photo()
+    protect(path)
+    (tmp_path / "out" / "a.png").unlink()
+    (report,) = protect(path)
+    assert not report.skipped
+
+
+def interrupt(*_, **__):
+    raise KeyboardInterrupt
+
+
+def test_an_interruption_loses_no_finished_photo(photo, scene, tmp_path, monkeypatch):
+    paths = [photo(f"{name}.png", scene(seed=seed)) for seed, name in enumerate("abc")]
+    protector = Protector(ProtectSettings(steps=2))
+    results = protect_photos(paths, tmp_path / "out", protector)
+    first = next(results)
+    with monkeypatch.context() as patch:
+        patch.setattr(Protector, "change", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            next(results)
+    assert names(tmp_path / "out") == [".recessive", "a.png"]
+    again = list(protect_photos(paths, tmp_path / "out", protector))
+    assert [report.skipped for report in again] == [True, False, False]
+    assert again[0].ssim == first.ssim
+
+
+@pytest.mark.parametrize("where", ["audit", "read_photo"])
+def test_interrupted_while_judging_nothing_is_in_the_way(photo, tmp_path, monkeypatch, where):
+    path = photo()
+    protector = Protector(ProtectSettings(steps=2))
+    real = read_photo
+    with monkeypatch.context() as patch:
+        stop = interrupt if where == "audit" else lambda file: real(file) if file == path else interrupt()
+        patch.setattr(f"recessive.workflows.protect.{where}", stop)
+        with pytest.raises(KeyboardInterrupt):
+            list(protect_photos([path], tmp_path / "out", protector))
+    assert not list((tmp_path / "out").iterdir())
+    (report,) = protect_photos([path], tmp_path / "out", protector)
+    assert not report.skipped
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_whoever_asks_keeps_their_gradient_mode(photo, tmp_path, mode):
+    protector = Protector(ProtectSettings(steps=2))
+    with mode():
+        before = (torch.is_grad_enabled(), torch.is_inference_mode_enabled())
+        for report in protect_photos([photo()], tmp_path / "out", protector):
+            assert (torch.is_grad_enabled(), torch.is_inference_mode_enabled()) == before
+            assert report.linf > 0
+
+
+def test_a_gallery_of_ones_own_is_searched(photo, scene, broken):
+    path = photo()
+    for seed in range(12):
+        photo(f"gallery/{seed}.png", scene(seed=seed + 5))
+    broken.rename(broken.parent / "gallery" / "broken.jpg")
+    complaints = []
+    settings = ProtectSettings(steps=2, gallery=path.parent / "gallery")
+    protector = Protector(settings, complain=complaints.append)
+    assert len(complaints) == 1
+    (report,) = protect_photos([path], path.parent / "out", protector)
+    assert (report.gallery, report.gallery_photos) == (str(path.parent / "gallery"), 12)
+
+
+def test_the_reserved_encoder_is_judged_even_if_optimised_against(protect, photo):
+    (report,) = protect(photo(), encoders=("other-gem",))
+    assert [(entry.name, entry.seen) for entry in report.per_encoder] == [("other-gem", True)]
+    assert report.hidden_unseen is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"method": "hide"}, "no method is called 'hide'; there are vanish, pire, pire-plain, hdm, cwdm, cwdm-sign"),
+        ({"encoders": ("nobody",)}, "no encoder is called 'nobody'; there are tiny-gem, tiny-hash, other-gem"),
+        ({"format": "gif"}, "unknown photo format 'gif': choose one of JPEG, PNG, WEBP, TIFF, HEIF, AVIF"),
+        ({"method": "hdm", "encoders": ("tiny-gem",)}, "hdm needs encoders that give logits; not so: tiny-gem"),
+        ({"method": "pire", "encoders": ("tiny-hash",)}, "pire needs encoders that give descriptor; not so: tiny-hash"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused_before_any_work(wrong, said):
+    with pytest.raises(SettingsError) as refused:
+        Protector(ProtectSettings(**wrong))
+    assert str(refused.value) == said
