@@ -12,6 +12,9 @@ from PIL import Image
 from torch import nn
 
 from recessive.encoders import BundledEncoder, Encoder, EncoderError
+from recessive.protection.methods import METHODS
+from recessive.protection.optimise import Minimised
+from recessive.workflows import Protector, ProtectSettings, protect_photos
 
 STORED = 400
 CARD = {"figures": {"encoders": [{"name": "tiny-gem", "map_instances": 0.5, "map_scenes": 0.25}]}}
@@ -121,3 +124,34 @@ def broken(tmp_path):
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"\xff\xd8\xff\xe0 and no more")
     return path
+
+
+@pytest.fixture
+def protect(tmp_path):
+    """Protects photos into the folder `out`: a list of reports and failures."""
+
+    def run(*paths, out=tmp_path / "out", overwrite=False, **settings):
+        protector = Protector(ProtectSettings(**{"steps": 4, **settings}))
+        return list(protect_photos(paths, out, protector, overwrite=overwrite))
+
+    return run
+
+
+class Still:
+    """A method that leaves photos alone and remembers how it was called."""
+
+    name, accepts, budget, steps = "still", frozenset({"descriptor", "logits"}), 8.0, 1
+
+    def __init__(self):
+        self.runs = []
+
+    def __call__(self, photos, surrogates, run):  # noqa: ARG002
+        self.runs.append(run)
+        return Minimised(photos, torch.zeros(1), torch.ones(1, dtype=torch.int64), torch.ones(1, dtype=torch.bool))
+
+
+@pytest.fixture
+def still(monkeypatch):
+    method = Still()
+    monkeypatch.setitem(METHODS, "still", method)
+    return method

@@ -70,7 +70,7 @@ def test_one_encoder_and_a_gallery_of_ones_own(photo, scene):
     first, second = photo("a.png"), photo("b.png", scene(seed=1))
     for seed in range(3):
         photo(f"gallery/{seed}.png", scene(seed=seed + 5))
-    report = audit_photos(first, second, encoders=("tiny-hash",), gallery=first.parent / "gallery")
+    report = audit_photos(first, second, encoders=("tiny-hash", "tiny-hash"), gallery=first.parent / "gallery")
     assert [entry.name for entry in report.encoders] == ["tiny-hash"]
     assert (report.gallery, report.gallery_photos) == (str(first.parent / "gallery"), 3)
     assert report.hidden_unseen is None

@@ -82,7 +82,7 @@ def audit_photos(
     transforms = {text: parse_transform(text).real for text in survive}
     before, after = read_photo(original).pixels, read_photo(protected).pixels
     listed = bundled_encoders()
-    names = tuple(encoders) or tuple(listed)
+    names = tuple(dict.fromkeys(encoders or listed))
     made = finished(protected)  # by us, and recorded; otherwise take it that the defaults were used
     used = made["encoders"] if made else [name for name, entry in listed.items() if entry.seen]
     seen = [name for name in names if name in used]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from dataclasses import asdict, dataclass
@@ -14,7 +15,7 @@ from recessive.balls import L2, LInf
 from recessive.encoders import EncoderError, bundled_encoders, load_encoder, owners_sample
 from recessive.exposure import EncoderAudit, audit
 from recessive.photos import PhotoError, format_named, format_of_path, output_settings, read_photo, save_photo
-from recessive.protection.methods import METHODS, MethodError, Run, Surrogate
+from recessive.protection.methods import METHODS, Run, Surrogate
 from recessive.quality import linf, psnr, ssim
 from recessive.transforms import JPEG, BitDepth, parse_transform
 from recessive.workflows.grid import enlarge, grey, shrink
@@ -144,7 +145,7 @@ class Protector:
             raise SettingsError(f"no method is called {settings.method!r}; there are {', '.join(METHODS)}")
         self.settings = settings
         self.method: Method = METHODS[settings.method]
-        names = settings.encoders or default_surrogates(self.method.accepts)
+        names = tuple(dict.fromkeys(settings.encoders or default_surrogates(self.method.accepts)))
         listed = bundled_encoders()
         try:
             encoders = [load_encoder(name) for name in names]
@@ -159,7 +160,7 @@ class Protector:
                 format_named(settings.format)
             except ValueError as error:
                 raise SettingsError(str(error)) from None
-        self.names = tuple(names)
+        self.names = names
         self.budget = self.method.budget if settings.budget is None else settings.budget
         self.steps = self.method.steps if settings.steps is None else settings.steps
         self.surrogates = [Surrogate(e, owners_sample(e.name), listed[e.name].threshold) for e in encoders]
@@ -171,7 +172,8 @@ class Protector:
 
     def asked(self, content: bytes) -> str:
         """A digest of the input's content and of all that decides the outcome."""
-        return digest(__version__.encode(), self.settings.model_dump_json().encode(), content)
+        settings = json.dumps(self.settings.model_dump(), default=str)  # ASCII, whatever the gallery's name is made of
+        return digest(__version__.encode(), settings.encode(), content)
 
     def _format(self, photo: Photo) -> str:
         """The one asked for, else what the photo's name promises, since the output has that name, else its own."""
@@ -308,6 +310,10 @@ def protect_photos(
         try:
             with torch.inference_mode(mode=False), torch.enable_grad():
                 result = protector.protect(path, output, overwrite=overwrite)
-        except (PhotoError, MethodError) as error:
+        except PhotoError as error:
             result = Failure(str(path), str(error))
+        except (ValueError, RuntimeError, MemoryError) as error:
+            # A gradient that is not finite, memory that is not there: of this photo, and no reason to drop the others.
+            why = " ".join(str(error).split()) or "not enough memory"
+            result = Failure(str(path), str(PhotoError(path, f"cannot be protected: {why}")))
         yield result  # outside, so that whoever asks keeps their own gradient mode
