@@ -41,6 +41,7 @@ def test_failures_do_not_stop_the_others(protect, photo, scene, broken, tmp_path
             "[enforce fail] not enough",
         ),
         (MemoryError(), "not enough memory"),
+        (PermissionError(13, "Permission denied", "out"), "[Errno 13] Permission denied: 'out'"),
     ],
 )
 def test_what_a_method_cannot_cope_with_does_not_stop_the_others(protect, photo, still, monkeypatch, error, why):

@@ -312,8 +312,9 @@ def protect_photos(
                 result = protector.protect(path, output, overwrite=overwrite)
         except PhotoError as error:
             result = Failure(str(path), str(error))
-        except (ValueError, RuntimeError, MemoryError) as error:
-            # A gradient that is not finite, memory that is not there: of this photo, and no reason to drop the others.
+        except (OSError, ValueError, RuntimeError, MemoryError) as error:
+            # A folder without permission, a gradient that is not finite, memory that is not there: no reason to drop
+            # the others.
             why = " ".join(str(error).split()) or "not enough memory"
             result = Failure(str(path), str(PhotoError(path, f"cannot be protected: {why}")))
         yield result  # outside, so that whoever asks keeps their own gradient mode
