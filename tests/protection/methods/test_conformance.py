@@ -10,6 +10,7 @@ import torch
 from recessive.balls import L2, LInf
 from recessive.codes import sign
 from recessive.protection.methods import METHODS, MethodError, Run
+from recessive.protection.methods.vanish import OWN_WEIGHT, neighbours
 from recessive.protection.objectives import CodeAgreement, DescriptorDistance, SoftCount, fit_curves
 
 STEPS = 6
@@ -100,8 +101,12 @@ def meant(method, surrogate, photos):
     own = sign(original) if is_code else original
     temperature = 3.0 if is_code else 0.05
     curves = fit_curves(sample, 20) if is_code else None
+    views = [encoder(view) for view in neighbours(photos, SEEDS)]
+    near = torch.stack([sign(view) if is_code else view for view in views], dim=1)
+    if method.name == "vanish":
+        soft = SoftCount(sample, near, surrogate.threshold, temperature, OWN_WEIGHT, encoder.outputs)
+        return lambda values: soft(values, 1.0)
     objectives = {
-        "vanish": SoftCount(sample, own[:, None], surrogate.threshold, temperature, encoder.outputs),
         "pire": DescriptorDistance(original),
         "pire-plain": DescriptorDistance(original),
         "hdm": CodeAgreement(own),

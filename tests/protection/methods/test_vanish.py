@@ -9,7 +9,7 @@ from recessive.balls import LInf
 from recessive.codes import hamming, sign
 from recessive.encoders import Encoder, Trunk
 from recessive.protection.methods import METHODS, Run, Surrogate
-from recessive.protection.methods.vanish import neighbours
+from recessive.protection.methods.vanish import FLAT_SHARE, WithinTexture, neighbours, shuffled
 from recessive.transforms.rounding import round_straight_through
 
 BITS = 24
@@ -29,17 +29,46 @@ class Chaotic(nn.Module):
 
 def test_neighbours_are_the_photo_its_mirror_image_and_its_middle():
     photos = torch.arange(3 * 16 * 24, dtype=torch.float32).view(1, 3, 16, 24)
-    same, mirrored, middle = neighbours(photos)
+    same, mirrored, middle = neighbours(photos, [0])
     assert torch.equal(same, photos)
     assert torch.equal(mirrored[..., 0], photos[..., -1])
     assert torch.equal(middle, photos[:, :, 2:14, 3:21])
+
+
+def test_shuffled_tiles_are_the_same_pixels_in_another_order_from_the_seed_of_each_photo():
+    photos = torch.rand(2, 3, 16, 24, generator=torch.Generator().manual_seed(0))
+    mixed = shuffled(photos, 4, [7, 8])
+    assert mixed.shape == photos.shape
+    assert not torch.equal(mixed, photos)
+    for before, after in zip(photos, mixed, strict=True):
+        assert torch.equal(before.flatten(1).sort(dim=1).values, after.flatten(1).sort(dim=1).values)
+    tiles = {
+        tuple(tile.flatten().tolist()) for tile in photos[0].unfold(1, 4, 4).unfold(2, 6, 6).flatten(1, 2).unbind(1)
+    }
+    first = tuple(mixed[0, :, :4, :6].flatten().tolist())
+    assert first in tiles
+    assert torch.equal(shuffled(photos[1:], 4, [8]), mixed[1:])
+
+
+def test_flat_places_change_less_and_the_ball_that_was_asked_for_holds():
+    generator = torch.Generator().manual_seed(0)
+    originals = torch.full((1, 3, 32, 64), 0.5)
+    originals[..., 32:] = torch.rand(1, 1, 32, 32, generator=generator)
+    ball = WithinTexture(LInf(8), 8)
+    pushed = ball.project(originals + 1, originals)
+    change = 255 * (pushed - originals)
+    torch.testing.assert_close(change[..., :24], torch.full((1, 3, 32, 24), 8 * FLAT_SHARE))
+    assert change.max() <= 8 + 1e-4
+    assert change[..., 40:].max() > 7.9
+    assert torch.equal(LInf(8).project(pushed, originals), pushed)
+    torch.testing.assert_close(ball.project(pushed, originals), pushed)
 
 
 def test_the_iterate_with_the_fewest_hits_is_kept(draw_photos):
     photos = draw_photos(16, 8, 8, 6)
     encoder = Encoder("chaotic", Trunk(nn.Identity(), 8), Chaotic(), BITS, "logits")
     sample = sign(torch.randn(60, BITS, generator=torch.Generator().manual_seed(1)))
-    own = torch.stack([sign(encoder(view)) for view in neighbours(photos)], dim=1)
+    own = torch.stack([sign(encoder(view)) for view in neighbours(photos, range(16))], dim=1)
 
     def hits(protected):
         """Of each photo: sample and own neighbours within 11 bits."""

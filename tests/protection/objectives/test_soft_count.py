@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -22,9 +23,11 @@ def drawn(outputs):
         return torch.randn(*shape, DIM, generator=generator)
 
     if outputs == "logits":
-        objective = SoftCount(sign(draw(SAMPLE)), sign(draw(PHOTOS, VIEWS)), 7, 3.0, "logits")
+        objective = SoftCount(sign(draw(SAMPLE)), sign(draw(PHOTOS, VIEWS)), 7, 3.0, 1.0, "logits")
         return 2 * draw(PHOTOS), objective
-    objective = SoftCount(normalize(draw(SAMPLE), dim=1), normalize(draw(PHOTOS, VIEWS), dim=2), 0.9, 0.05, outputs)
+    objective = SoftCount(
+        normalize(draw(SAMPLE), dim=1), normalize(draw(PHOTOS, VIEWS), dim=2), 0.9, 0.05, 1.0, outputs
+    )
     return normalize(draw(PHOTOS), dim=1), objective
 
 
@@ -53,6 +56,15 @@ def test_loss_is_the_log_of_the_summed_sigmoids(outputs):
 
 
 @pytest.mark.parametrize("outputs", ["logits", "descriptor"])
+def test_own_neighbours_weigh_as_many_photos(outputs):
+    values, objective = drawn(outputs)
+    weighed = dataclasses.replace(objective, own_weight=5.0)
+    repeated = dataclasses.replace(objective, own=objective.own.repeat(1, 5, 1))
+    torch.testing.assert_close(weighed(values, 0.0), repeated(values, 0.0), rtol=1e-4, atol=1e-4)
+    assert torch.equal(weighed.score(values), objective.score(values))  # a hard count counts photos
+
+
+@pytest.mark.parametrize("outputs", ["logits", "descriptor"])
 def test_score_counts_what_lies_within_the_threshold(outputs):
     values, objective = drawn(outputs)
     expected = [sum(d <= objective.threshold for d in row) for row in distances(objective, values)]
@@ -61,7 +73,7 @@ def test_score_counts_what_lies_within_the_threshold(outputs):
 
 
 def test_the_threshold_itself_counts():
-    objective = SoftCount(torch.tensor([[1.0, -1, 1, 1]]), torch.ones(1, 1, 4), 1, 1.0, "logits")
+    objective = SoftCount(torch.tensor([[1.0, -1, 1, 1]]), torch.ones(1, 1, 4), 1, 1.0, 1.0, "logits")
     assert objective.score(torch.tensor([[0.2, 3, 0, 1]])).item() == 2  # distances 1 and 0
 
 
@@ -84,7 +96,7 @@ def test_gradient_is_that_of_the_bits_where_logits_are_small_and_zero_beyond():
 
 def test_far_from_everything_the_gradient_is_still_finite_and_not_zero():
     _, objective = drawn("logits")
-    far = SoftCount(objective.sample, objective.own, -200, 1.0, "logits")
+    far = SoftCount(objective.sample, objective.own, -200, 1.0, 1.0, "logits")
     logits = torch.full((PHOTOS, DIM), 0.5, requires_grad=True)
     loss = far(logits, 0.0)
     (gradient,) = torch.autograd.grad(loss.sum(), logits)

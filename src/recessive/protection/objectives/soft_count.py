@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -20,10 +21,11 @@ CLIP = 1.5  # logits beyond it pass no gradient: their bits are settled
 
 @dataclass(frozen=True)
 class SoftCount:
-    """loss(x') = log Σ_g σ((T − D(h(x'), c_g)) / τ): the softened number of hits within the threshold T.
+    """loss(x') = log Σ_g w_g σ((T − D(h(x'), c_g)) / τ): the softened number of hits within the threshold T.
 
-    The sum goes over the owner's sample and over the photo's own neighbours: what the original and views of it
-    look like to the encoder. For codes D = ½ (m − h·c), h = sign(logits) with a straight-through gradient where
+    The sum goes over the owner's sample (w = 1) and over the photo's own neighbours, what the original and views of it
+    look like to the encoder (w = own_weight): the sample holds few or no photos of the same motif, a searcher may.
+    For codes D = ½ (m − h·c), h = sign(logits) with a straight-through gradient where
     |logit| < 1.5; for descriptors D = 1 − d·c. Source: ours, docs/design.md.
 
     Attributes:
@@ -31,6 +33,7 @@ class SoftCount:
         own: c_g of each photo's own neighbours (N, V, D).
         threshold: T, a Hamming distance or a cosine distance.
         temperature: τ, in the same unit.
+        own_weight: as how many photos each own neighbour counts.
         outputs: whether outputs are logits or descriptors.
     """
 
@@ -38,6 +41,7 @@ class SoftCount:
     own: Tensor
     threshold: float
     temperature: float
+    own_weight: float
     outputs: Outputs
 
     def _distances(self, items: Tensor) -> Tensor:
@@ -51,7 +55,9 @@ class SoftCount:
         """Outputs (N, D) to losses (N,)."""
         items = sign_straight_through(outputs, CLIP) if self.outputs == "logits" else outputs
         margin = (self.threshold - self._distances(items)) / self.temperature
-        return torch.logsumexp(F.logsigmoid(margin), dim=1)
+        weights = torch.zeros(margin.shape[1])
+        weights[len(self.sample) :] = math.log(self.own_weight)
+        return torch.logsumexp(F.logsigmoid(margin) + weights, dim=1)
 
     def score(self, outputs: Tensor) -> Tensor:
         """The hard count (N,): how many lie within T."""
