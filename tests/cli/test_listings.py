@@ -38,3 +38,11 @@ def test_encoders_as_json(recessive, tiny_encoders):
     assert {(entry["name"], entry["seen"]) for entry in listed if not entry["seen"]} == {("other-gem", False)}
     assert listed[1]["outputs"] == "logits"
     assert listed[1]["dim"] == 32
+
+
+def test_the_shipped_encoders_are_listed(recessive):
+    ran = recessive("encoders")
+    assert (ran.status, ran.stderr) == (0, "")
+    shipped = [row.split()[0] for row in ran.stdout.splitlines()[1:]]
+    assert shipped == [json.loads(line)["name"] for line in recessive("encoders", "--json").stdout.splitlines()]
+    assert len(shipped) >= 5

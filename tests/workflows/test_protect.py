@@ -265,10 +265,22 @@ def test_a_gallery_of_ones_own_is_searched(photo, scene, broken):
     assert (report.gallery, report.gallery_photos) == (str(gallery), 12)
 
 
-def test_the_reserved_encoder_is_judged_even_if_optimised_against(protect, photo):
-    (report,) = protect(photo(), encoders=("other-gem",))
-    assert [(entry.name, entry.seen) for entry in report.per_encoder] == [("other-gem", True)]
+def test_where_the_reserved_encoder_is_optimised_against_others_judge(protect, photo):
+    (report,) = protect(photo("a.png"), encoders=("other-gem",))
+    seen = [(entry.name, entry.seen) for entry in report.per_encoder]
+    assert seen == [("other-gem", True), ("tiny-gem", False), ("tiny-hash", False)]
+    (report,) = protect(photo("b.png"), encoders=("other-gem", "tiny-gem"))
+    assert [(entry.name, entry.seen) for entry in report.per_encoder] == [("other-gem", True), ("tiny-gem", True)]
     assert report.hidden_unseen is None
+
+
+def test_a_gallery_too_small_to_hide_in_is_noted(protect, photo, scene):
+    for seed in range(3):
+        photo(f"few/{seed}.png", scene(seed=seed + 5))
+    path = photo()
+    (report,) = protect(path, gallery=path.parent / "few")
+    assert not report.hidden
+    assert report.notes == ("the gallery holds 3 photos: too few to be beyond the first 10 results",)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from recessive.codes import sign
 from recessive.encoders import EncoderError
 from recessive.photos import read_photo
 from recessive.workflows import SettingsError, searchers
-from recessive.workflows.searchers import default_surrogates, photo_files, reserved
+from recessive.workflows.searchers import default_surrogates, photo_files, unseen
 
 pytestmark = pytest.mark.usefixtures("tiny_encoders")
 
@@ -17,7 +17,19 @@ pytestmark = pytest.mark.usefixtures("tiny_encoders")
 def test_methods_get_the_seen_encoders_that_fit():
     assert default_surrogates(frozenset({"logits", "descriptor"})) == ("tiny-gem", "tiny-hash")
     assert default_surrogates(frozenset({"logits"})) == ("tiny-hash",)
-    assert reserved() == ("other-gem",)
+
+
+@pytest.mark.parametrize(
+    ("surrogates", "honest"),
+    [
+        (("tiny-gem", "tiny-hash"), ("other-gem",)),
+        (("tiny-hash",), ("other-gem",)),  # tiny-gem has the same network
+        (("other-gem",), ("tiny-gem", "tiny-hash")),
+        (("tiny-gem", "other-gem"), ()),
+    ],
+)
+def test_honest_judges_share_no_network_with_surrogates(surrogates, honest):
+    assert unseen(surrogates) == honest
 
 
 def test_photos_of_a_folder_are_found_by_their_suffix(tmp_path):

@@ -38,8 +38,9 @@ def protect(
 ) -> int:
     """Protect photos, and say honestly what searches still find.
 
-    Each photo is changed by at most --budget, saved under its own name in --out, read again, and searched for with
-    the original. Location (GPS) is removed. Photos that are done already, with the same settings, are skipped.
+    Each photo is changed by at most --budget (lossy formats such as JPEG add their own loss), saved under its own name
+    in --out, read again, and searched for with the original. Location (GPS) is removed. Photos that are done already,
+    with the same settings, are skipped.
 
     Parameters
     ----------

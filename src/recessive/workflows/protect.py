@@ -13,14 +13,14 @@ import torch
 from recessive import __version__
 from recessive.balls import L2, LInf
 from recessive.encoders import EncoderError, bundled_encoders, load_encoder, owners_sample
-from recessive.exposure import EncoderAudit, audit
+from recessive.exposure import FIRST_RESULTS, EncoderAudit, audit
 from recessive.photos import PhotoError, format_named, format_of_path, output_settings, read_photo, save_photo
 from recessive.protection.methods import METHODS, Run, Surrogate
 from recessive.quality import linf, psnr, ssim
 from recessive.transforms import JPEG, BitDepth, parse_transform
 from recessive.workflows.grid import enlarge, grey, shrink
 from recessive.workflows.records import content, digest, finished, remember
-from recessive.workflows.searchers import default_surrogates, reserved, searchers
+from recessive.workflows.searchers import default_surrogates, searchers, unseen
 from recessive.workflows.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -164,8 +164,9 @@ class Protector:
         self.budget = self.method.budget if settings.budget is None else settings.budget
         self.steps = self.method.steps if settings.steps is None else settings.steps
         self.surrogates = [Surrogate(e, owners_sample(e.name), listed[e.name].threshold) for e in encoders]
-        judges = (*names, *(name for name in reserved() if name not in names))
-        self.searchers = searchers(judges, names, settings.gallery, progress=progress, complain=complain)
+        self.searchers = searchers(
+            (*names, *unseen(names)), names, settings.gallery, progress=progress, complain=complain
+        )
 
     def _ball(self) -> Ball:
         return LInf(self.budget) if self.settings.norm == "linf" else L2(self.budget)
@@ -253,6 +254,10 @@ class Protector:
         found = audit(photo.pixels, saved.pixels, self.searchers, transforms)
         again = saved.pixels[None]
         noise = float(psnr(original, again))
+        notes = photo.notes
+        if found.gallery_photos < FIRST_RESULTS:
+            held = found.gallery_photos
+            notes = (*notes, f"the gallery holds {held} photos: too few to be beyond the first {FIRST_RESULTS} results")
         return ProtectReport(
             input=str(path),
             output=str(output),
@@ -273,7 +278,7 @@ class Protector:
             gallery_photos=found.gallery_photos,
             per_encoder=found.encoders,
             verdict=found.verdict,
-            notes=photo.notes,
+            notes=notes,
         )
 
 

@@ -28,9 +28,15 @@ def default_surrogates(accepts: frozenset[str]) -> tuple[str, ...]:
     return tuple(e.name for e in bundled_encoders().values() if e.seen and e.outputs in accepts)
 
 
-def reserved() -> tuple[str, ...]:
-    """The bundled encoders that are kept out of the optimisation by default."""
-    return tuple(e.name for e in bundled_encoders().values() if not e.seen)
+def unseen(surrogates: Sequence[str]) -> tuple[str, ...]:
+    """Encoders for an honest audit: the reserved ones, or all others where those are optimised against.
+
+    None of them shares its network with a surrogate: the two heads of one network see the same.
+    """
+    listed = bundled_encoders()
+    used = {listed[name].network for name in surrogates}
+    others = [entry for entry in listed.values() if entry.network not in used]
+    return tuple(e.name for e in others if not e.seen) or tuple(e.name for e in others)
 
 
 def photo_files(folder: Path) -> list[Path]:
