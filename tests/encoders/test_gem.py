@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from recessive.encoders import DescriptorHead, GeM
-from recessive.encoders.gem import TwoLevelHead
+from recessive.encoders.gem import PartedHead
 
 
 def features(seed=0):
@@ -50,13 +50,14 @@ def test_without_a_projection_the_descriptor_is_the_pooled_features():
     torch.testing.assert_close(DescriptorHead(3)(features()), pooled / pooled.norm(dim=1, keepdim=True))
 
 
-def test_two_levels_share_each_dot_product():
+def test_parts_share_each_dot_product():
     torch.manual_seed(0)
-    head = TwoLevelHead((3, 5), (4, 6), share=0.3)
+    head = PartedHead([(0, 3, 4), (1, 5, 6), (1, 5, 2)])
+    head.shares.copy_(torch.tensor([0.3, 0.5, 0.2]))
     early, last = features(), torch.rand(2, 5, 2, 2, generator=torch.Generator().manual_seed(1))
     descriptors = head((early, last))
-    assert descriptors.shape == (2, 10)
+    assert descriptors.shape == (2, 12)
     torch.testing.assert_close(descriptors.norm(dim=1), torch.ones(2))
-    parts = head.early(early), head.last(last)
-    expected = 0.3 * parts[0] @ parts[0].T + 0.7 * parts[1] @ parts[1].T
+    parts = head.parts[0](early), head.parts[1](last), head.parts[2](last)
+    expected = sum(share * part @ part.T for share, part in zip((0.3, 0.5, 0.2), parts, strict=True))
     torch.testing.assert_close(descriptors @ descriptors.T, expected)

@@ -1,6 +1,6 @@
 """The encoders that ship with the package: compact, trained by us, clearly different from each other.
 
-Each network has one trunk and two heads: a 304-D descriptor (`conv-gem`) and a 64-bit code (`conv-hash`). One
+Each network has one trunk and two heads: a 323-D descriptor (`conv-gem`) and a 64-bit code (`conv-hash`). One
 network is reserved as *unseen*: nothing optimises against it by default, and every audit asks it. How they were
 trained, and what they reach, stands in the model card beside the weights. The reference gallery holds what each of
 them gives for several thousand training photos: descriptors and codes, no photos.
@@ -21,13 +21,12 @@ from torch import Tensor, nn
 
 from recessive.codes import unpack
 from recessive.encoders.encoder import Encoder, EncoderError, Outputs, Trunk
-from recessive.encoders.gem import TwoLevelHead
+from recessive.encoders.gem import PartedHead
 from recessive.encoders.networks import Convolutional, Depthwise, Transformer
 
 BUNDLE = Path(__file__).parent / "weights"
-EARLY_DIM, LAST_DIM = 48, 256
-EARLY_SHARE = 0.42
-DESCRIPTOR_DIM = EARLY_DIM + LAST_DIM
+EARLY_DIM, LAST_DIM, CLASS_DIM = 48, 256, 19
+DESCRIPTOR_DIM = EARLY_DIM + LAST_DIM + CLASS_DIM
 BITS = 64
 SIZE = 160
 NETWORKS = {"conv": Convolutional, "depthwise": Depthwise, "transformer": Transformer}
@@ -69,9 +68,10 @@ class BundledNetwork(nn.Module):
     def __init__(self, name: str, size: int = SIZE) -> None:
         super().__init__()
         backbone = NETWORKS[name]()
-        channels = (backbone.early_channels, backbone.channels)
+        early, last = (0, backbone.early_channels), (1, backbone.channels)
         self.trunk = Trunk(backbone, size)
-        self.descriptor = TwoLevelHead(channels, (EARLY_DIM, LAST_DIM), EARLY_SHARE)
+        # Colours and textures; what the teacher taught; what the labels taught.
+        self.descriptor = PartedHead([(*early, EARLY_DIM), (*last, LAST_DIM), (*last, CLASS_DIM)])
         self.bits = nn.Linear(DESCRIPTOR_DIM, BITS)
 
     def encoder(self, name: str, outputs: Outputs) -> Encoder:

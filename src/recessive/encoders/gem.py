@@ -5,9 +5,14 @@ Source: Radenović, Tolias, Chum, "Fine-tuning CNN image retrieval with no human
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class GeM(nn.Module):
@@ -48,25 +53,28 @@ class DescriptorHead(nn.Module):
         return F.normalize(self.projection(self.pool(features)), dim=1)
 
 
-class TwoLevelHead(nn.Module):
-    """Descriptor of two feature maps: d = [√s L2(P₁ GeM(f₁) + b₁), √(1 − s) L2(P₂ GeM(f₂) + b₂)].
+class PartedHead(nn.Module):
+    """Descriptor of several parts: d = [√s_i L2(P_i GeM(f_i) + b_i)]_i with shares s_i that sum to 1.
 
-    The early map tells colours and textures apart, the last map what is shown; s is the early one's share of every
-    dot product.
+    Each part looks at one feature map: an early one tells colours and textures apart, the last one what is shown. s_i
+    is the part's share of every dot product.
 
     Args:
-        channels: of the early and of the last map.
-        dims: lengths of the two parts.
-        share: s, of the early part.
+        parts: of each part, which map it looks at, that map's channels, and the part's length.
     """
 
-    def __init__(self, channels: tuple[int, int], dims: tuple[int, int], share: float) -> None:
-        super().__init__()
-        self.early = DescriptorHead(channels[0], dims[0])
-        self.last = DescriptorHead(channels[1], dims[1])
-        self.share = share
+    shares: Tensor
 
-    def forward(self, features: tuple[Tensor, Tensor]) -> Tensor:
-        """Two maps (N, C, h, w) to descriptors (N, sum of dims) of unit length."""
-        early, last = self.early(features[0]), self.last(features[1])
-        return torch.cat([self.share**0.5 * early, (1 - self.share) ** 0.5 * last], dim=1)
+    def __init__(self, parts: Sequence[tuple[int, int, int]]) -> None:
+        super().__init__()
+        self.levels = [level for level, _, _ in parts]
+        self.parts = nn.ModuleList(DescriptorHead(channels, dim) for _, channels, dim in parts)
+        self.register_buffer("shares", torch.full((len(self.parts),), 1 / len(self.parts)))
+
+    def forward(self, features: tuple[Tensor, ...]) -> Tensor:
+        """Maps (N, C, h, w) to descriptors (N, sum of lengths) of unit length."""
+        weighted = [
+            share.sqrt() * part(features[level])
+            for share, level, part in zip(self.shares, self.levels, self.parts, strict=True)
+        ]
+        return F.normalize(torch.cat(weighted, dim=1), dim=1)

@@ -187,7 +187,7 @@ def _upright(image: Image.Image, notes: list[str]) -> tuple[Image.Image, bytes |
     upright = image
     try:
         exif = image.getexif()
-        if not len(exif) and len(image.info.get("exif", b"")) > _EMPTY_EXIF:
+        if not len(exif) and len(image.info.get("exif") or b"") > _EMPTY_EXIF:
             raise ValueError  # Pillow has met the damage before, and kept it to itself
         turn = _TURNS.get(orientation_of(exif))
         if turn is not None:

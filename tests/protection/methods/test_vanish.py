@@ -1,4 +1,4 @@
-"""What is vanish's own: the photo's neighbours, and the best iterate by the hard count."""
+"""What is vanish's own: the photo's neighbours, the smaller reach in flat places, and the iterate that is kept."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import torch
 from torch import nn
 
 from recessive.balls import LInf
-from recessive.codes import hamming, sign
+from recessive.codes import sign
 from recessive.encoders import Encoder, Trunk
 from recessive.protection.methods import METHODS, Run, Surrogate
-from recessive.protection.methods.vanish import FLAT_SHARE, WithinTexture, neighbours, shuffled
+from recessive.protection.methods.vanish import FLAT_SHARE, OWN_WEIGHT, WithinTexture, neighbours, shuffled
+from recessive.protection.objectives import SoftCount
 from recessive.transforms.rounding import round_straight_through
 
 BITS = 24
@@ -64,20 +65,15 @@ def test_flat_places_change_less_and_the_ball_that_was_asked_for_holds():
     torch.testing.assert_close(ball.project(pushed, originals), pushed)
 
 
-def test_the_iterate_with_the_fewest_hits_is_kept(draw_photos):
+def test_the_iterate_with_the_smallest_loss_is_kept(draw_photos):
     photos = draw_photos(16, 8, 8, 6)
     encoder = Encoder("chaotic", Trunk(nn.Identity(), 8), Chaotic(), BITS, "logits")
     sample = sign(torch.randn(60, BITS, generator=torch.Generator().manual_seed(1)))
     own = torch.stack([sign(encoder(view)) for view in neighbours(photos, range(16))], dim=1)
-
-    def hits(protected):
-        """Of each photo: sample and own neighbours within 11 bits."""
-        codes = sign(encoder(protected))
-        pairs = zip(codes, own, strict=True)
-        return torch.stack([(hamming(code[None], torch.cat([sample, near])) <= 11).sum() for code, near in pairs])
-
+    loss = SoftCount(sample, own, 11, 3.0, OWN_WEIGHT, "logits")
     run = Run(LInf(8), 6, range(16), saving=lambda given: round_straight_through(given * 255) / 255)
-    found = METHODS["vanish"](photos, [Surrogate(encoder, sample, 11)], run).photos
-    before, after = hits(photos), hits(found)
+    found = METHODS["vanish"](photos, [Surrogate(encoder, sample, 11)], run)
+    before, after = loss(encoder(photos), 0.0), loss(encoder(found.photos), 1.0)
     assert (after <= before).all()
     assert (after < before).sum() > 8
+    torch.testing.assert_close(found.losses, after)

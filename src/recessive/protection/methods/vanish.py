@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 CODE_TEMPERATURE = 3.0  # bits
 COSINE_TEMPERATURE = 0.05
 OWN_WEIGHT = 1000.0
-STEP = 1.0
+STEP = 2.0
 TILES = (4, 8, 12)  # a side
 SMALLEST_TILE = 8  # pixels: smaller ones keep no texture
 TEXTURE = 6.0  # grey levels of local contrast from which on the whole budget may be used
@@ -72,7 +72,7 @@ class WithinTexture:
     budget: float
 
     def _reach(self, originals: Tensor) -> Tensor:
-        grey = F.pad(originals.mean(dim=1, keepdim=True), (WINDOW // 2,) * 4, mode="reflect")
+        grey = F.pad(originals.mean(dim=1, keepdim=True), (WINDOW // 2,) * 4, mode="replicate")
         variance = F.avg_pool2d(grey.square(), WINDOW, 1) - F.avg_pool2d(grey, WINDOW, 1).square()
         contrast = 255 * variance.clamp(min=0).sqrt()
         return self.budget / 255 * (contrast / TEXTURE).clamp(FLAT_SHARE, 1)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
-from recessive.codes import hamming, sign, sign_straight_through
+from recessive.codes import hamming, sign_straight_through
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,9 +60,8 @@ class SoftCount:
         return torch.logsumexp(F.logsigmoid(margin) + weights, dim=1)
 
     def score(self, outputs: Tensor) -> Tensor:
-        """The hard count (N,): how many lie within T."""
-        items = sign(outputs) if self.outputs == "logits" else outputs
-        return (self._distances(items) <= self.threshold).sum(1).float()
+        """The loss itself (N,): a hard count within T stands still once T is passed, long before a photo is safe."""
+        return self(outputs, 1.0)
 
     def of(self, rows: Tensor) -> SoftCount:
         """For some photos of the batch."""
