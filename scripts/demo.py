@@ -71,7 +71,7 @@ def draw(reports: list[ProtectReport], path: Path) -> None:
     for row, report in enumerate(reports):
         original, upload = originals[row], uploads[row]
         difference = (0.5 + 8 * (upload - original)).clamp(0, 1)
-        titles = ("before", f"after: SSIM {report.ssim:.3f}", f"difference × 8 (at most {report.linf:g}/255)")
+        titles = ("before", f"after: SSIM {report.ssim:.3f}", "difference × 8")
         for column, (pixels, title) in enumerate(zip((original, upload, difference), titles, strict=True)):
             axis = figure.add_subplot(grid[2 * row : 2 * row + 2, column])
             axis.imshow(pixels.permute(1, 2, 0).numpy())
@@ -87,7 +87,7 @@ def draw(reports: list[ProtectReport], path: Path) -> None:
             for place, index in enumerate(order[:RESULTS]):
                 axis = axes[2 * row + half, 3 + place]
                 axis.axis("on")
-                axis.imshow((posted if index == 0 else held[index - 1]).permute(1, 2, 0).numpy(), aspect="auto")
+                axis.imshow((posted if index == 0 else held[index - 1]).permute(1, 2, 0).numpy(), aspect="equal")
                 axis.set_xticks([])
                 axis.set_yticks([])
                 for spine in axis.spines.values():
