@@ -19,16 +19,9 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from recessive.photos.jpeg_tables import scaled_tables
 from recessive.transforms.rounding import from_bytes, round_straight_through, to_bytes
 
-_LUMINANCE = """
-16 11 10 16 24 40 51 61  12 12 14 19 26 58 60 55  14 13 16 24 40 57 69 56  14 17 22 29 51 87 80 62
-18 22 37 56 68 109 103 77  24 35 55 64 81 104 113 92  49 64 78 87 103 121 120 101  72 92 95 98 112 100 103 99"""
-_CHROMINANCE = (
-    """
-17 18 24 47 99 99 99 99  18 21 26 66 99 99 99 99  24 26 56 99 99 99 99 99  47 66 99 99 99 99 99 99"""
-    + 32 * " 99"
-)
 _TO_YCC = torch.tensor([[0.299, 0.587, 0.114], [-0.168735892, -0.331264108, 0.5], [0.5, -0.418687589, -0.081312411]])
 _FROM_YCC = torch.linalg.inv(_TO_YCC)
 _SUBSAMPLINGS = {"4:2:0": 2, "4:4:4": 0}  # as Pillow numbers them
@@ -37,9 +30,7 @@ _SUBSAMPLINGS = {"4:2:0": 2, "4:4:4": 0}  # as Pillow numbers them
 @cache
 def quantisation_tables(quality: int) -> Tensor:
     """Luminance and chrominance tables (2, 8, 8) of libjpeg at a quality of 1 to 100."""
-    scale = 5000 // quality if quality < 50 else 200 - 2 * quality
-    base = torch.tensor([[int(n) for n in table.split()] for table in (_LUMINANCE, _CHROMINANCE)])
-    return ((base * scale + 50) // 100).clamp(1, 255).float().view(2, 8, 8)
+    return torch.from_numpy(scaled_tables(np.array([quality]))[0]).float().view(2, 8, 8)
 
 
 @cache
