@@ -2,7 +2,30 @@
 
 import json
 
+import pytest
+import torch
+
+from recessive.encoders import checkpoint, load_encoder, make_backbone, make_hash_network, save_checkpoint
 from recessive.protection.methods import METHODS
+from recessive.workflows.searchers import default_surrogates, unseen
+
+
+@pytest.fixture
+def committed(tmp_path, monkeypatch):
+    """An empty folder in place of that of the committed checkpoints."""
+    monkeypatch.setattr(checkpoint, "CHECKPOINTS", tmp_path)
+    yield tmp_path
+    load_encoder.cache_clear()
+
+
+@pytest.fixture
+def hash_networks(committed):
+    """Two committed checkpoints, one with as little on its card as there may be."""
+    network = make_hash_network("any", make_backbone("small-plain"), 12)
+    full = {"backbone": "small-plain", "loss": "hashnet", "data": "cifar-10", "map": 0.8123, "seed": 3}
+    save_checkpoint(committed / "hashnet-12-cifar-10.safetensors", network, full)
+    save_checkpoint(committed / "another.safetensors", network, {"backbone": "small-plain"})
+    return ["another", "hashnet-12-cifar-10"]
 
 
 def test_methods_for_people(recessive):
@@ -20,6 +43,7 @@ def test_methods_as_json(recessive):
     assert all(entry.keys() == keys for entry in listed)
 
 
+@pytest.mark.usefixtures("committed")
 def test_encoders_for_people(recessive, tiny_encoders):
     ran = recessive("encoders")
     assert (ran.status, ran.stderr) == (0, "")
@@ -30,6 +54,7 @@ def test_encoders_for_people(recessive, tiny_encoders):
     assert rows[1].split() == ["tiny-hash", "32", "bits", "by", "default", "nan", "nan"]  # not measured
 
 
+@pytest.mark.usefixtures("committed")
 def test_encoders_as_json(recessive, tiny_encoders):
     ran = recessive("encoders", "--json")
     assert (ran.status, ran.stderr) == (0, "")
@@ -40,9 +65,50 @@ def test_encoders_as_json(recessive, tiny_encoders):
     assert listed[1]["dim"] == 32
 
 
+def test_committed_checkpoints_are_a_table_of_their_own(recessive, tiny_encoders, hash_networks):
+    ran = recessive("encoders")
+    assert (ran.status, ran.stderr) == (0, "")
+    bundled, networks = ran.stdout.split("\n\n")
+    assert [row.split()[0] for row in bundled.splitlines()[1:]] == list(tiny_encoders)
+    head, *rows = networks.splitlines()
+    assert [row.split()[0] for row in rows] == hash_networks
+    assert len({len(line) for line in (head, *rows)}) == 1
+    assert rows[0].split() == ["another", "small-plain", "12", "bits", "-", "-", "-"]
+    assert rows[1].split() == ["hashnet-12-cifar-10", "small-plain", "12", "bits", "hashnet", "cifar-10", "0.812"]
+
+
+def test_committed_checkpoints_as_json_are_their_cards(recessive, tiny_encoders, hash_networks):
+    ran = recessive("encoders", "--json")
+    assert (ran.status, ran.stderr) == (0, "")
+    listed = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert [entry["name"] for entry in listed] == [*tiny_encoders, *hash_networks]
+    card = listed[-1]
+    assert (card["outputs"], card["dim"], card["bits"], card["backbone"]) == ("logits", 12, 12, "small-plain")
+    assert (card["loss"], card["data"], card["map"], card["seed"]) == ("hashnet", "cifar-10", 0.8123, 3)
+
+
+@pytest.mark.usefixtures("tiny_encoders")
+def test_a_damaged_committed_checkpoint_is_one_clear_error(recessive, committed):
+    (committed / "torn.safetensors").write_bytes(b"nothing of use")
+    ran = recessive("encoders")
+    assert (ran.status, ran.stdout) == (1, "")
+    assert "torn.safetensors: is damaged" in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1
+
+
+def test_committed_checkpoints_load_by_name_and_are_nobodys_default(hash_networks):
+    network = load_encoder("hashnet-12-cifar-10")
+    assert (network.name, network.dim, network.outputs) == ("hashnet-12-cifar-10", 12, "logits")
+    assert network(torch.rand(1, 3, 40, 30)).shape == (1, 12)
+    for name in hash_networks:
+        assert name not in default_surrogates(frozenset({"logits", "descriptor"}))
+        assert name not in unseen(())
+        assert name not in unseen(("conv-gem",))
+
+
 def test_the_shipped_encoders_are_listed(recessive):
     ran = recessive("encoders")
     assert (ran.status, ran.stderr) == (0, "")
-    shipped = [row.split()[0] for row in ran.stdout.splitlines()[1:]]
-    assert shipped == [json.loads(line)["name"] for line in recessive("encoders", "--json").stdout.splitlines()]
-    assert len(shipped) >= 5
+    rows = [row.split()[0] for table in ran.stdout.split("\n\n") for row in table.splitlines()[1:]]
+    assert rows == [json.loads(line)["name"] for line in recessive("encoders", "--json").stdout.splitlines()]
+    assert len(rows) >= 5

@@ -8,7 +8,7 @@ import torch
 from recessive.encoders.networks import Convolutional, Depthwise, Transformer
 
 SMALL = {
-    "convolutional": lambda: Convolutional((8, 12, 16, 20), 24),
+    "convolutional": lambda: Convolutional((8, 12, 16, 20), 24, 6),
     "depthwise": lambda: Depthwise((8, 12, 16), (1, 1, 2), 24),
     "transformer": lambda: Transformer(16, 2, 4, 24),
 }
@@ -25,9 +25,10 @@ def draw(*shape, seed=0):
 
 
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (64, 48), (16, 80)])
-def test_two_maps_at_a_quarter_and_a_sixteenth_of_the_side_are_never_negative(network, height, width):
+def test_two_maps_of_the_first_and_the_last_layer_are_never_negative(network, height, width):
     early, last = network(draw(2, 3, height, width))
-    assert early.shape == (2, network.early_channels, height // 4, width // 4)
+    stride = 4 if isinstance(network, Depthwise) else 2
+    assert early.shape == (2, network.early_channels, height // stride, width // stride)
     assert last.shape == (2, 24, height // 16, width // 16)
     assert network.channels == 24
     for features in (early, last):

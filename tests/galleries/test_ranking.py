@@ -24,7 +24,9 @@ def test_average_precision_is_that_of_naive_loops(items, queries, k, distinct, s
     relevant = torch.rand(queries, items, generator=generator) < 0.3
     naive = [naive_average_precision(d, r, k) for d, r in zip(distances.tolist(), relevant.tolist(), strict=True)]
     for dtype in (torch.int16, torch.float32):
-        assert average_precision(distances.to(dtype), relevant, k).tolist() == pytest.approx(naive)
+        # bytes, beyond bytes, below 0: sorted in different ways
+        for asked in (distances, 300 * distances, distances - 2):
+            assert average_precision(asked.to(dtype), relevant, k).tolist() == pytest.approx(naive)
 
 
 def test_known_values():
@@ -91,3 +93,19 @@ def test_wrong_use_is_refused():
         mean_average_precision(gallery, torch.ones(3, 8), torch.ones(2), torch.ones(2))
     with pytest.raises(ValueError, match="first items of a gallery of 2"):
         mean_average_precision(gallery, torch.ones(3, 8), torch.ones(3), torch.ones(2), leave_one_out=True)
+
+
+@pytest.mark.parametrize("k", [None, 5])
+def test_photos_with_several_labels_are_relevant_when_they_share_one(k):
+    generator = torch.Generator().manual_seed(0)
+    items, queries = (sign(torch.randn(count, 5, generator=generator)) for count in (30, 8))
+    labels, asked = (torch.rand(count, 3, generator=generator) < 0.3 for count in (30, 8))
+    gallery = HammingGallery(5)
+    gallery.add(items)
+    naive = []
+    for query, own in zip(queries, asked, strict=True):
+        right = [any(a and b for a, b in zip(own.tolist(), label.tolist(), strict=True)) for label in labels]
+        naive.append(naive_average_precision([int((item != query).sum()) for item in items], right, k))
+    report = mean_average_precision(gallery, queries, asked, labels, k=k)
+    assert report.map == pytest.approx(sum(naive) / 8)
+    assert report.without_relevant == int((~asked.any(1)).sum())

@@ -10,9 +10,11 @@ from cyclopts import App, CycloptsError
 
 from recessive import __version__
 from recessive.cli.audit import audit
+from recessive.cli.data import data
 from recessive.cli.encoders import encoders
 from recessive.cli.methods import methods
 from recessive.cli.protect import protect
+from recessive.cli.train import train
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +34,9 @@ Every verdict is about the file that was saved, read again.
   recessive protect holiday/*.jpg --out protected
   recessive audit holiday/beach.jpg protected/beach.jpg
 
-Exit status: 0 done, 1 some photos failed (the others are finished and written), 2 wrong use.""",
+Searchers' networks to protect against and to measure with are trained by `recessive train`.
+
+Exit status: 0 done, 1 some photos or the training failed (what was finished is written), 2 wrong use.""",
     help_format="plaintext",
     suppress_keyboard_interrupt=False,  # main says more than cyclopts would
 )
@@ -40,6 +44,8 @@ app.command(protect)
 app.command(audit)
 app.command(encoders)
 app.command(methods)
+app.command(train)
+app.command(data)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

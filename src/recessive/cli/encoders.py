@@ -6,7 +6,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from recessive.cli.output import print_json
+from recessive.cli.output import complain, print_json
+
+FAILED = 1
 
 
 def encoders(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
@@ -17,12 +19,19 @@ def encoders(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
     json
         One JSON object an encoder on stdout, with how it was trained and what it reaches.
     """
-    from recessive.encoders import bundled_encoders
+    from recessive.encoders import EncoderError, bundled_encoders, committed_checkpoints
 
     listed = bundled_encoders().values()
+    try:
+        cards = committed_checkpoints()
+    except EncoderError as error:
+        complain(error)
+        return FAILED
     if json:
         for entry in listed:
             print_json(entry)
+        for name, card in cards.items():
+            print_json({"name": name, "outputs": "logits", "dim": card["bits"], **card})
         return 0
     print(f"{'name':18}{'gives':>20}{'optimised against':>19}{'mAP instances':>15}{'mAP scenes':>12}")
     for entry in listed:
@@ -31,4 +40,10 @@ def encoders(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
         figures = (measured["map_instances"], measured["map_scenes"]) if measured else (float("nan"),) * 2
         seen = "by default" if entry.seen else "never by default"
         print(f"{entry.name:18}{kind:>20}{seen:>19}{figures[0]:>15.3f}{figures[1]:>12.3f}")
+    if cards:
+        print(f"\n{'hash network':28}{'backbone':>18}{'gives':>10}{'loss':>14}{'trained on':>20}{'mAP':>9}")
+    for name, card in cards.items():
+        loss, data = str(card.get("loss", "-")), str(card.get("data", "-"))
+        measured = f"{card['map']:.3f}" if isinstance(card.get("map"), float) else "-"
+        print(f"{name:28}{card['backbone']:>18}{card['bits']:>5} bits{loss:>14}{data:>20}{measured:>9}")
     return 0

@@ -1,5 +1,6 @@
 """Encoders: photos (N, 3, H, W) to descriptors or to the logits of a code (N, D)."""
 
+from recessive.encoders.backbones import BACKBONES, Backbone, BackboneEntry, make_backbone
 from recessive.encoders.bundled import (
     BundledEncoder,
     bundled_encoders,
@@ -7,12 +8,23 @@ from recessive.encoders.bundled import (
     owners_sample,
     reference_gallery,
 )
+from recessive.encoders.checkpoint import (
+    Checkpoint,
+    committed_checkpoints,
+    load_checkpoint,
+    read_card,
+    save_checkpoint,
+)
 from recessive.encoders.encoder import Encoder, EncoderError, Outputs, Trunk, encode
 from recessive.encoders.gem import DescriptorHead, GeM
-from recessive.encoders.hash_network import HashLayer, HashNetwork
+from recessive.encoders.hash_network import HashLayer, HashNetwork, make_hash_network
 
 __all__ = [
+    "BACKBONES",
+    "Backbone",
+    "BackboneEntry",
     "BundledEncoder",
+    "Checkpoint",
     "DescriptorHead",
     "Encoder",
     "EncoderError",
@@ -22,8 +34,14 @@ __all__ = [
     "Outputs",
     "Trunk",
     "bundled_encoders",
+    "committed_checkpoints",
     "encode",
+    "load_checkpoint",
     "load_encoder",
+    "make_backbone",
+    "make_hash_network",
     "owners_sample",
+    "read_card",
     "reference_gallery",
+    "save_checkpoint",
 ]

@@ -1,6 +1,6 @@
 """The encoders that ship with the package: compact, trained by us, clearly different from each other.
 
-Each network has one trunk and two heads: a 323-D descriptor (`conv-gem`) and a 64-bit code (`conv-hash`). One
+Each network has one trunk and two heads: a descriptor (`conv-gem`) and a 64-bit code (`conv-hash`). One
 network is reserved as *unseen*: nothing optimises against it by default, and every audit asks it. How they were
 trained, and what they reach, stands in the model card beside the weights. The reference gallery holds what each of
 them gives for several thousand training photos: descriptors and codes, no photos.
@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import torch.nn.functional as F
@@ -20,13 +19,13 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from recessive.codes import unpack
+from recessive.encoders.backbones import BUNDLE
+from recessive.encoders.checkpoint import committed_checkpoints, load_committed
 from recessive.encoders.encoder import Encoder, EncoderError, Outputs, Trunk
 from recessive.encoders.gem import PartedHead
 from recessive.encoders.networks import Convolutional, Depthwise, Transformer
 
-BUNDLE = Path(__file__).parent / "weights"
-EARLY_DIM, LAST_DIM, CLASS_DIM = 48, 256, 19
-DESCRIPTOR_DIM = EARLY_DIM + LAST_DIM + CLASS_DIM
+LAST_DIM, CLASS_DIM = 256, 19
 BITS = 64
 SIZE = 160
 NETWORKS = {"conv": Convolutional, "depthwise": Depthwise, "transformer": Transformer}
@@ -68,16 +67,16 @@ class BundledNetwork(nn.Module):
     def __init__(self, name: str, size: int = SIZE) -> None:
         super().__init__()
         backbone = NETWORKS[name]()
-        early, last = (0, backbone.early_channels), (1, backbone.channels)
+        early, last = backbone.early_channels, backbone.channels
         self.trunk = Trunk(backbone, size)
-        # Colours and textures; what the teacher taught; what the labels taught.
-        self.descriptor = PartedHead([(*early, EARLY_DIM), (*last, LAST_DIM), (*last, CLASS_DIM)])
-        self.bits = nn.Linear(DESCRIPTOR_DIM, BITS)
+        # Colours and edges; what the teacher taught; what the labels taught.
+        self.descriptor = PartedHead([(0, early, early), (1, last, LAST_DIM), (1, last, CLASS_DIM)])
+        self.bits = nn.Linear(self.descriptor.dim, BITS)
 
     def encoder(self, name: str, outputs: Outputs) -> Encoder:
         """The network with one of its heads."""
         if outputs == "descriptor":
-            return Encoder(name, self.trunk, self.descriptor, DESCRIPTOR_DIM, outputs).eval()
+            return Encoder(name, self.trunk, self.descriptor, self.descriptor.dim, outputs).eval()
         return Encoder(name, self.trunk, nn.Sequential(self.descriptor, self.bits), BITS, outputs).eval()
 
 
@@ -89,7 +88,7 @@ def bundled_encoders() -> dict[str, BundledEncoder]:
         card = json.loads((BUNDLE / f"{network}.json").read_text(encoding="utf-8"))
         for head, outputs in _HEADS.items():
             name = f"{network}-{head}"
-            dim = DESCRIPTOR_DIM if outputs == "descriptor" else BITS
+            dim = card["descriptor_dim"] if outputs == "descriptor" else BITS
             threshold = float(card["thresholds"][name])
             listed[name] = BundledEncoder(name, network, outputs, dim, network != UNSEEN, threshold, card)
     return listed
@@ -107,17 +106,25 @@ def _entry(name: str) -> BundledEncoder:
     try:
         return bundled_encoders()[name]
     except KeyError:
-        known = ", ".join(bundled_encoders())
+        committed = committed_checkpoints()
+        if name in committed:
+            raise EncoderError(
+                f"{name} is a checkpoint without stored outputs of other photos; those that have them are "
+                f"{', '.join(bundled_encoders())}"
+            ) from None
+        known = ", ".join([*bundled_encoders(), *committed])
         raise EncoderError(f"no encoder is called {name!r}; there are {known}") from None
 
 
 @cache
 def load_encoder(name: str) -> Encoder:
-    """A bundled encoder by name.
+    """A bundled encoder, or a committed checkpoint, by name.
 
     Raises:
         EncoderError: no encoder has that name; the message lists those that there are.
     """
+    if name in committed_checkpoints():
+        return load_committed(name).network
     entry = _entry(name)
     return _network(entry.network).encoder(name, entry.outputs)
 

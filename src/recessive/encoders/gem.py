@@ -68,6 +68,7 @@ class PartedHead(nn.Module):
     def __init__(self, parts: Sequence[tuple[int, int, int]]) -> None:
         super().__init__()
         self.levels = [level for level, _, _ in parts]
+        self.dim = sum(dim for _, _, dim in parts)
         self.parts = nn.ModuleList(DescriptorHead(channels, dim) for _, channels, dim in parts)
         self.register_buffer("shares", torch.full((len(self.parts),), 1 / len(self.parts)))
 

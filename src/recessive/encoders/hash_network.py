@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from torch import Tensor, nn
 
-from recessive.encoders.encoder import Encoder
+from recessive.encoders.encoder import Encoder, EncoderError, Trunk
 from recessive.encoders.gem import GeM
+
+if TYPE_CHECKING:
+    from recessive.encoders.backbones import Backbone
 
 
 class HashLayer(nn.Module):
@@ -45,3 +50,20 @@ class HashNetwork(Encoder):
 
     def __init__(self, name: str, trunk: nn.Module, channels: int, bits: int) -> None:
         super().__init__(name, trunk, HashLayer(channels, bits), bits, "logits")
+
+
+def make_hash_network(name: str, backbone: Backbone, bits: int) -> HashNetwork:
+    """A backbone with its trunk and a hash layer, whose weights are random (of torch's global generator).
+
+    Args:
+        name: what people call it by.
+        backbone: shared, not copied.
+        bits: length of the code.
+
+    Raises:
+        EncoderError: bits < 1.
+    """
+    if bits < 1:
+        raise EncoderError(f"a code has at least one bit: {bits}")
+    trunk = Trunk(backbone.module, backbone.size, backbone.mean, backbone.std)
+    return HashNetwork(name, trunk, backbone.channels, bits)

@@ -1,8 +1,16 @@
 """Galleries: exact search among codes and descriptors, and the ranking figures beside them."""
 
+from recessive.galleries.curves import (
+    PrecisionRecall,
+    WithinReport,
+    precision_recall,
+    precision_recall_by_rank,
+    precision_within,
+)
 from recessive.galleries.dense import DenseGallery, cosine_distances
 from recessive.galleries.gallery import Gallery, Hits
 from recessive.galleries.hamming import HammingGallery
+from recessive.galleries.labels import relevant
 from recessive.galleries.nearest import rank
 from recessive.galleries.ranking import RetrievalReport, average_precision, mean_average_precision
 
@@ -11,9 +19,15 @@ __all__ = [
     "Gallery",
     "HammingGallery",
     "Hits",
+    "PrecisionRecall",
     "RetrievalReport",
+    "WithinReport",
     "average_precision",
     "cosine_distances",
     "mean_average_precision",
+    "precision_recall",
+    "precision_recall_by_rank",
+    "precision_within",
     "rank",
+    "relevant",
 ]

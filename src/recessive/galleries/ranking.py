@@ -11,9 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
+
+from recessive.galleries.labels import check_labels, relevant
+from recessive.galleries.nearest import sort_keys
+from recessive.galleries.parts import over_parts
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from recessive.galleries.gallery import Gallery
 
 
@@ -37,15 +42,12 @@ def average_precision(distances: Tensor, relevant: Tensor, k: int | None = None)
         raise ValueError(f"distances {tuple(distances.shape)} and relevant {tuple(relevant.shape)} must have one shape")
     if k is not None and k < 1:
         raise ValueError(f"k counts results, at least 1: {k}")
-    # NumPy sorts small integers by radix: ten times as fast as torch on Hamming distances.
-    order = np.argsort(distances.numpy(), axis=1, kind="stable")[:, :k]
-    hits = np.take_along_axis(relevant.numpy(), order, axis=1)
-    query, place = np.nonzero(hits)
-    total = hits.sum(axis=1)
-    before = np.cumsum(total) - total
-    nth = np.arange(len(query)) - before[query] + 1
-    summed = np.bincount(query, weights=nth / (place + 1), minlength=len(hits))
-    return torch.from_numpy(summed / np.maximum(total, 1))
+    found = np.zeros(len(distances))
+    for query, (keys, right) in enumerate(zip(sort_keys(distances), relevant.numpy(), strict=True)):
+        ranks = 1 + np.flatnonzero(right[np.argsort(keys, kind="stable")[:k]])
+        if len(ranks):
+            found[query] = (np.arange(1, len(ranks) + 1) / ranks).mean()
+    return torch.from_numpy(found)
 
 
 @dataclass(frozen=True)
@@ -72,13 +74,13 @@ def mean_average_precision(
     k: int | None = None,
     leave_one_out: bool = False,
 ) -> RetrievalReport:
-    """mAP of queries against a gallery; a photo is relevant when it bears the query's label.
+    """mAP of queries against a gallery; a photo is relevant when it bears the query's label, or one of its labels.
 
     Args:
         gallery: what is searched.
         queries: codes or descriptors (Q, D).
-        query_labels: (Q,).
-        gallery_labels: (len(gallery),).
+        query_labels: (Q,), or (Q, L), bool.
+        gallery_labels: (len(gallery),), or (len(gallery), L), bool.
         k: how many results count; None for all.
         leave_one_out: query i is item i of the gallery and is taken out of its own results.
 
@@ -86,18 +88,19 @@ def mean_average_precision(
         ValueError: labels do not match queries or gallery, k < 1, or more queries than photos when leaving
             one out.
     """
-    if len(query_labels) != len(queries) or len(gallery_labels) != len(gallery):
-        raise ValueError("one label a query and one a gallery photo are needed")
+    check_labels(gallery, queries, query_labels, gallery_labels)
     if leave_one_out and len(queries) > len(gallery):
         raise ValueError(f"{len(queries)} queries are not the first items of a gallery of {len(gallery)}")
-    total, without = 0.0, 0
-    for some, distances in gallery.distances(queries):
-        relevant = query_labels[some, None] == gallery_labels[None]
+
+    def summed(some: slice, distances: Tensor) -> tuple[float, int]:
+        right = relevant(query_labels[some], gallery_labels)
         if leave_one_out:
             own = torch.arange(some.start, some.stop)
-            others = torch.ones_like(relevant).scatter_(1, own[:, None], value=False)
+            others = torch.ones_like(right).scatter_(1, own[:, None], value=False)
             shape = (len(own), len(gallery) - 1)
-            distances, relevant = distances[others].view(shape), relevant[others].view(shape)  # noqa: PLW2901
-        total += float(average_precision(distances, relevant, k).sum())
-        without += int((~relevant.any(dim=1)).sum())
+            distances, right = distances[others].view(shape), right[others].view(shape)
+        return float(average_precision(distances, right, k).sum()), int((~right.any(dim=1)).sum())
+
+    parts = over_parts(gallery, queries, summed)
+    total, without = sum(part[0] for part in parts), sum(part[1] for part in parts)
     return RetrievalReport(total / max(1, len(queries)), len(queries), without)

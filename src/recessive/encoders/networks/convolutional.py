@@ -1,7 +1,7 @@
 """A residual network of plain 3×3 convolutions.
 
-Backbones give two feature maps: an early one, which sees colour and texture and tells instances apart, and the last
-one, which sees what is shown.
+Backbones give two feature maps: an early one, of the first layer, which sees colours and edges and tells instances
+apart, and the last one, which sees what is shown.
 
 Source: He et al., "Deep residual learning for image recognition", 2016, with two strided convolutions for a stem.
 """
@@ -40,18 +40,23 @@ class ResidualBlock(nn.Module):
 
 
 class Convolutional(nn.Module):
-    """Features at 1/4 and 1/16 of the photo's side, both ≥ 0.
+    """Features at 1/2 and 1/16 of the photo's side, both ≥ 0.
 
     Args:
-        widths: channels of the four stages; the first is also that of the early map.
+        widths: channels of the four stages.
         channels: of the last map.
+        early_channels: of the early map.
     """
 
-    def __init__(self, widths: Sequence[int] = (48, 96, 192, 256), channels: int = 512) -> None:
+    def __init__(
+        self, widths: Sequence[int] = (48, 96, 192, 256), channels: int = 512, early_channels: int = 24
+    ) -> None:
         super().__init__()
         first, second, third, fourth = widths
-        self.early_channels, self.channels = first, channels
-        self.stem = nn.Sequential(convolution(3, 24, 2), nn.ReLU(), convolution(24, first, 2), nn.ReLU())
+        self.early_channels, self.channels = early_channels, channels
+        self.stem = nn.Sequential(
+            convolution(3, early_channels, 2), nn.ReLU(), convolution(early_channels, first, 2), nn.ReLU()
+        )
         self.stages = nn.Sequential(
             ResidualBlock(first, first),
             ResidualBlock(first, second, 2),
@@ -63,6 +68,6 @@ class Convolutional(nn.Module):
         self.last = nn.Sequential(convolution(fourth, channels, side=1), nn.ReLU())
 
     def forward(self, photos: Tensor) -> tuple[Tensor, Tensor]:
-        """Normalised photos (N, 3, H, W) to (N, early, H/4, W/4) and (N, channels, H/16, W/16)."""
-        early = self.stem(photos)
-        return early, self.last(self.stages(early))
+        """Normalised photos (N, 3, H, W) to (N, early, H/2, W/2) and (N, channels, H/16, W/16)."""
+        early = self.stem[:2](photos)
+        return early, self.last(self.stages(self.stem[2:](early)))

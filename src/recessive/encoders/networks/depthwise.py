@@ -34,7 +34,8 @@ class Depthwise(nn.Module):
     """Features at 1/4 and 1/16 of the photo's side, both ≥ 0.
 
     Args:
-        widths: channels of the three stages, at 1/4, 1/8 and 1/16 of the side; the first is also that of the early map.
+        widths: channels of the three stages, at 1/4, 1/8 and 1/16 of the side; the first is also that of the early map,
+            which is what the stages begin with.
         depths: blocks of each stage.
         channels: of the last map.
     """
@@ -44,7 +45,7 @@ class Depthwise(nn.Module):
     ) -> None:
         super().__init__()
         self.early_channels, self.channels = widths[0], channels
-        self.early = 2 + depths[0]  # layers up to the end of the first stage
+        self.early = 2  # layers before the first block
         layers: list[nn.Module] = [nn.Conv2d(3, widths[0], 4, 4), nn.BatchNorm2d(widths[0])]
         for stage, (width, depth) in enumerate(zip(widths, depths, strict=True)):
             if stage:

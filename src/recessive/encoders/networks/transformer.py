@@ -42,7 +42,7 @@ class AttentionBlock(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Features at 1/4 (of the stem) and 1/16 of the photo's side, both ≥ 0.
+    """Features at 1/2 (of the stem) and 1/16 of the photo's side, both ≥ 0.
 
     Args:
         width: of a token.
@@ -53,7 +53,7 @@ class Transformer(nn.Module):
 
     def __init__(self, width: int = 176, depth: int = 6, heads: int = 4, channels: int = 512) -> None:
         super().__init__()
-        self.early_channels, self.channels = 48, channels
+        self.early_channels, self.channels = 24, channels
         self.stem = nn.Sequential(
             convolution(3, 24, 2),
             nn.ReLU(),
@@ -68,9 +68,9 @@ class Transformer(nn.Module):
         self.last = nn.Sequential(convolution(width, channels, side=1), nn.ReLU())
 
     def forward(self, photos: Tensor) -> tuple[Tensor, Tensor]:
-        """Normalised photos (N, 3, H, W) to (N, early, H/4, W/4) and (N, channels, H/16, W/16)."""
-        early = self.stem[:4](photos)
-        features = self.stem[4:](early)
+        """Normalised photos (N, 3, H, W) to (N, early, H/2, W/2) and (N, channels, H/16, W/16)."""
+        early = self.stem[:2](photos)
+        features = self.stem[2:](early)
         features = features + self.place(features)
         tokens = self.blocks(features.flatten(2).transpose(1, 2))
         return early, self.last(tokens.transpose(1, 2).reshape_as(features))

@@ -1,0 +1,43 @@
+"""recessive data."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from recessive.cli.output import print_json
+
+
+def data(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
+    """List the data sets there are, what to download for each, and where to put it.
+
+    Parameters
+    ----------
+    json
+        One JSON object a data set on stdout.
+    """
+    from recessive.datasets import DATASETS
+
+    for dataset in DATASETS.values():
+        if json:
+            print_json(
+                {
+                    "name": dataset.name,
+                    "summary": dataset.summary,
+                    "protocols": dataset.protocols,
+                    "size": dataset.size,
+                    "source": dataset.source,
+                    "place": dataset.place,
+                    "licence": dataset.licence,
+                    "downloads": [file.url for file in dataset.downloads],
+                }
+            )
+            continue
+        print(f"{dataset.name:14} {dataset.summary}")
+        for name, description in dataset.protocols.items():
+            print(f"{'':14} protocol {name}: {description}")
+        print(f"{'':14} get {dataset.source}" + ("; or let --download fetch it" if dataset.downloads else ""))
+        print(f"{'':14} put into the root: {dataset.place}")
+        print(f"{'':14} licence: {dataset.licence}")
+    return 0

@@ -1,0 +1,207 @@
+"""CIFAR-10: 60,000 photos of 32 x 32 pixels, in any of the forms in which it is handed round.
+
+Krizhevsky, "Learning multiple layers of features from tiny images", 2009. The official forms hold the exact
+pixels: batches pickled by Python, or records of one label byte and 3,072 pixel bytes, in folders or in their
+archives. Copies of one file a photo are taken too, in a folder or in ``cifar10-jpeg.tar.gz``; nothing is unpacked
+to disk. Pickles are read by an unpickler that knows numpy arrays and nothing else, so they cannot run code.
+"""
+
+import io
+import pickle
+import tarfile
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from recessive.datasets.decoding import squeezed
+from recessive.datasets.errors import DataError, MissingDataError
+from recessive.datasets.photos import ArrayPhotos
+from recessive.datasets.splits import RetrievalData, Split
+from recessive.datasets.ten_classes import ten_class_data
+from recessive.photos import format_of_path
+
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+LOSSY = "lossy JPEG copy: figures are not comparable with published ones"
+
+_BATCHES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch")
+_PIXELS = 3 * 32 * 32
+_LARGEST_FILE = 1 << 20  # of a copy of one file a photo
+_BROKEN_ARCHIVE = (tarfile.TarError, EOFError, zlib.error, OSError)
+
+
+def load_cifar10(root: Path, protocol: str, seed: int) -> RetrievalData:
+    """Reads CIFAR-10 from the first form of it found: exact ones first.
+
+    Raises:
+        MissingDataError: no form of it is there.
+        DataError: what is there is damaged.
+    """
+    note = ""
+    if (found := _batches(root)) is not None:
+        training, testing = found
+    else:
+        training, testing, note = _separate_files(root)
+    array = torch.from_numpy(np.concatenate([training[0], testing[0]]).reshape(-1, 3, 32, 32))
+    labels = torch.from_numpy(np.concatenate([training[1], testing[1]]))
+    photos = ArrayPhotos(array, (("train", len(training[1])), ("test", len(testing[1]))))
+    return ten_class_data("cifar-10", protocol, seed, Split(photos, labels), CLASSES, note, (50_000, 10_000))
+
+
+_Part = tuple[NDArray[np.uint8], NDArray[np.int64]]  # pixels (N, 3072) or (N, 3, 32, 32); labels (N,)
+
+
+def _batches(root: Path) -> tuple[_Part, _Part] | None:
+    for kind, archive_name, suffix, read in (
+        ("py", "cifar-10-python.tar.gz", "", _python_batch),
+        ("bin", "cifar-10-binary.tar.gz", ".bin", _binary_batch),
+    ):
+        inside = f"cifar-10-batches-{kind}"
+        there = [[(f / f"{batch}{suffix}").is_file() for batch in _BATCHES] for f in (root / inside, root)]
+        folder = next((f for f, files in zip((root / inside, root), there, strict=True) if any(files)), None)
+        archive = next(iter(_archives(root, archive_name)), None)
+        # A folder cut short while it was unpacked must not hide the whole archive beside it.
+        if folder is not None and (archive is None or any(all(files) for files in there)):
+            contents = _folder_contents(folder, suffix)
+        elif archive is not None:
+            contents = _archive_contents(archive, f"{inside}/", suffix)
+        else:
+            continue
+        parts = [read(data, where) for where, data in contents]
+        pixels, labels = [pixels for pixels, _ in parts], [labels for _, labels in parts]
+        return (np.concatenate(pixels[:-1]), np.concatenate(labels[:-1])), (pixels[-1], labels[-1])
+    return None
+
+
+def _archives(root: Path, name: str) -> Iterator[Path]:
+    if root.name == name and root.is_file():
+        yield root
+    if (root / name).is_file():
+        yield root / name
+
+
+def _folder_contents(folder: Path, suffix: str) -> Iterator[tuple[str, bytes]]:
+    for batch in _BATCHES:
+        path = folder / f"{batch}{suffix}"
+        try:
+            yield str(path), path.read_bytes()
+        except FileNotFoundError:
+            raise MissingDataError(f"{path} does not exist") from None
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _archive_contents(archive: Path, folder: str, suffix: str) -> Iterator[tuple[str, bytes]]:
+    wanted = {f"{folder}{batch}{suffix}": batch for batch in _BATCHES}
+    found = {wanted[name]: data for name, data in _members(archive) if name in wanted}
+    for batch in _BATCHES:
+        if batch not in found:
+            raise DataError(f"{archive}: holds no {folder}{batch}{suffix}; download it again")
+        yield f"{archive}/{folder}{batch}{suffix}", found[batch]
+
+
+def _members(archive: Path) -> Iterator[tuple[str, bytes]]:
+    """The regular files of an archive: name and content."""
+    try:
+        with tarfile.open(archive, "r:*") as opened:
+            for member in opened:
+                if member.isreg() and (file := opened.extractfile(member)) is not None:
+                    yield member.name.removeprefix("./"), file.read()
+    except _BROKEN_ARCHIVE as error:
+        raise DataError(f"{archive}: is damaged or cut short ({error}); download it again") from error
+
+
+class _ArraysOnly(pickle.Unpickler):
+    """Unpickles numbers, strings, lists, dictionaries and numpy arrays."""
+
+    def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 - as the base class has it
+        """The few names that an array is made of; a pickle could call anything else."""
+        if name == "_reconstruct" and module in ("numpy.core.multiarray", "numpy._core.multiarray"):
+            return np._core.multiarray._reconstruct  # type: ignore[attr-defined]  # noqa: SLF001
+        if module == "numpy" and name in ("ndarray", "dtype"):
+            return getattr(np, name)
+        raise pickle.UnpicklingError(f"it wants to load {module}.{name}")
+
+
+def _python_batch(data: bytes, where: str) -> _Part:
+    try:
+        batch = _ArraysOnly(io.BytesIO(data), encoding="bytes").load()
+        pixels, labels = batch[b"data"], np.asarray(batch[b"labels"])
+    except Exception as error:  # a damaged pickle raises anything
+        raise DataError(f"{where}: is not a batch of CIFAR-10, or is damaged ({error})") from error
+    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (_PIXELS,):
+        raise DataError(f"{where}: does not hold photos of 32 x 32 pixels")
+    return pixels, _labels(labels, len(pixels), where)
+
+
+def _binary_batch(data: bytes, where: str) -> _Part:
+    if len(data) % (1 + _PIXELS):
+        raise DataError(f"{where}: is damaged or cut short ({len(data)} bytes are no multiple of {1 + _PIXELS})")
+    records = np.frombuffer(data, np.uint8).reshape(-1, 1 + _PIXELS)
+    return records[:, 1:], _labels(records[:, 0], len(records), where)
+
+
+def _labels(labels: NDArray[Any], photos: int, where: str) -> NDArray[np.int64]:
+    if labels.shape != (photos,) or labels.dtype.kind not in "iu":
+        raise DataError(f"{where}: holds {photos} photos and {labels.size} labels")
+    if photos and not 0 <= labels.min() <= labels.max() < len(CLASSES):
+        raise DataError(f"{where}: has a label outside 0 to {len(CLASSES) - 1}")
+    return labels.astype(np.int64)
+
+
+def _separate_files(root: Path) -> tuple[_Part, _Part, str]:
+    for folder in (root / "cifar10", root / "cifar-10", root):
+        if (folder / "train" / CLASSES[0]).is_dir():
+            return _decoded(_tree(folder), str(folder))
+    for archive in _archives(root, "cifar10-jpeg.tar.gz"):
+        return _decoded(_packed(archive), str(archive))
+    raise MissingDataError(f"{root} has no cifar-10-batches-py, cifar-10-batches-bin, their archives or cifar10/train")
+
+
+_Files = list[tuple[str, Path | bytes]]  # part/class/name, and the file
+
+
+def _tree(folder: Path) -> _Files:
+    files = (path for part in ("train", "test") for path in (folder / part).glob("*/*"))
+    return [(path.relative_to(folder).as_posix(), path) for path in files]
+
+
+def _packed(archive: Path) -> _Files:
+    files: _Files = []
+    for name, data in _members(archive):
+        if len(data) > _LARGEST_FILE:
+            raise DataError(f"{archive}: {name} is larger than any photo of 32 x 32 pixels")
+        files.append(("/".join(name.split("/")[-3:]), data))
+    return files
+
+
+def _decoded(files: _Files, where: str) -> tuple[_Part, _Part, str]:
+    """Decodes one file a photo, by part, class and name."""
+    sorted_files: dict[tuple[str, str], list[tuple[str, Path | bytes]]] = {}
+    lossy = False
+    for name, source in sorted(files, key=lambda file: file[0]):
+        part, _, rest = name.partition("/")
+        class_, _, base = rest.partition("/")
+        if format_of_path(Path(base)) is None or base.startswith("."):
+            continue
+        lossy = lossy or format_of_path(Path(base)) == "JPEG"
+        sorted_files.setdefault((part, class_), []).append((name, source))
+    parts = []
+    for part in ("train", "test"):
+        for class_ in CLASSES:
+            if (part, class_) not in sorted_files:
+                raise DataError(f"{where}: has no photo in {part}/{class_}")
+        chosen = [sorted_files[part, class_] for class_ in CLASSES]
+        labels = np.repeat(np.arange(len(CLASSES)), [len(group) for group in chosen])
+        parts.append((_stacked(file for group in chosen for file in group), labels))
+    return parts[0], parts[1], LOSSY if lossy else ""
+
+
+def _stacked(files: Iterable[tuple[str, Path | bytes]]) -> NDArray[np.uint8]:
+    photos: list[Tensor] = [squeezed(source, 32, name=name) for name, source in files]
+    return torch.stack(photos).numpy()

@@ -1,0 +1,75 @@
+"""MIRFLICKR-25K: 25,000 photos with several labels each.
+
+Huiskes and Lew, "The MIR Flickr retrieval evaluation", 2008. ``mirflickr/im1.jpg`` and on; one file a label in
+``mirflickr25k_annotations_v080``, which lists the numbers of its photos. 24 labels say that something may be seen,
+14 more (``_r1``) that it is what the photo is about.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from recessive.datasets.class_folders import base_folder
+from recessive.datasets.errors import DataError, MissingDataError
+from recessive.datasets.photos import FilePhotos
+from recessive.datasets.splits import RetrievalData, Split, divide, draw, others, random_source
+
+PROTOCOLS = {
+    "38": "38 labels; 2,000 seeded queries, gallery = all others, 5,000 of them train; photos without a label left out",
+    "24": "the same with the 24 labels that are not about relevance (_r1)",
+    "rnm": "38 labels; 500 seeded queries; gallery and train = all others",
+}
+"""rnm as in Huang, Zhan, Hu and Shi, Machines 2022, section 5.1."""
+
+_SEEN = (
+    *("animals", "baby", "bird", "car", "clouds", "dog", "female", "flower", "food", "indoor", "lake", "male"),
+    *("night", "people", "plant_life", "portrait", "river", "sea", "sky", "structures", "sunset", "transport"),
+    *("tree", "water"),
+)
+_RELEVANT = (
+    *("baby_r1", "bird_r1", "car_r1", "clouds_r1", "dog_r1", "female_r1", "flower_r1", "male_r1", "night_r1"),
+    *("people_r1", "portrait_r1", "river_r1", "sea_r1", "tree_r1"),
+)
+_PHOTOS, _ANNOTATIONS = "mirflickr", "mirflickr25k_annotations_v080"
+
+
+def load_flickr25k(root: Path, protocol: str, seed: int) -> RetrievalData:
+    """Reads MIRFLICKR-25K.
+
+    Raises:
+        MissingDataError: the photos or an annotation file is not there.
+        DataError: an annotation file is damaged, or there are too few photos.
+    """
+    base = base_folder(root, ("mirflickr25k", "MIRFLICKR-25K"), (_PHOTOS, _ANNOTATIONS))
+    classes = _SEEN if protocol == "24" else _SEEN + _RELEVANT
+    numbers = sorted(int(p.stem[2:]) for p in (base / _PHOTOS).glob("im*.jpg") if p.stem[2:].isdecimal())
+    place = {number: index for index, number in enumerate(numbers)}
+    labels = np.zeros((len(numbers), len(classes)), dtype=bool)
+    for column, class_ in enumerate(classes):
+        path = base / _ANNOTATIONS / f"{class_}.txt"
+        for number in _numbers(path):
+            if number not in place:
+                raise DataError(f"{path}: lists im{number}.jpg, which is not in {base / _PHOTOS}")
+            labels[place[number], column] = True
+    labelled = np.flatnonzero(labels.any(axis=1))
+    photos = FilePhotos(base / _PHOTOS, tuple(f"im{numbers[row]}.jpg" for row in labelled))
+    whole = Split(photos, torch.from_numpy(labels[labelled]))
+
+    source, everything = random_source(seed), np.arange(len(whole))
+    query = draw(everything, 500 if protocol == "rnm" else 2_000, source, "flickr-25k, queries")
+    gallery = others(len(whole), query)
+    train = gallery if protocol == "rnm" else draw(gallery, 5_000, source, "flickr-25k, training photos")
+    note = f"{len(numbers) - len(whole):,} photos without a label are left out"
+    if len(numbers) != 25_000:
+        note += f"; incomplete copy: {len(numbers):,} of 25,000 photos"
+    return RetrievalData("flickr-25k", protocol, classes, *divide(whole, query, gallery, train), note=note)
+
+
+def _numbers(path: Path) -> list[int]:
+    try:
+        return [int(word) for word in path.read_text(encoding="ascii").split()]
+    except FileNotFoundError:
+        raise MissingDataError(f"{path} does not exist") from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: is damaged; it ought to list numbers of photos") from error

@@ -1,0 +1,109 @@
+"""NUS-WIDE: 269,648 photos from Flickr with 81 concepts, several each.
+
+Chua et al., "NUS-WIDE: a real-world web image database from National University of Singapore", 2009.
+``ImageList/Imagelist.txt`` names the photos, ``Groundtruth/AllLabels/Labels_<concept>.txt`` has a 0 or 1 a photo,
+``Flickr/<folder>/<photo>.jpg`` are the photos.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from recessive.datasets.class_folders import base_folder
+from recessive.datasets.errors import DataError
+from recessive.datasets.photos import FilePhotos
+from recessive.datasets.splits import RetrievalData, Split, divide, draw, draw_per_class, others, random_source
+
+PROTOCOLS = {
+    "hashnet": "the 21 most frequent concepts; 100 seeded queries a concept (2,100), gallery = all others, "
+    "500 of them a concept (10,500) train; photos with none of the concepts left out",
+    "rnm": "all 81 concepts; 500 seeded queries; gallery and train = all others",
+}
+"""Cao et al., ICCV 2017, section 4.1; rnm as in Huang, Zhan, Hu and Shi, Machines 2022, section 5.1."""
+
+_LIST, _LABELS, _PHOTOS = "ImageList/Imagelist.txt", "Groundtruth/AllLabels", "Flickr"
+_PREFIX = "Labels_"
+_CONCEPTS = 21
+
+
+def load_nus_wide(root: Path, protocol: str, seed: int) -> RetrievalData:
+    """Reads NUS-WIDE.
+
+    Raises:
+        MissingDataError: the list, the labels or the photos are not there.
+        DataError: a file is damaged, or there are too few photos or concepts.
+    """
+    base = base_folder(root, ("NUS-WIDE", "nus-wide"), (_LIST, _LABELS, _PHOTOS))
+    names = _names(base / _LIST)
+    files = sorted((base / _LABELS).glob(f"{_PREFIX}*.txt"))
+    if len(files) < _CONCEPTS:
+        raise DataError(f"{base / _LABELS}: has {len(files)} files {_PREFIX}<concept>.txt of 81")
+    labels = np.stack([_column(path, len(names)) for path in files], axis=1)
+    concepts = np.arange(len(files))
+    if protocol == "hashnet":
+        # Of concepts that are equally frequent the first in the alphabet counts.
+        concepts = np.sort(np.argsort(-labels.sum(axis=0), kind="stable")[:_CONCEPTS])
+    classes = [files[index].stem.removeprefix(_PREFIX) for index in concepts]
+    labels = labels[:, concepts]
+    labelled = np.flatnonzero(labels.any(axis=1))
+    there = np.array(_on_disk(base / _PHOTOS, [names[row] for row in labelled]), dtype=bool)
+    rows = labelled[there]
+    whole = Split(FilePhotos(base / _PHOTOS, tuple(names[row] for row in rows)), torch.from_numpy(labels[rows]))
+
+    source, everything = random_source(seed), np.arange(len(whole))
+    if protocol == "hashnet":
+        query = draw_per_class(whole.labels, everything, 100, source, classes=classes, what="nus-wide-21, queries")
+        gallery = others(len(whole), query)
+        train = draw_per_class(whole.labels, gallery, 500, source, classes=classes, what="nus-wide-21, training photos")
+    else:
+        query = draw(everything, 500, source, "nus-wide-21, queries")
+        gallery = train = others(len(whole), query)
+    notes = [f"{len(names) - len(labelled):,} photos without a label are left out"]
+    if not there.all():
+        notes.append(f"{np.count_nonzero(~there):,} photos of the list are not there")
+    return RetrievalData(
+        "nus-wide-21", protocol, tuple(classes), *divide(whole, query, gallery, train), note="; ".join(notes)
+    )
+
+
+def _names(path: Path) -> list[str]:
+    r"""Reads lines such as ``actor\0001_2124494179.jpg``."""
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read or is damaged") from error
+    names = [line.strip().replace("\\", "/") for line in lines if line.strip()]
+    for name in names:
+        if PurePosixPath(name).is_absolute() or ".." in name.split("/"):
+            raise DataError(f"{path}: is damaged; it names {name}")
+    return names
+
+
+def _column(path: Path, photos: int) -> NDArray[np.bool_]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    words = content.split()
+    if not set(words) <= {b"0", b"1"}:
+        raise DataError(f"{path}: is damaged; it ought to have 0 or 1 a line")
+    if len(words) != photos:
+        raise DataError(f"{path}: has {len(words)} labels, {_LIST} has {photos} photos")
+    column: NDArray[np.bool_] = np.frombuffer(b"".join(words), np.uint8) == ord("1")
+    return column
+
+
+def _on_disk(folder: Path, names: Sequence[str]) -> list[bool]:
+    """Whether each photo is there; each folder is read once, for there are hundreds of photos in one."""
+    listed: dict[str, set[str]] = {}
+    found = []
+    for name in names:
+        inside, _, base = name.rpartition("/")
+        if inside not in listed:
+            listed[inside] = set(os.listdir(folder / inside)) if (folder / inside).is_dir() else set()  # noqa: PTH208
+        found.append(base in listed[inside])
+    return found
