@@ -40,7 +40,6 @@ HELD_OUT_A_CLASS = 50
 GALLERY = 5000
 ROUNDS = 50
 EARLY_P = 4.0  # exponent of the early map's GeM: its strongest responses tell instances apart, not its mean
-EARLY_WHITENING = 0.4
 # Shares of colours and edges, of the teacher's descriptor and of the labels' in each network's descriptor: chosen so
 # that both mAP of benchmarks/photos_instances.py reach 80% of the teacher's, hence not independent of those photos.
 SHARES = {"conv": (0.46, 0.12, 0.42), "depthwise": (0.25, 0.1, 0.65), "transformer": (0.34, 0.25, 0.41)}
@@ -299,26 +298,27 @@ def discriminants(features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Mean (C,) and map (C, CLASS_DIM) of a linear discriminant analysis of features (N, C).
 
     Directions that tell the classes' means apart once the scatter within classes is evened out, that scatter shrunk by
-    0.3 of its mean variance (Fisher 1936; Friedman, "Regularized discriminant analysis", 1989).
+    0.3 of its mean variance (Fisher 1936; Friedman, "Regularized discriminant analysis", 1989). Scaled so that what
+    comes out has length 1 in the mean: more for photos that are clearly of a class, less for those of none.
     """
     means = torch.stack([features[labels == c].mean(0) for c in range(CLASS_DIM + 1)])
     within = torch.cov((features - means[labels]).T)
     within = within + 0.3 * within.diagonal().mean() * torch.eye(len(within))
     even = torch.linalg.cholesky(torch.linalg.inv(within))
     spread = (means - means.mean(0)) @ even
-    return features.mean(0), even @ torch.linalg.svd(spread)[2][:CLASS_DIM].T
+    mean, axes = features.mean(0), even @ torch.linalg.svd(spread)[2][:CLASS_DIM].T
+    return mean, axes / ((features - mean) @ axes).norm(dim=1).mean()
 
 
 def fit_heads(network: BundledNetwork, features: tuple[Tensor, Tensor], labels: Tensor) -> None:
     """Fill the heads that the encoders are used with, from what `pooled` gives for training photos.
 
-    Of the descriptor's parts, the second is the projection that was trained; the early features are whitened, and the
-    last part separates the classes. Bits are signs of the descriptor's leading axes.
+    Of the descriptor's parts, two are the early and the last features, whitened, and the third separates the classes.
+    Bits are signs of the descriptor's leading axes.
     """
-    early, _, classes = network.descriptor.parts
-    whitened = whitening(features[0].flatten(1), features[0].shape[1], EARLY_WHITENING)
-    fitted = whitened, discriminants(features[1].flatten(1), labels)
-    for part, (mean, projection) in zip((early, classes), fitted, strict=True):
+    early, last = (level.flatten(1) for level in features)
+    fitted = whitening(early, early.shape[1], 0.5), whitening(last, LAST_DIM, 0.5), discriminants(last, labels)
+    for part, (mean, projection) in zip(network.descriptor.parts, fitted, strict=True):
         part.projection.weight.copy_(projection.T)
         part.projection.bias.copy_(-mean @ projection)
     descriptors = network.descriptor(features)
@@ -369,8 +369,8 @@ def bundle(arguments: argparse.Namespace) -> None:
         student.load_state_dict(load_file(arguments.work / f"{name}.safetensors"))
         network.trunk.load_state_dict(student.trunk.state_dict())
         network.descriptor.parts[0].pool.p.fill_(EARLY_P)
-        network.descriptor.parts[1].load_state_dict(student.descriptor.state_dict())
-        network.descriptor.parts[2].pool.load_state_dict(student.descriptor.pool.state_dict())
+        for part in network.descriptor.parts[1:]:
+            part.pool.load_state_dict(student.descriptor.pool.state_dict())
         network.descriptor.shares.copy_(torch.tensor(SHARES[name]))
         network.half().float()  # all that follows is fitted to, and measured on, the weights as stored
         features = pooled(network, torch.from_numpy(views[0, chosen]))

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from recessive.datasets import DATASETS, FOLDER_PROTOCOLS
+from recessive.hashing import LOSSES
 from recessive.protection.methods import METHODS, Vanish, vanish
 from recessive.protection.objectives import soft_count
 
@@ -51,11 +53,21 @@ def test_each_room_of_the_layers_exists_or_is_to_come(room: str, optional: bool)
 )
 def test_the_public_names_of_the_rooms_are_real(module: str, names: str) -> None:
     room = importlib.import_module(f"recessive.{module}")
-    assert [name for name in re.findall(r"`(\w+)`", names) if not hasattr(room, name)] == []
+    listed = set(re.findall(r"`(\w+)`", names))
+    assert {name for name in listed if not hasattr(room, name)} == set()
+    assert set(getattr(room, "__all__", ())) - listed == set()
 
 
 def test_the_design_lists_the_methods_that_there_are() -> None:
     assert set(re.findall(r"^\| `([\w-]+)` \|", section("Contracts"), re.MULTILINE)) == set(METHODS)
+
+
+def test_the_design_lists_the_losses_and_protocols_that_there_are() -> None:
+    losses, protocols = section("Training hash encoders").split("**Protocols.**")
+    assert set(re.findall(r"^\| `([\w-]+)` \|", losses, re.MULTILINE)) == set(LOSSES)
+    cells = re.findall(r"^\| (`.*?) \|", protocols, re.MULTILINE)
+    listed = {name for cell in cells for name in re.findall(r"`([\w-]+)`", cell)}
+    assert listed == {name for data in DATASETS.values() for name in data.protocols} | set(FOLDER_PROTOCOLS)
 
 
 def test_the_constants_of_vanish_are_those_of_the_code() -> None:

@@ -10,6 +10,7 @@ from recessive.cli import main
 
 _workflows = runpy.run_path(str(Path(__file__).parents[1] / "workflows" / "conftest.py"))
 tiny_encoders, reference = _workflows["tiny_encoders"], _workflows["reference"]
+committed_checkpoint = _workflows["committed_checkpoint"]
 scene, photo, broken = _workflows["scene"], _workflows["photo"], _workflows["broken"]
 
 

@@ -95,3 +95,13 @@ def test_wrong_use_is_status_2(recessive, photo, wrong, said):
     assert (ran.status, ran.stdout) == (2, "")
     assert said in ran.stderr
     assert ran.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("gallery", [True, False])
+def test_a_committed_checkpoint_is_refused_in_one_line(recessive, photo, committed_checkpoint, gallery):
+    original = photo()
+    options = ("--gallery", original.parent) if gallery else ()
+    ran = recessive("audit", original, original, "--encoder", committed_checkpoint, *options)
+    assert (ran.status, ran.stdout, ran.stderr.count("\n")) == (2, "", 1)
+    assert ran.stderr.startswith("recessive: hashnet-12 cannot be used here")
+    assert "tiny-gem, tiny-hash, other-gem" in ran.stderr

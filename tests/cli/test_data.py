@@ -3,13 +3,16 @@
 import json
 
 from recessive.cli.data import data
-from recessive.datasets import DATASETS
+from recessive.datasets import DATASETS, FOLDER_PROTOCOLS
 
 
 def test_data_sets_for_people(capsys):
     assert data() == 0
     printed = capsys.readouterr().out
-    assert [line.split()[0] for line in printed.splitlines() if not line.startswith(" ")] == list(DATASETS)
+    heads = [line for line in printed.splitlines() if not line.startswith(" ")]
+    assert [head.split()[0] for head in heads[:-1]] == list(DATASETS)
+    assert heads[-1].startswith("(a folder)")
+    assert all(name in printed.split("(a folder)")[1] for name in FOLDER_PROTOCOLS)
     for dataset in DATASETS.values():
         for part in (dataset.summary, dataset.source, dataset.place, dataset.licence, *dataset.protocols):
             assert part in printed

@@ -7,7 +7,7 @@ import pytest
 
 from recessive import __version__
 
-COMMANDS = ("protect", "audit", "encoders", "methods")
+COMMANDS = ("protect", "audit", "encoders", "methods", "train", "data")
 HEAVY = ("torch", "numpy", "PIL", "pydantic", "scipy", "sklearn", "kornia", "matplotlib")
 
 

@@ -245,3 +245,19 @@ def test_results_go_to_stdout_while_a_bar_is_shown_on_stderr(protect, photo, sce
     ran = protect(photo("a.png"), photo("b.png", scene(seed=1)), "--json")
     assert [list(report) for report in objects(ran.stdout)] == [KEYS] * 2
     assert "protecting" in ran.stderr
+
+
+@pytest.mark.parametrize("gallery", [True, False])
+@pytest.mark.parametrize("others", [(), ("tiny-gem",)])
+def test_a_committed_checkpoint_is_refused_in_one_line(
+    recessive, photo, committed_checkpoint, tmp_path, gallery, others
+):
+    original = photo()
+    options = ("--gallery", original.parent) if gallery else ()
+    ran = recessive(
+        "protect", original, "--out", tmp_path / "out", "--encoder", *others, committed_checkpoint, *options
+    )
+    assert (ran.status, ran.stdout, ran.stderr.count("\n")) == (2, "", 1)
+    assert ran.stderr.startswith("recessive: hashnet-12 cannot be used here")
+    assert "tiny-gem, tiny-hash, other-gem" in ran.stderr
+    assert not (tmp_path / "out").exists()

@@ -11,7 +11,15 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import nn
 
-from recessive.encoders import BundledEncoder, Encoder, EncoderError
+from recessive.encoders import (
+    BundledEncoder,
+    Encoder,
+    EncoderError,
+    checkpoint,
+    make_backbone,
+    make_hash_network,
+    save_checkpoint,
+)
 from recessive.protection.methods import METHODS
 from recessive.protection.optimise import Minimised
 from recessive.workflows import Protector, ProtectSettings, protect_photos
@@ -88,6 +96,17 @@ def tiny_encoders(monkeypatch):
 def reference():
     """The reference gallery of a tiny encoder: (S, D)."""
     return _stored(200)
+
+
+@pytest.fixture
+def committed_checkpoint(tmp_path, monkeypatch):
+    """A hash network in place of those that ship with the package; its name."""
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    monkeypatch.setattr(checkpoint, "CHECKPOINTS", folder)
+    network = make_hash_network("any", make_backbone("small-plain"), 12)
+    save_checkpoint(folder / "hashnet-12.safetensors", network, {"backbone": "small-plain"})
+    return "hashnet-12"
 
 
 @pytest.fixture

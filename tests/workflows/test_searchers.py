@@ -85,3 +85,12 @@ def test_a_folder_of_broken_photos_is_no_gallery(broken):
 def test_unknown_encoders_are_refused():
     with pytest.raises(EncoderError, match="tiny-gem, tiny-hash, other-gem"):
         searchers(("nobody",), ())
+
+
+@pytest.mark.parametrize("folder", [True, False])
+def test_checkpoints_lack_what_a_searcher_needs(committed_checkpoint, photo, folder):
+    gallery = photo().parent if folder else None
+    with pytest.raises(EncoderError) as refused:
+        searchers(("tiny-gem", committed_checkpoint), (), gallery)
+    assert str(refused.value).startswith("hashnet-12 cannot be used here: no threshold and no outputs of other photos")
+    assert str(refused.value).endswith("are tiny-gem, tiny-hash, other-gem")

@@ -34,7 +34,9 @@ Every verdict is about the file that was saved, read again.
   recessive protect holiday/*.jpg --out protected
   recessive audit holiday/beach.jpg protected/beach.jpg
 
-Searchers' networks to protect against and to measure with are trained by `recessive train`.
+Networks that searchers use can be trained, and measured as papers do:
+
+  recessive train hashnet --data fashion-mnist --root DATA
 
 Exit status: 0 done, 1 some photos or the training failed (what was finished is written), 2 wrong use.""",
     help_format="plaintext",

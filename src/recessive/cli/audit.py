@@ -40,7 +40,7 @@ def audit(
     gallery
         Folder of photos to search; by default the bundled reference gallery.
     encoder
-        Encoders to search with; by default all bundled ones.
+        Bundled encoders to search with; see `recessive encoders`. By default all of them.
     survive
         Ask again after what a platform may do to the photo, such as jpeg:75 resize:0.5.
     json

@@ -12,12 +12,15 @@ from recessive.cli.output import print_json
 def data(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
     """List the data sets there are, what to download for each, and where to put it.
 
+    `recessive train --data NAME --root FOLDER` reads them. A protocol says which photos are queries, which are the
+    gallery that they search, and which the network is trained on; the first one listed is the default.
+
     Parameters
     ----------
     json
         One JSON object a data set on stdout.
     """
-    from recessive.datasets import DATASETS
+    from recessive.datasets import DATASETS, FOLDER_PROTOCOLS
 
     for dataset in DATASETS.values():
         if json:
@@ -40,4 +43,8 @@ def data(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
         print(f"{'':14} get {dataset.source}" + ("; or let --download fetch it" if dataset.downloads else ""))
         print(f"{'':14} put into the root: {dataset.place}")
         print(f"{'':14} licence: {dataset.licence}")
+    if not json:
+        print(f"{'(a folder)':14} your own photos: --data FOLDER, in which each class has a folder of photos")
+        for name, description in FOLDER_PROTOCOLS.items():
+            print(f"{'':14} protocol {name}: {description}")
     return 0

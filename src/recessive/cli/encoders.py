@@ -14,6 +14,10 @@ FAILED = 1
 def encoders(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
     """List the encoders there are.
 
+    First those that `recessive protect` and `recessive audit` use, with their mean average precision (mAP) on photos of
+    single things and of scenes. Then trained hash networks, with the mAP on the data that they were trained for:
+    `recessive train` can measure them again and begin with their weights.
+
     Parameters
     ----------
     json
@@ -37,13 +41,14 @@ def encoders(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
     for entry in listed:
         kind = f"{entry.dim} bits" if entry.outputs == "logits" else f"{entry.dim}-D descriptor"
         measured = next((f for f in entry.card["figures"]["encoders"] if f["name"] == entry.name), None)
-        figures = (measured["map_instances"], measured["map_scenes"]) if measured else (float("nan"),) * 2
+        instances, scenes = (f"{measured[key]:.3f}" if measured else "-" for key in ("map_instances", "map_scenes"))
         seen = "by default" if entry.seen else "never by default"
-        print(f"{entry.name:18}{kind:>20}{seen:>19}{figures[0]:>15.3f}{figures[1]:>12.3f}")
+        print(f"{entry.name:18}{kind:>20}{seen:>19}{instances:>15}{scenes:>12}")
+    width = max(28, *(len(name) + 1 for name in cards)) if cards else 0
     if cards:
-        print(f"\n{'hash network':28}{'backbone':>18}{'gives':>10}{'loss':>14}{'trained on':>20}{'mAP':>9}")
+        print(f"\n{'hash network':{width}}{'backbone':>18}{'gives':>10}{'loss':>14}{'trained on':>20}{'mAP':>9}")
     for name, card in cards.items():
         loss, data = str(card.get("loss", "-")), str(card.get("data", "-"))
         measured = f"{card['map']:.3f}" if isinstance(card.get("map"), float) else "-"
-        print(f"{name:28}{card['backbone']:>18}{card['bits']:>5} bits{loss:>14}{data:>20}{measured:>9}")
+        print(f"{name:{width}}{card['backbone']:>18}{card['bits']:>5} bits{loss:>14}{data:>20}{measured:>9}")
     return 0

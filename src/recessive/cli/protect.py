@@ -51,8 +51,8 @@ def protect(
     method
         How to protect; see `recessive methods`.
     encoder
-        Encoders to protect against; see `recessive encoders`. By default all bundled ones that are "seen" and fit
-        the method.
+        Bundled encoders to protect against; see `recessive encoders`. By default all of them that are optimised
+        against by default and fit the method.
     budget
         Largest change, in 1/255: 8 is hard to see, 16 shows on smooth skies. By default the method's.
     norm

@@ -58,11 +58,11 @@ def train(
     The network learns codes of --bits from the labels of the training photos. At the end its checkpoint is saved, read
     again, and measured: each query photo searches the gallery, and the figure is the mean average precision (mAP).
 
-      recessive train hashnet --data fashion-mnist --root DATA --epochs 10 --out fashion.safetensors
+      recessive train hashnet --data fashion-mnist --root DATA --out f.safetensors
 
-      recessive train csq --data DATA/my-photos --backbone resnet-18 --pretrained --size 224 --bits 64
+      recessive train csq --data my-photos --backbone resnet-18 --pretrained
 
-      recessive train --evaluate fashion.safetensors --root DATA
+      recessive train --evaluate f.safetensors --root DATA
 
     A training that was stopped goes on with --resume, to the same weights. Beside the checkpoint stands a log, a line
     an epoch. Several GPUs or machines: torchrun --nproc-per-node 2 -m recessive train ...

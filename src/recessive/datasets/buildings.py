@@ -19,7 +19,7 @@ from recessive.datasets.photos import FilePhotos
 from recessive.datasets.splits import GroundTruth, RetrievalData, Split
 
 PROTOCOLS = {
-    "box": "55 queries, cut out of their photos by the boxes; gallery = all photos, these included; no train",
+    "box": "55 queries, cut out of their photos by the boxes; gallery = all photos, these included; none to train on",
     "whole": "the same with the queries' whole photos",
 }
 

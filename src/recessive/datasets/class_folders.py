@@ -17,7 +17,8 @@ from recessive.datasets.splits import RetrievalData, Split, divide, draw_per_cla
 from recessive.photos import format_of_path
 
 PROTOCOLS = {
-    "hashnet": "seeded classes; queries = their validation photos; gallery = their training photos, 100 a class train",
+    "hashnet": "classes are drawn; queries = their validation photos; gallery = their training photos; "
+    "train = 100 a class of the gallery",
     "all": "the same queries and gallery; train = gallery",
 }
 

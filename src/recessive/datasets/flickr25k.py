@@ -16,9 +16,9 @@ from recessive.datasets.photos import FilePhotos
 from recessive.datasets.splits import RetrievalData, Split, divide, draw, others, random_source
 
 PROTOCOLS = {
-    "38": "38 labels; 2,000 seeded queries, gallery = all others, 5,000 of them train; photos without a label left out",
-    "24": "the same with the 24 labels that are not about relevance (_r1)",
-    "rnm": "38 labels; 500 seeded queries; gallery and train = all others",
+    "38": "queries = 2,000, drawn; gallery = all others; train = 5,000 of the gallery; photos without label left out",
+    "24": "the same with 24 labels: without the 14 stricter ones, whose files end in _r1",
+    "rnm": "queries = 500, drawn; gallery and train = all others; photos without label left out",
 }
 """rnm as in Huang, Zhan, Hu and Shi, Machines 2022, section 5.1."""
 

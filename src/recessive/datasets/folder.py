@@ -10,7 +10,7 @@ from recessive.datasets.errors import DataError
 from recessive.datasets.photos import FilePhotos
 from recessive.datasets.splits import RetrievalData, Split, divide, draw, others, random_source
 
-PROTOCOLS = {"tenth": "a seeded tenth of each class, at least one photo, are queries; gallery and train = all others"}
+PROTOCOLS = {"tenth": "queries = a tenth of each class, at least one photo, drawn; gallery and train = all others"}
 
 _PART = 10  # one query in as many photos
 _SPLIT_NAMES = {"train", "training", "test", "val", "valid", "validation", "query", "queries", "gallery", "database"}

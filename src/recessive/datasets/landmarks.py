@@ -18,7 +18,7 @@ from recessive.datasets.photos import FilePhotos
 from recessive.datasets.splits import RetrievalData, Split, divide, draw_per_class, others, random_source
 
 PROTOCOLS = {
-    "100": "100 seeded landmarks of 50 photos or more; 5 seeded queries each; gallery and train = all others",
+    "100": "100 landmarks, drawn of those with 50 photos or more; queries = 5 of each; gallery and train = all others",
 }
 
 _WANTED, _LEAST, _QUERIES = 100, 50, 5

@@ -19,9 +19,9 @@ from recessive.datasets.photos import FilePhotos
 from recessive.datasets.splits import RetrievalData, Split, divide, draw, draw_per_class, others, random_source
 
 PROTOCOLS = {
-    "hashnet": "the 21 most frequent concepts; 100 seeded queries a concept (2,100), gallery = all others, "
-    "500 of them a concept (10,500) train; photos with none of the concepts left out",
-    "rnm": "all 81 concepts; 500 seeded queries; gallery and train = all others",
+    "hashnet": "the 21 most frequent concepts; queries = 100 a concept, drawn (2,100); gallery = all others; "
+    "train = 500 a concept of the gallery (10,500); photos with none of the concepts are left out",
+    "rnm": "all 81 concepts; queries = 500, drawn; gallery and train = all others; photos with none are left out",
 }
 """Cao et al., ICCV 2017, section 4.1; rnm as in Huang, Zhan, Hu and Shi, Machines 2022, section 5.1."""
 

@@ -9,9 +9,9 @@ from recessive.datasets.photos import ArrayPhotos
 from recessive.datasets.splits import RetrievalData, Split, divide, draw_per_class, others, random_source
 
 PROTOCOLS = {
-    "hashstash": "1,000 seeded queries from the test set, 100 a class; gallery and train = training set",
-    "I": "of both sets together: 100 seeded queries a class, gallery = all others, 500 of them a class train",
-    "II": "queries = test set; gallery and train = training set",
+    "hashstash": "queries = 100 a class, drawn from the test set; gallery and train = the training set",
+    "I": "queries = 100 a class, drawn from both sets; gallery = all others; train = 500 a class of the gallery",
+    "II": "queries = the test set; gallery and train = the training set",
 }
 """hashstash after Xiao, Wang and Gao, CVPR 2020, section 5; I as in DPSH (IJCAI 2016), II as in DSH (CVPR 2016)."""
 

@@ -41,35 +41,40 @@ class DescriptorHead(nn.Module):
     Args:
         channels: C of the feature map.
         dim: length of the descriptor; None keeps the pooled features themselves (dim = C).
+        unit: divide by the length; without it P f is given as it is.
     """
 
-    def __init__(self, channels: int, dim: int | None = None) -> None:
+    def __init__(self, channels: int, dim: int | None = None, *, unit: bool = True) -> None:
         super().__init__()
+        self.unit = unit
         self.pool = GeM()
         self.projection = nn.Identity() if dim is None else nn.Linear(channels, dim)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Features (N, C, h, w) to descriptors (N, dim) of unit length."""
-        return F.normalize(self.projection(self.pool(features)), dim=1)
+        """Features (N, C, h, w) to descriptors (N, dim), of unit length if that was asked for."""
+        projected: Tensor = self.projection(self.pool(features))
+        return F.normalize(projected, dim=1) if self.unit else projected
 
 
 class PartedHead(nn.Module):
-    """Descriptor of several parts: d = [√s_i L2(P_i GeM(f_i) + b_i)]_i with shares s_i that sum to 1.
+    """Descriptor of several parts: d = L2([√s_i p_i]_i) with shares s_i that sum to 1.
 
-    Each part looks at one feature map: an early one tells colours and textures apart, the last one what is shown. s_i
-    is the part's share of every dot product.
+    Each part looks at one feature map: an early one tells colours and edges apart, the last one what is shown. A part
+    p_i is P_i GeM(f_i) + b_i brought to unit length, or as long as it comes: a part that separates known classes is
+    short for a photo of none of them, and then leaves the word to the others.
 
     Args:
-        parts: of each part, which map it looks at, that map's channels, and the part's length.
+        parts: of each part, which map it looks at, that map's channels, how many values it has, and whether it is
+            brought to unit length.
     """
 
     shares: Tensor
 
-    def __init__(self, parts: Sequence[tuple[int, int, int]]) -> None:
+    def __init__(self, parts: Sequence[tuple[int, int, int, bool]]) -> None:
         super().__init__()
-        self.levels = [level for level, _, _ in parts]
-        self.dim = sum(dim for _, _, dim in parts)
-        self.parts = nn.ModuleList(DescriptorHead(channels, dim) for _, channels, dim in parts)
+        self.levels = [level for level, _, _, _ in parts]
+        self.dim = sum(dim for _, _, dim, _ in parts)
+        self.parts = nn.ModuleList(DescriptorHead(channels, dim, unit=unit) for _, channels, dim, unit in parts)
         self.register_buffer("shares", torch.full((len(self.parts),), 1 / len(self.parts)))
 
     def forward(self, features: tuple[Tensor, ...]) -> Tensor:

@@ -67,7 +67,7 @@ def audit_photos(
     Args:
         original: path.
         protected: path.
-        encoders: names; all bundled ones when empty.
+        encoders: names of bundled ones; all of them when empty.
         gallery: folder of photos to search; the bundled reference gallery when None.
         survive: transforms by name, applied to the protected photo.
         progress: told how many of how many gallery photos are read.
@@ -76,7 +76,7 @@ def audit_photos(
     Raises:
         PhotoError: a photo cannot be read.
         SettingsError: the gallery holds no photo.
-        EncoderError: an unknown encoder.
+        EncoderError: an unknown encoder, or a committed checkpoint.
         ValueError: an unknown transform.
     """
     transforms = {text: parse_transform(text).real for text in survive}

@@ -12,7 +12,7 @@ import torch
 
 from recessive import __version__
 from recessive.balls import L2, LInf
-from recessive.encoders import EncoderError, bundled_encoders, load_encoder, owners_sample
+from recessive.encoders import EncoderError, bundled_encoders, owners_sample
 from recessive.exposure import FIRST_RESULTS, EncoderAudit, audit
 from recessive.photos import PhotoError, format_named, format_of_path, output_settings, read_photo, save_photo
 from recessive.protection.methods import METHODS, Run, Surrogate
@@ -20,7 +20,7 @@ from recessive.quality import linf, psnr, ssim
 from recessive.transforms import JPEG, BitDepth, parse_transform
 from recessive.workflows.grid import enlarge, grey, shrink
 from recessive.workflows.records import content, digest, finished, remember
-from recessive.workflows.searchers import default_surrogates, searchers, unseen
+from recessive.workflows.searchers import default_surrogates, load_bundled, searchers, unseen
 from recessive.workflows.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class Protector:
         names = tuple(dict.fromkeys(settings.encoders or default_surrogates(self.method.accepts)))
         listed = bundled_encoders()
         try:
-            encoders = [load_encoder(name) for name in names]
+            encoders = load_bundled(names)
         except EncoderError as error:
             raise SettingsError(str(error)) from None
         unfit = [encoder.name for encoder in encoders if encoder.outputs not in self.method.accepts]

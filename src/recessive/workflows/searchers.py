@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 import torch
 
 from recessive.codes import sign
-from recessive.encoders import bundled_encoders, encode, load_encoder, reference_gallery
+from recessive.encoders import (
+    EncoderError,
+    bundled_encoders,
+    committed_checkpoints,
+    encode,
+    load_encoder,
+    reference_gallery,
+)
 from recessive.exposure import Searcher
 from recessive.galleries import DenseGallery, HammingGallery
 from recessive.photos import PhotoError, format_of_path, read_photo
@@ -21,6 +28,26 @@ if TYPE_CHECKING:
 
     from recessive.encoders import Encoder
     from recessive.galleries import Gallery
+
+
+def load_bundled(names: Sequence[str]) -> list[Encoder]:
+    """Bundled encoders by name: those that have a threshold and stored outputs of other photos.
+
+    Raises:
+        EncoderError: an unknown name, or a committed checkpoint, which has neither.
+    """
+    listed = bundled_encoders()
+    for name in names:
+        if name in listed:
+            continue
+        known = ", ".join(listed)
+        if name in committed_checkpoints():
+            raise EncoderError(
+                f"{name} cannot be used here: no threshold and no outputs of other photos are stored for this "
+                f"checkpoint; encoders that have them are {known}"
+            )
+        raise EncoderError(f"no encoder is called {name!r}; there are {known}")
+    return [load_encoder(name) for name in names]
 
 
 def default_surrogates(accepts: frozenset[str]) -> tuple[str, ...]:
@@ -80,10 +107,10 @@ def searchers(
         complain: told of gallery photos that cannot be read; they are left out.
 
     Raises:
-        EncoderError: an unknown name.
+        EncoderError: an unknown name, or a committed checkpoint.
         SettingsError: the folder holds no photo that can be read.
     """
-    encoders = [load_encoder(name) for name in names]
+    encoders = load_bundled(names)
     galleries = [_empty(encoder) for encoder in encoders]
     if folder is None:
         for encoder, gallery in zip(encoders, galleries, strict=True):

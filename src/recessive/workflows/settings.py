@@ -19,7 +19,7 @@ class ProtectSettings(BaseModel):
 
     Attributes:
         method: a key of `METHODS`.
-        encoders: names of the surrogates; None for all bundled ones that are seen and fit the method.
+        encoders: names of the surrogates, bundled ones; None for all that are seen and fit the method.
         budget: radius of the ball in 1/255; the method's own when None.
         norm: "linf" bounds each value, "l2" the root-mean-square.
         steps: at most so many; the method's own when None.
