@@ -52,7 +52,7 @@ def test_without_a_projection_the_descriptor_is_the_pooled_features():
 
 def test_parts_share_each_dot_product():
     torch.manual_seed(0)
-    head = PartedHead([(0, 3, 4), (1, 5, 6), (1, 5, 2)])
+    head = PartedHead([(0, 3, 4, True), (1, 5, 6, True), (1, 5, 2, False)])
     head.shares.copy_(torch.tensor([0.3, 0.5, 0.2]))
     early, last = features(), torch.rand(2, 5, 2, 2, generator=torch.Generator().manual_seed(1))
     descriptors = head((early, last))

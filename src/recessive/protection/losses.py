@@ -10,6 +10,7 @@ from torch import Tensor
 
 from recessive.encoders import Encoder, encode
 from recessive.protection.optimise import Evaluation, PhotoLoss
+from recessive.quality import coarse_ssim
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -99,6 +100,35 @@ class StopWhen:
     def of(self, rows: Tensor) -> StopWhen:
         """See `PhotoLoss`."""
         return StopWhen(self.loss.of(rows), self.rule)
+
+
+@dataclass(frozen=True)
+class KeepSimilar:
+    """loss(x') + weight · max(0, floor − SSIM(x', x)), the score likewise: nothing is asked above the floor.
+
+    SSIM is the coarse one, see `recessive.quality.coarse_ssim`.
+
+    Attributes:
+        loss: the loss that is wrapped.
+        originals: x (N, 3, H, W).
+        floor: SSIM that a photo should keep.
+        weight: what falling short by 1 would cost.
+    """
+
+    loss: PhotoLoss
+    originals: Tensor
+    floor: float
+    weight: float
+
+    def __call__(self, photos: Tensor, progress: float) -> Evaluation:
+        """See `PhotoLoss`."""
+        evaluation = self.loss(photos, progress)
+        cost = self.weight * (self.floor - coarse_ssim(photos, self.originals)).clamp(min=0)
+        return replace(evaluation, loss=evaluation.loss + cost, score=evaluation.score + cost.detach())
+
+    def of(self, rows: Tensor) -> KeepSimilar:
+        """See `PhotoLoss`."""
+        return replace(self, loss=self.loss.of(rows), originals=self.originals[rows])
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,11 @@ class MomentumSign:
 
 @dataclass(frozen=True)
 class L2:
-    """u = −size/255 · √D · g / ||g||₂: `size` is the root-mean-square change in 1/255, D values a photo."""
+    """u = −size/255 · (1 − progress) · √D · g / ||g||₂, D values a photo; the last steps settle what the first found.
+
+    Attributes:
+        size: of the first step, its root-mean-square in 1/255.
+    """
 
     size: float
 
@@ -83,10 +87,10 @@ class L2:
         """No memory."""
         return ()
 
-    def __call__(self, gradient: Tensor, state: State, progress: float) -> tuple[Tensor, State]:  # noqa: ARG002
+    def __call__(self, gradient: Tensor, state: State, progress: float) -> tuple[Tensor, State]:
         """See the class."""
         scale = gradient.square().mean(dim=(1, 2, 3)).sqrt().clamp(min=1e-30)
-        return -self.size / 255 * gradient / _per_photo(scale), state
+        return -self.size / 255 * (1 - progress) * gradient / _per_photo(scale), state
 
 
 @dataclass(frozen=True)

@@ -48,5 +48,5 @@ class HDM:
             objectives,
             run,
             step=Sign(1.0),
-            stop=lambda loss: StopWhen(loss, lambda score: score < agreeing),
+            wrap=lambda loss: StopWhen(loss, lambda score: score < agreeing),
         )

@@ -155,7 +155,7 @@ def descend(
     run: Run,
     *,
     step: Step,
-    stop: Callable[[PhotoLoss], PhotoLoss] | None = None,
+    wrap: Callable[[PhotoLoss], PhotoLoss] | None = None,
     start: Tensor | None = None,
     keep_best: bool = False,
 ) -> Minimised:
@@ -167,15 +167,15 @@ def descend(
         objectives: one a surrogate.
         run: ball, steps and transforms.
         step: gradient to update.
-        stop: wraps the loss in a stop rule.
+        wrap: what to wrap the loss in, such as a stop rule.
         start: where to start from; the photos when None.
         keep_best: return the iterate with the smallest score rather than the last.
     """
     ensemble = Ensemble([surrogate.encoder for surrogate in surrogates], objectives)
     views = [run.saving, *(_after(run.saving, transform) for transform in run.survive)]
     loss: PhotoLoss = OverTransforms(ensemble, views)
-    if stop is not None:
-        loss = stop(loss)
+    if wrap is not None:
+        loss = wrap(loss)
     if keep_best:
         best = Best.before(photos)
         found = minimise(BestSoFar(loss, best), photos, step=step, ball=run.ball, steps=run.steps, start=start)
