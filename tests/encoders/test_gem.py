@@ -60,4 +60,7 @@ def test_parts_share_each_dot_product():
     torch.testing.assert_close(descriptors.norm(dim=1), torch.ones(2))
     parts = head.parts[0](early), head.parts[1](last), head.parts[2](last)
     expected = sum(share * part @ part.T for share, part in zip((0.3, 0.5, 0.2), parts, strict=True))
-    torch.testing.assert_close(descriptors @ descriptors.T, expected)
+    length = expected.diagonal().sqrt()  # not 1: the last part is as long as it comes
+    torch.testing.assert_close(descriptors @ descriptors.T, expected / length / length[:, None])
+    torch.testing.assert_close(head.parts[1](last).norm(dim=1), torch.ones(2))
+    assert (head.parts[2](last).norm(dim=1) - 1).abs().min() > 1e-3

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from recessive.balls import LInf
 from recessive.encoders import Encoder
-from recessive.protection.losses import Best, BestSoFar, Ensemble, OverTransforms, StopWhen
+from recessive.protection.losses import Best, BestSoFar, Ensemble, KeepSimilar, OverTransforms, StopWhen
 from recessive.protection.optimise import Evaluation, minimise
 from recessive.protection.steps import Sign
+from recessive.quality import coarse_ssim
 
 
 class Counted(nn.Module):
@@ -178,3 +179,17 @@ def test_best_so_far_in_the_loop_keeps_an_early_iterate_and_that_of_a_retired_ph
     found = minimise(best, originals, step=Sign(1), ball=LInf(20), steps=20)
     torch.testing.assert_close((best.best.photos[:, 1, 0, 0] * 255).round(), torch.tensor([97.0, 95.0]))
     assert found.steps.tolist() == [9, 11]  # six levels past each
+
+
+def test_keep_similar_costs_below_the_floor_and_nothing_above_it():
+    originals = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    changed = torch.stack([originals[0], 1 - originals[1]])
+    plain = Table()(changed, 0.0)
+    kept = KeepSimilar(Table(), originals, 0.9, 10.0)
+    wrapped = kept(changed, 0.0)
+    cost = 10 * (0.9 - coarse_ssim(changed, originals)[1])
+    assert cost > 5
+    for before, after in ((plain.loss, wrapped.loss), (plain.score, wrapped.score)):
+        torch.testing.assert_close(after, before + torch.stack([torch.tensor(0.0), cost]))
+    alone = kept.of(torch.tensor([1]))(changed[1:], 0.0)
+    torch.testing.assert_close(alone.loss, wrapped.loss[1:])

@@ -73,6 +73,8 @@ def test_l2_moves_each_photo_by_its_size_in_root_mean_square():
     torch.testing.assert_close(update.square().mean(dim=(1, 2, 3)).sqrt(), torch.full((2,), 3 / 255))
     by_hand = -3 / 255 * math.sqrt(12) * gradient[0] / gradient[0].norm()
     torch.testing.assert_close(update[0], by_hand)
+    later, _ = L2(3.0)(gradient, (), 0.75)
+    torch.testing.assert_close(later, update / 4)
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])

@@ -5,7 +5,7 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from recessive.quality import fidelity, l1, linf, mse, psnr, ssim
+from recessive.quality import coarse_ssim, fidelity, l1, linf, mse, psnr, ssim
 
 
 def photos(count=2, height=30, width=41, seed=0):
@@ -115,3 +115,26 @@ def test_each_photo_is_measured_alone_and_wrong_pairs_are_refused(measure):
 def test_ssim_refuses_photos_smaller_than_its_window():
     with pytest.raises(ValueError, match="at least 11 × 11 pixels, not 40 × 10"):
         ssim(torch.rand(1, 3, 10, 40), torch.rand(1, 3, 10, 40))
+
+
+def test_coarse_ssim_is_that_of_even_windows():
+    first, second = photos(1, 20, 16)
+    found = []
+    for top in (0, 4, 8, 12):
+        for left in (0, 4, 8):
+            x, y = (part[0, :, top : top + 8, left : left + 8].flatten(1) for part in (first, second))
+            mean_x, mean_y = x.mean(1), y.mean(1)
+            var_x, var_y = x.var(1, correction=0), y.var(1, correction=0)
+            cov = ((x - mean_x[:, None]) * (y - mean_y[:, None])).mean(1)
+            light = (2 * mean_x * mean_y + 1e-4) / (mean_x**2 + mean_y**2 + 1e-4)
+            found.append(light * (2 * cov + 9e-4) / (var_x + var_y + 9e-4))
+    assert coarse_ssim(first, second).item() == pytest.approx(torch.stack(found).mean().item())
+
+
+def test_coarse_ssim_is_near_the_real_one_and_small_photos_are_one_window():
+    first, second = photos(3, 60, 80)
+    slightly = first + 0.15 * (second - first)
+    assert ssim(first, slightly).max() < 0.995
+    torch.testing.assert_close(coarse_ssim(first, slightly), ssim(first, slightly), atol=0.02, rtol=0)
+    tiny = torch.rand(1, 3, 5, 3, generator=torch.Generator().manual_seed(0))
+    assert coarse_ssim(tiny, tiny).item() == pytest.approx(1)

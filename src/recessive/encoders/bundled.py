@@ -70,9 +70,7 @@ class BundledNetwork(nn.Module):
         early, last = backbone.early_channels, backbone.channels
         self.trunk = Trunk(backbone, size)
         # Colours and edges; what the teacher taught; what the labels taught.
-        self.descriptor = PartedHead(
-            [(0, early, early, True), (1, last, LAST_DIM, True), (1, last, CLASS_DIM, False)]
-        )
+        self.descriptor = PartedHead([(0, early, early, True), (1, last, LAST_DIM, True), (1, last, CLASS_DIM, False)])
         self.bits = nn.Linear(self.descriptor.dim, BITS)
 
     def encoder(self, name: str, outputs: Outputs) -> Encoder:

@@ -9,8 +9,9 @@ from recessive.balls import LInf
 from recessive.codes import sign
 from recessive.encoders import Encoder, Trunk
 from recessive.protection.methods import METHODS, Run, Surrogate
-from recessive.protection.methods.vanish import FLAT_SHARE, OWN_WEIGHT, WithinTexture, neighbours, shuffled
+from recessive.protection.methods.vanish import OWN_WEIGHT, VIEWS, neighbours, views
 from recessive.protection.objectives import SoftCount
+from recessive.quality import ssim
 from recessive.transforms.rounding import round_straight_through
 
 BITS = 24
@@ -28,41 +29,54 @@ class Chaotic(nn.Module):
         return torch.sin(1000 * photos.flatten(1) @ self.weights)
 
 
-def test_neighbours_are_the_photo_its_mirror_image_and_its_middle():
-    photos = torch.arange(3 * 16 * 24, dtype=torch.float32).view(1, 3, 16, 24)
-    same, mirrored, middle = neighbours(photos, [0])
+def scene(count=2, seed=0):
+    coarse = torch.rand(count, 3, 6, 8, generator=torch.Generator().manual_seed(seed))
+    return torch.nn.functional.interpolate(coarse, (48, 64), mode="bilinear")
+
+
+def test_neighbours_are_the_photo_its_mirror_image_and_random_views():
+    photos = scene()
+    same, mirrored, *others = neighbours(photos, [0, 1])
     assert torch.equal(same, photos)
     assert torch.equal(mirrored[..., 0], photos[..., -1])
-    assert torch.equal(middle, photos[:, :, 2:14, 3:21])
+    assert len(others) == VIEWS
+    for first, second in zip(others, others[1:], strict=False):
+        assert (first - second).abs().mean() > 0.01
 
 
-def test_shuffled_tiles_are_the_same_pixels_in_another_order_from_the_seed_of_each_photo():
-    photos = torch.rand(2, 3, 16, 24, generator=torch.Generator().manual_seed(0))
-    mixed = shuffled(photos, 4, [7, 8])
-    assert mixed.shape == photos.shape
-    assert not torch.equal(mixed, photos)
-    for before, after in zip(photos, mixed, strict=True):
-        assert torch.equal(before.flatten(1).sort(dim=1).values, after.flatten(1).sort(dim=1).values)
-    tiles = {
-        tuple(tile.flatten().tolist()) for tile in photos[0].unfold(1, 4, 4).unfold(2, 6, 6).flatten(1, 2).unbind(1)
-    }
-    first = tuple(mixed[0, :, :4, :6].flatten().tolist())
-    assert first in tiles
-    assert torch.equal(shuffled(photos[1:], 4, [8]), mixed[1:])
+def test_views_are_photos_and_depend_on_each_photos_seed_alone():
+    photos = scene()
+    together = views(photos, [7, 8], 3)
+    assert together.shape == (2, 3, 48, 48)
+    assert 0 <= together.min() <= together.max() <= 1
+    torch.testing.assert_close(views(photos[1:], [8], 3), together[1:])
+    assert not torch.allclose(views(photos[1:], [9], 3), together[1:], atol=1e-2)
+    assert views(photos, [2**63 - 1, 0], 0).isfinite().all()
 
 
-def test_flat_places_change_less_and_the_ball_that_was_asked_for_holds():
-    generator = torch.Generator().manual_seed(0)
-    originals = torch.full((1, 3, 32, 64), 0.5)
-    originals[..., 32:] = torch.rand(1, 1, 32, 32, generator=generator)
-    ball = WithinTexture(LInf(8), 8)
-    pushed = ball.project(originals + 1, originals)
-    change = 255 * (pushed - originals)
-    torch.testing.assert_close(change[..., :24], torch.full((1, 3, 32, 24), 8 * FLAT_SHARE))
-    assert change.max() <= 8 + 1e-4
-    assert change[..., 40:].max() > 7.9
-    assert torch.equal(LInf(8).project(pushed, originals), pushed)
-    torch.testing.assert_close(ball.project(pushed, originals), pushed)
+def test_views_show_the_same_motif(draw_photos):
+    original, other = scene(1, seed=0), scene(1, seed=1)
+    small = torch.nn.functional.interpolate(original, (48, 48), mode="bilinear", antialias=True)
+    unlike = torch.nn.functional.interpolate(other, (48, 48), mode="bilinear", antialias=True)
+    seen = torch.cat([views(original, [seed], 0) for seed in range(60)])
+    mean = seen.mean(dim=0, keepdim=True)
+
+    def correlation(first, second):
+        return torch.corrcoef(torch.stack([first.mean(dim=(2, 3)).flatten(), second.mean(dim=(2, 3)).flatten()]))[0, 1]
+
+    assert correlation(mean, small) > correlation(mean, unlike)
+
+
+def test_a_floor_of_ssim_is_held(draw_photos):
+    photos = draw_photos(2, 32, 32, 0)
+    torch.manual_seed(0)
+    encoder = Encoder("linear", nn.Flatten(), nn.Linear(3 * 32 * 32, BITS), BITS, "logits")
+    sample = sign(torch.randn(60, BITS, generator=torch.Generator().manual_seed(1)))
+    run = Run(LInf(64), 30, range(2), saving=lambda given: round_straight_through(given * 255) / 255)
+    found = METHODS["vanish"](photos, [Surrogate(encoder.requires_grad_(False), sample, 3)], run)
+    free = LInf(64).project(photos + 64 / 255 * torch.randn(photos.shape).sign(), photos)
+    assert ssim(free, photos).max() < 0.8
+    assert ssim(found.photos, photos).min() > 0.85
 
 
 def test_the_iterate_with_the_smallest_loss_is_kept(draw_photos):
