@@ -134,7 +134,7 @@ def test_coarse_ssim_is_that_of_even_windows():
 def test_coarse_ssim_is_near_the_real_one_and_small_photos_are_one_window():
     first, second = photos(3, 60, 80)
     slightly = first + 0.15 * (second - first)
-    assert ssim(first, slightly).max() < 0.995
-    torch.testing.assert_close(coarse_ssim(first, slightly), ssim(first, slightly), atol=0.02, rtol=0)
+    assert ssim(first, slightly).min() < 0.9
+    torch.testing.assert_close(coarse_ssim(first, slightly), ssim(first, slightly), atol=0.04, rtol=0)
     tiny = torch.rand(1, 3, 5, 3, generator=torch.Generator().manual_seed(0))
     assert coarse_ssim(tiny, tiny).item() == pytest.approx(1)
