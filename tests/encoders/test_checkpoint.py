@@ -23,6 +23,7 @@ from recessive.encoders import (
     save_checkpoint,
 )
 from recessive.encoders import checkpoint as module
+from recessive.encoders.bundled import BUNDLE
 from recessive.encoders.library_backbones import downloaded
 
 CARD = {"backbone": "small-plain", "loss": "hashnet", "data": "cifar-10", "map": 0.81, "seed": 0, "note": "± JPEG"}
@@ -295,6 +296,12 @@ def test_committed_checkpoints_are_found_by_name(tmp_path, monkeypatch, network)
 
 
 def test_the_shipped_checkpoints_work_and_stay_small():
+    stems = ("hashnet-48", "dpsh-48", "dsh-48", "dbh-48", "csq-64")
+    wanted = {f"{stem}-{data}" for stem in stems for data in ("cifar-10", "fashion-mnist")}
+    wanted |= {f"hashnet-48-{data}-small-resnet" for data in ("cifar-10", "fashion-mnist")}
+    assert committed_checkpoints().keys() == wanted
+    files = [*module.CHECKPOINTS.iterdir(), *BUNDLE.iterdir()]
+    assert sum(file.stat().st_size for file in files) <= 40_000_000
     for name, card in committed_checkpoints().items():
         assert (module.CHECKPOINTS / f"{name}.safetensors").stat().st_size <= 10_000_000
         assert {"loss", "data", "protocol", "seed", "map"} <= card.keys()
