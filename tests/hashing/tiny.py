@@ -112,5 +112,6 @@ def run(*, snapshot=None, weights=None, die_at=None, interrupt_at=None, resume=F
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job begins with Ctrl-C ignored
     torch.set_num_threads(1)
     run(**json.loads(sys.argv[1]))
