@@ -4,32 +4,17 @@ import signal
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from recessive.encoders import load_checkpoint
 
 
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory):
-    """A folder of 3 × 20 photos whose colour tells their class."""
-    folder = tmp_path_factory.mktemp("data") / "blobs"
-    generator = np.random.default_rng(0)
-    for name, colour in {"red": (200, 60, 60), "green": (60, 200, 60), "blue": (60, 60, 200)}.items():
-        (folder / name).mkdir(parents=True)
-        for number in range(20):
-            levels = np.clip(np.array(colour) + generator.integers(-50, 50, (28, 28, 3)), 0, 255).astype(np.uint8)
-            Image.fromarray(levels).save(folder / name / f"{number}.png")
-    return folder
-
-
 @pytest.fixture
-def arguments(photos, tmp_path):
+def arguments(colour_classes, tmp_path):
     """Of a training that takes a second."""
     options = {
-        "data": photos,
+        "data": colour_classes,
         "backbone": "small-plain",
         "size": 28,
         "bits": 16,
@@ -86,9 +71,9 @@ def test_running_again_says_so_and_prints_the_same_figure(recessive, arguments):
     assert f"{first['map']:.4f}   {first['map']:.4f} by its card" in text
 
 
-def test_evaluate_measures_a_checkpoint(recessive, arguments, photos, tmp_path):
+def test_evaluate_measures_a_checkpoint(recessive, arguments, colour_classes, tmp_path):
     first = json.loads(recessive(*arguments, "--json").stdout)
-    ran = recessive("train", "--evaluate", tmp_path / "a.safetensors", "--data", photos, "--top", 5, "--json")
+    ran = recessive("train", "--evaluate", tmp_path / "a.safetensors", "--data", colour_classes, "--top", 5, "--json")
     found = json.loads(ran.stdout)
     assert (found["map"], found["map_card"], found["k"]) == (first["map"], first["map"], 5)
     assert ran.stderr == ""

@@ -209,7 +209,7 @@ def test_a_full_disk_ends_the_training_and_keeps_the_last_snapshot(tiny, tmp_pat
     def full(_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("recessive.hashing.snapshot.os.fsync", full)
+    monkeypatch.setattr("recessive.files.os.fsync", full)
     with pytest.raises(TrainingError, match=r"No space left on device.*--resume") as caught:
         tiny.run(snapshot=path, resume=True)
     assert "\n" not in str(caught.value)

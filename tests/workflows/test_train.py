@@ -2,10 +2,8 @@ import csv
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from pydantic import ValidationError
 
 from recessive.datasets import DataError, load_data
@@ -15,27 +13,14 @@ from recessive.workflows import SettingsError, TrainSettings, evaluate_checkpoin
 from recessive.workflows import train as workflow_train
 
 
-@pytest.fixture(scope="session")
-def photos(tmp_path_factory):
-    """A folder of 3 × 20 photos whose colour tells their class."""
-    folder = tmp_path_factory.mktemp("data") / "blobs"
-    generator = np.random.default_rng(0)
-    for name, colour in {"red": (200, 60, 60), "green": (60, 200, 60), "blue": (60, 60, 200)}.items():
-        (folder / name).mkdir(parents=True)
-        for number in range(20):
-            levels = np.clip(np.array(colour) + generator.integers(-50, 50, (28, 28, 3)), 0, 255).astype(np.uint8)
-            Image.fromarray(levels).save(folder / name / f"{number}.png")
-    return folder
-
-
 @pytest.fixture
-def ask(photos, tmp_path):
+def ask(colour_classes, tmp_path):
     """Settings of a training that takes a second."""
 
     def make(**changes):
         usual = {
             "loss": "hashnet",
-            "data": str(photos),
+            "data": str(colour_classes),
             "bits": 16,
             "backbone": "small-plain",
             "size": 28,
@@ -57,11 +42,11 @@ def tensors(path):
     return load_checkpoint(path).network.state_dict()
 
 
-def test_a_checkpoint_is_measured_as_read_from_its_file(ask, photos, tmp_path):
+def test_a_checkpoint_is_measured_as_read_from_its_file(ask, colour_classes, tmp_path):
     lines, measured = [], []
     report = run(ask(), k=10, on_epoch=lines.append, progress=lambda *now: measured.append(now))
     checkpoint = load_checkpoint(tmp_path / "a.safetensors")
-    again = evaluate(checkpoint.network, load_data(str(photos), None), 28, k=10)
+    again = evaluate(checkpoint.network, load_data(str(colour_classes), None), 28, k=10)
     assert report.figures == again
     card = checkpoint.card
     assert card == report.card
@@ -188,11 +173,11 @@ def test_a_backbone_begins_with_anothers_weights(ask, tmp_path, monkeypatch):
         run(ask(start=first.out, backbone="small-resnet", out=tmp_path / "c.safetensors"))
 
 
-def test_a_checkpoint_is_measured_without_training(ask, photos, tmp_path):
+def test_a_checkpoint_is_measured_without_training(ask, colour_classes, tmp_path):
     report = run(ask())
     moved = tmp_path / "elsewhere" / "blobs"
     moved.parent.mkdir()
-    moved.symlink_to(photos)
+    moved.symlink_to(colour_classes)
     found = evaluate_checkpoint(report.out, None, data=str(moved), device="cpu", workers=0)
     assert found.figures.map == report.card["map"] == found.to_json()["map_card"]
     with pytest.raises(SettingsError, match=r"nosuch"):
@@ -238,11 +223,11 @@ def test_bits_are_12_to_128(ask, bits):
         ask(bits=bits)
 
 
-def test_a_damaged_photo_is_named(ask, photos, tmp_path):
+def test_a_damaged_photo_is_named(ask, colour_classes, tmp_path):
     for name in ("red", "green"):
         (tmp_path / "broken" / name).mkdir(parents=True)
         for number in range(6):
-            content = (photos / name / f"{number}.png").read_bytes()
+            content = (colour_classes / name / f"{number}.png").read_bytes()
             broken = (name, number) == ("red", 3)
             (tmp_path / "broken" / name / f"{number}.png").write_bytes(content[:60] if broken else content)
     with pytest.raises(DataError, match=r"3\.png") as caught:
@@ -250,11 +235,13 @@ def test_a_damaged_photo_is_named(ask, photos, tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_a_class_with_one_photo_is_named(ask, photos, tmp_path):
+def test_a_class_with_one_photo_is_named(ask, colour_classes, tmp_path):
     for name, count in (("red", 3), ("green", 1)):
         (tmp_path / "few" / name).mkdir(parents=True)
         for number in range(count):
-            (tmp_path / "few" / name / f"{number}.png").write_bytes((photos / name / f"{number}.png").read_bytes())
+            (tmp_path / "few" / name / f"{number}.png").write_bytes(
+                (colour_classes / name / f"{number}.png").read_bytes()
+            )
     with pytest.raises(SettingsError, match="green has one photo"):
         run(ask(data=str(tmp_path / "few")))
 

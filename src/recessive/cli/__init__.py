@@ -13,14 +13,13 @@ from recessive.cli.audit import audit
 from recessive.cli.data import data
 from recessive.cli.encoders import encoders
 from recessive.cli.methods import methods
+from recessive.cli.output import INTERRUPTED, WRONG_USE
 from recessive.cli.protect import protect
 from recessive.cli.train import train
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-WRONG_USE = 2
-INTERRUPTED = 130
 CUT_SHORT = 141  # as a shell says of a program that SIGPIPE ended
 
 app = App(

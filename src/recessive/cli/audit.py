@@ -7,13 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from recessive.cli.output import complain, print_json, progress_bar
+from recessive.cli.output import FAILED, WRONG_USE, complain, print_json, progress_bar
 
 if TYPE_CHECKING:
     from recessive.workflows import AuditReport
-
-FAILED = 1
-WRONG_USE = 2
 
 
 def audit(

@@ -6,9 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from recessive.cli.output import complain, print_json
-
-FAILED = 1
+from recessive.cli.output import FAILED, complain, print_json
 
 
 def encoders(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:

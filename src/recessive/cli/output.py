@@ -1,16 +1,21 @@
-"""What commands print: JSON objects on stdout, everything else on stderr."""
+"""What commands say: JSON objects on stdout, everything else on stderr, and the exit status."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-from contextlib import contextmanager
+    from rich.progress import Progress, ProgressColumn
+
+FAILED = 1  # of some photos, or of the training
+WRONG_USE = 2
+INTERRUPTED = 130  # as a shell says of a program that SIGINT ended
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - a dataclass or a plain dictionary
@@ -31,20 +36,31 @@ def complain(problem: object) -> None:
 
 
 @contextmanager
-def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr, if that is a terminal: call what it gives with (done, of)."""
+def bar(amount: ProgressColumn) -> Iterator[Progress]:
+    """A bar on stderr, if that is a terminal, until the block ends; `amount` says how much is done."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     # rich would send what we print on stdout to its own console, stderr: right only where both are the terminal.
     with Progress(
-        *columns,
+        TextColumn("{task.description}"),
+        BarColumn(),
+        amount,
+        TimeRemainingColumn(),
         console=console,
         transient=True,
         disable=not console.is_terminal,
         redirect_stdout=sys.stdout.isatty(),
     ) as progress:
+        yield progress
+
+
+@contextmanager
+def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr, if that is a terminal: call what it gives with (done, of)."""
+    from rich.progress import MofNCompleteColumn
+
+    with bar(MofNCompleteColumn()) as progress:
         task = progress.add_task(label, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)

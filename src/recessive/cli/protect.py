@@ -7,13 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from recessive.cli.output import complain, print_json, progress_bar, say
+from recessive.cli.output import FAILED, WRONG_USE, complain, print_json, progress_bar, say
 
 if TYPE_CHECKING:
     from recessive.workflows import ProtectReport
-
-FAILED = 1
-WRONG_USE = 2
 
 
 def protect(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter, validators
 
-from recessive.cli.output import complain, print_json, progress_bar, say
+from recessive.cli.output import FAILED, INTERRUPTED, WRONG_USE, bar, complain, print_json, progress_bar, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,9 +16,6 @@ if TYPE_CHECKING:
     from recessive.hashing import BatchReport, EpochReport
     from recessive.workflows import TrainReport
 
-FAILED = 1
-WRONG_USE = 2
-INTERRUPTED = 130
 _OPTIONS = {"validate_share": "validate"}  # where an option is not called as its setting
 
 
@@ -231,18 +227,9 @@ def _training_bar() -> Iterator[
     tuple[Callable[[BatchReport], None], Callable[[EpochReport], None], Callable[[int, int], None]]
 ]:
     """On a terminal a bar, otherwise a line an epoch; what it gives is told of batches, epochs and photos measured."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import TextColumn
 
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"), TimeRemainingColumn())
-    with Progress(
-        *columns,
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-        redirect_stdout=sys.stdout.isatty(),
-    ) as progress:
+    with bar(TextColumn("{task.fields[state]}")) as progress:
         task = progress.add_task("training", total=None, state="")
 
         def on_batch(now: BatchReport) -> None:

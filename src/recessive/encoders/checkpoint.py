@@ -7,8 +7,6 @@ normalisation, whose variances may be beyond it or below. The card is JSON in th
 from __future__ import annotations
 
 import json
-import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +19,7 @@ from recessive.encoders.backbones import BACKBONES, Backbone, backbone_entry
 from recessive.encoders.encoder import EncoderError, Trunk
 from recessive.encoders.hash_network import HashNetwork, make_hash_network
 from recessive.encoders.weight_files import few, first_line, fit, misfit, read_weights
+from recessive.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +65,7 @@ def save_checkpoint(path: Path, network: HashNetwork, card: Mapping[str, Any]) -
         text = json.dumps(card, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise EncoderError(f"{path}: not saved: the card is no JSON: {error}") from error
-    _write_whole(path, save(stored, {"card": text}))
+    write_whole(path, save(stored, {"card": text}))
 
 
 def _completed(network: HashNetwork, card: Mapping[str, Any]) -> dict[str, Any]:
@@ -179,18 +178,3 @@ def load_committed(name: str) -> Checkpoint:
         EncoderError: there is none of that name, or it is damaged.
     """
     return load_checkpoint(CHECKPOINTS / f"{name}.safetensors")
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        try:
-            with temporary.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error  # not the temporary name

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from recessive.encoders.encoder import Encoder, EncoderError, Trunk
 from recessive.encoders.gem import DescriptorHead
 from recessive.encoders.torchvision_guard import guard
+from recessive.encoders.weight_files import fit, read_weights
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,10 +50,7 @@ def mobilenet_v2(weights: Path, size: int = 224) -> Encoder:
     if not weights.is_file():
         raise EncoderError(f"no weights at {weights}: place mobilenetv2_100 there, as safetensors in timm's names")
     network = timm.create_model("mobilenetv2_100", pad_type="same", pretrained=False)
-    try:
-        network.load_state_dict(load_file(weights))
-    except (SafetensorError, RuntimeError) as error:
-        raise EncoderError(f"{weights} does not hold the weights of mobilenetv2_100: {error}") from error
+    fit(network, read_weights(weights), weights, "mobilenetv2_100")
     trunk = Trunk(_Features(network), size, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
     encoder = Encoder("mobilenetv2-gem", trunk, DescriptorHead(1280), 1280, "descriptor")
     return encoder.eval().requires_grad_(requires_grad=False).to(torch.float32)

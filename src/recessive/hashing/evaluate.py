@@ -88,19 +88,22 @@ def codes_of(
         network.train(training)
 
 
+def _searched(codes: Tensor) -> HammingGallery:
+    gallery = HammingGallery(codes.shape[1])
+    gallery.add(codes)
+    return gallery
+
+
 def code_map(queries: Tensor, gallery: Tensor, query_labels: Tensor, gallery_labels: Tensor) -> float:
     """mAP over all results of codes (Q, bits) that search among codes (N, bits)."""
-    searched = HammingGallery(gallery.shape[1])
-    searched.add(gallery)
-    return mean_average_precision(searched, queries, query_labels, gallery_labels).map
+    return mean_average_precision(_searched(gallery), queries, query_labels, gallery_labels).map
 
 
 def retrieval_figures(
     queries: Tensor, gallery: Tensor, query_labels: Tensor, gallery_labels: Tensor, k: int = 1000
 ) -> RetrievalFigures:
     """All figures of codes (Q, bits) that search among codes (N, bits)."""
-    searched = HammingGallery(gallery.shape[1])
-    searched.add(gallery)
+    searched = _searched(gallery)
     whole = mean_average_precision(searched, queries, query_labels, gallery_labels)
     first = mean_average_precision(searched, queries, query_labels, gallery_labels, k=k)
     near = precision_within(searched, queries, query_labels, gallery_labels, radius=RADIUS)

@@ -7,9 +7,9 @@ import io
 from dataclasses import astuple, fields
 from typing import TYPE_CHECKING
 
+from recessive.files import write_whole
 from recessive.hashing.errors import TrainingError
 from recessive.hashing.settings import EpochReport
-from recessive.hashing.snapshot import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import pickle
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from recessive.files import write_whole
 from recessive.hashing.errors import TrainingError
 from recessive.hashing.settings import EpochReport
 
@@ -120,23 +120,6 @@ def write_snapshot(path: Path, identity: dict[str, Any], state: TrainingState) -
         raise TrainingError(
             f"{path}: the snapshot cannot be written ({error.strerror or error}); make room and go on with --resume"
         ) from error
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """A file's new content: whole or not at all, on the disk when this returns.
-
-    Raises:
-        OSError: it cannot be written; what was there before is kept.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_snapshot(path: Path, identity: dict[str, Any]) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import secrets
 from typing import TYPE_CHECKING, Any
+
+from recessive.files import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,9 +67,4 @@ def remember(output: Path, asked: str, report: dict[str, Any]) -> None:
     path = _path(output)
     path.parent.mkdir(exist_ok=True)
     record = {"asked": asked, "output": digest(output.read_bytes()), "report": report}
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        temporary.write_text(json.dumps(record, indent=1), encoding="utf-8")
-        os.replace(temporary, path)  # noqa: PTH105 - replaces atomically on every system
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, json.dumps(record, indent=1).encode())

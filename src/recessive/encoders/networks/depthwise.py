@@ -45,7 +45,6 @@ class Depthwise(nn.Module):
     ) -> None:
         super().__init__()
         self.early_channels, self.channels = widths[0], channels
-        self.early = 2  # layers before the first block
         layers: list[nn.Module] = [nn.Conv2d(3, widths[0], 4, 4), nn.BatchNorm2d(widths[0])]
         for stage, (width, depth) in enumerate(zip(widths, depths, strict=True)):
             if stage:
@@ -56,5 +55,5 @@ class Depthwise(nn.Module):
 
     def forward(self, photos: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised photos (N, 3, H, W) to (N, early, H/4, W/4) and (N, channels, H/16, W/16)."""
-        early = self.stages[: self.early](photos)
-        return F.relu(early), self.last(self.stages[self.early :](early))
+        early = self.stages[:2](photos)  # before the first block
+        return F.relu(early), self.last(self.stages[2:](early))

@@ -38,14 +38,23 @@ LIGHT = 0.4  # logarithm of the gamma, and share of the gain
 TINT = 0.15  # share of the gain, a channel
 
 
-def views(photos: Tensor, seeds: Sequence[int], number: int) -> Tensor:
-    """One random view of each photo: another distance, angle, light and tint, mirrored or not: (N, 3, h, w).
+def views(photos: Tensor, seeds: Sequence[int], count: int) -> list[Tensor]:
+    """Random views of each photo, as if from another distance and angle, in another light, mirrored or not.
 
     Args:
         photos: (N, 3, H, W).
-        seeds: one a photo.
-        number: of the view; another one gives another view.
+        seeds: one a photo; the views of a photo depend on no other.
+        count: of views; the first ones are the same for every count.
+
+    Returns:
+        `count` tensors (N, 3, h, w).
     """
+    side = min(VIEW_SIDE, *photos.shape[-2:])
+    small = F.interpolate(photos, (side, side), mode="bilinear", antialias=True)
+    return [_view(small, seeds, number) for number in range(count)]
+
+
+def _view(small: Tensor, seeds: Sequence[int], number: int) -> Tensor:
     generators = [torch.Generator().manual_seed(1000 * seed % 2**63 + number) for seed in seeds]
     drawn = torch.stack([torch.rand(11, generator=generator) for generator in generators])
     around = 2 * drawn - 1  # in [−1, 1]
@@ -61,8 +70,6 @@ def views(photos: Tensor, seeds: Sequence[int], number: int) -> Tensor:
         zoom / stretch * turn.cos(),
         room * around[:, 5],
     ]
-    side = min(VIEW_SIDE, *photos.shape[-2:])
-    small = F.interpolate(photos, (side, side), mode="bilinear", antialias=True)
     grid = F.affine_grid(torch.stack(rows, dim=1).view(-1, 2, 3), list(small.shape), align_corners=False)
     seen = F.grid_sample(small, grid, padding_mode="reflection", align_corners=False)
     gamma = (LIGHT * around[:, 6]).exp().view(-1, 1, 1, 1)
@@ -72,7 +79,7 @@ def views(photos: Tensor, seeds: Sequence[int], number: int) -> Tensor:
 
 def neighbours(photos: Tensor, seeds: Sequence[int]) -> list[Tensor]:
     """What a searcher may hold of the same motif: the photo, mirrored, and as other pictures of it would look."""
-    return [photos, photos.flip(-1), *(views(photos, seeds, number) for number in range(VIEWS))]
+    return [photos, photos.flip(-1), *views(photos, seeds, VIEWS)]
 
 
 @dataclass(frozen=True)
