@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from recessive.encoders import DescriptorHead, GeM
 from recessive.encoders.gem import PartedHead
@@ -50,9 +51,20 @@ def test_without_a_projection_the_descriptor_is_the_pooled_features():
     torch.testing.assert_close(DescriptorHead(3)(features()), pooled / pooled.norm(dim=1, keepdim=True))
 
 
+@pytest.mark.parametrize("exponent", [0, 1, 1.5])
+def test_an_exponent_keeps_some_of_the_length(exponent):
+    torch.manual_seed(0)
+    plain, kept = DescriptorHead(3, 7, exponent=1), DescriptorHead(3, 7, exponent=exponent)
+    kept.load_state_dict(plain.state_dict())
+    length = plain(features()).norm(dim=1)
+    torch.testing.assert_close(plain(features()), plain.projection(plain.pool(features())))
+    torch.testing.assert_close(kept(features()).norm(dim=1), length**exponent)
+    torch.testing.assert_close(F.normalize(kept(features()), dim=1), F.normalize(plain(features()), dim=1))
+
+
 def test_parts_share_each_dot_product():
     torch.manual_seed(0)
-    head = PartedHead([(0, 3, 4, True), (1, 5, 6, True), (1, 5, 2, False)])
+    head = PartedHead([(0, 3, 4, 0), (1, 5, 6, 0), (1, 5, 2, 1.5)])
     head.shares.copy_(torch.tensor([0.3, 0.5, 0.2]))
     early, last = features(), torch.rand(2, 5, 2, 2, generator=torch.Generator().manual_seed(1))
     descriptors = head((early, last))
@@ -60,7 +72,7 @@ def test_parts_share_each_dot_product():
     torch.testing.assert_close(descriptors.norm(dim=1), torch.ones(2))
     parts = head.parts[0](early), head.parts[1](last), head.parts[2](last)
     expected = sum(share * part @ part.T for share, part in zip((0.3, 0.5, 0.2), parts, strict=True))
-    length = expected.diagonal().sqrt()  # not 1: the last part is as long as it comes
+    length = expected.diagonal().sqrt()  # not 1: the last part keeps a length of its own
     torch.testing.assert_close(descriptors @ descriptors.T, expected / length / length[:, None])
     torch.testing.assert_close(head.parts[1](last).norm(dim=1), torch.ones(2))
     assert (head.parts[2](last).norm(dim=1) - 1).abs().min() > 1e-3

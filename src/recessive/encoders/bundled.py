@@ -26,6 +26,7 @@ from recessive.encoders.gem import PartedHead
 from recessive.encoders.networks import Convolutional, Depthwise, Transformer
 
 LAST_DIM, CLASS_DIM = 256, 19
+CLASS_EXPONENT = 1.5  # of the class part's length: a photo of no known class is short there
 BITS = 64
 SIZE = 160
 NETWORKS = {"conv": Convolutional, "depthwise": Depthwise, "transformer": Transformer}
@@ -70,7 +71,8 @@ class BundledNetwork(nn.Module):
         early, last = backbone.early_channels, backbone.channels
         self.trunk = Trunk(backbone, size)
         # Colours and edges; what the teacher taught; what the labels taught.
-        self.descriptor = PartedHead([(0, early, early, True), (1, last, LAST_DIM, True), (1, last, CLASS_DIM, False)])
+        parts = [(0, early, early, 0.0), (1, last, LAST_DIM, 0.0), (1, last, CLASS_DIM, CLASS_EXPONENT)]
+        self.descriptor = PartedHead(parts)
         self.bits = nn.Linear(self.descriptor.dim, BITS)
 
     def encoder(self, name: str, outputs: Outputs) -> Encoder:

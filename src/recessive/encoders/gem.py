@@ -36,45 +36,48 @@ class GeM(nn.Module):
 
 
 class DescriptorHead(nn.Module):
-    """GeM, an optional linear projection (whitening), L2 normalisation: d = P f / ||P f||_2.
+    """GeM, an optional linear projection (whitening), L2 normalisation: d = P f ||P f||₂^(e − 1), e = 0 by default.
 
     Args:
         channels: C of the feature map.
         dim: length of the descriptor; None keeps the pooled features themselves (dim = C).
-        unit: divide by the length; without it P f is given as it is.
+        exponent: e, of the length that is kept: 0 is unit length, 1 is P f as it is, beyond it long ones gain.
     """
 
-    def __init__(self, channels: int, dim: int | None = None, *, unit: bool = True) -> None:
+    def __init__(self, channels: int, dim: int | None = None, *, exponent: float = 0.0) -> None:
         super().__init__()
-        self.unit = unit
+        self.exponent = exponent
         self.pool = GeM()
         self.projection = nn.Identity() if dim is None else nn.Linear(channels, dim)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Features (N, C, h, w) to descriptors (N, dim), of unit length if that was asked for."""
+        """Features (N, C, h, w) to descriptors (N, dim), of unit length by default."""
         projected: Tensor = self.projection(self.pool(features))
-        return F.normalize(projected, dim=1) if self.unit else projected
+        if not self.exponent:
+            return F.normalize(projected, dim=1)
+        length = projected.norm(dim=1, keepdim=True).clamp(min=1e-12)
+        return projected * length.pow(self.exponent - 1)
 
 
 class PartedHead(nn.Module):
     """Descriptor of several parts: d = L2([√s_i p_i]_i) with shares s_i that sum to 1.
 
     Each part looks at one feature map: an early one tells colours and edges apart, the last one what is shown. A part
-    p_i is P_i GeM(f_i) + b_i brought to unit length, or as long as it comes: a part that separates known classes is
-    short for a photo of none of them, and then leaves the word to the others.
+    p_i is P_i GeM(f_i) + b_i, its length ℓ_i brought to ℓ_i^e_i. A part that separates known classes is short for a
+    photo of none of them, and then leaves the word to the others: the more so, the higher its exponent e_i.
 
     Args:
-        parts: of each part, which map it looks at, that map's channels, how many values it has, and whether it is
-            brought to unit length.
+        parts: of each part, which map it looks at, that map's channels, how many values it has, and the exponent of
+            its length.
     """
 
     shares: Tensor
 
-    def __init__(self, parts: Sequence[tuple[int, int, int, bool]]) -> None:
+    def __init__(self, parts: Sequence[tuple[int, int, int, float]]) -> None:
         super().__init__()
         self.levels = [level for level, _, _, _ in parts]
         self.dim = sum(dim for _, _, dim, _ in parts)
-        self.parts = nn.ModuleList(DescriptorHead(channels, dim, unit=unit) for _, channels, dim, unit in parts)
+        self.parts = nn.ModuleList(DescriptorHead(channels, dim, exponent=e) for _, channels, dim, e in parts)
         self.register_buffer("shares", torch.full((len(self.parts),), 1 / len(self.parts)))
 
     def forward(self, features: tuple[Tensor, ...]) -> Tensor:
