@@ -55,7 +55,7 @@ class DescriptorHead(nn.Module):
         projected: Tensor = self.projection(self.pool(features))
         if not self.exponent:
             return F.normalize(projected, dim=1)
-        length = projected.norm(dim=1, keepdim=True).clamp(min=1e-12)
+        length: Tensor = projected.norm(dim=1, keepdim=True).clamp(min=1e-12)
         return projected * length.pow(self.exponent - 1)
 
 
