@@ -125,6 +125,16 @@ def test_the_same_photo_under_another_path_is_done_too(protect, photo):
     assert again.input.endswith("moved/a.png")
 
 
+@pytest.mark.parametrize("same", [{"budget": 8}, {"steps": 1}, {"encoders": ("tiny-gem", "tiny-hash")}])
+def test_a_default_that_is_spelt_out_is_the_same(protect, photo, still, same):
+    path = photo()
+    usual = {"method": "still", "steps": None}
+    protect(path, **usual)
+    (again,) = protect(path, **{**usual, **same})
+    assert again.skipped
+    assert len(still.runs) == 1
+
+
 @pytest.mark.parametrize(
     "change",
     [

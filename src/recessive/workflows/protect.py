@@ -173,7 +173,9 @@ class Protector:
 
     def asked(self, content: bytes) -> str:
         """A digest of the input's content and of all that decides the outcome."""
-        settings = json.dumps(self.settings.model_dump(), default=str)  # ASCII, whatever the gallery's name is made of
+        chosen = {"budget": self.budget, "steps": self.steps, "encoders": self.names}  # the same where spelt out
+        # ASCII, whatever the gallery's name is made of
+        settings = json.dumps({**self.settings.model_dump(), **chosen}, default=str)
         return digest(__version__.encode(), settings.encode(), content)
 
     def _format(self, photo: Photo) -> str:
