@@ -58,7 +58,7 @@ def protect(
         Steps of the search; more take longer and protect better. By default the method's.
     survive
         What a platform may do to the photo that it should stay hidden after: jpeg:75 resize:0.5 crop:0.9
-        bit-depth:5 blur:1 noise:4. Each makes the search slower.
+        bit-depth:5 blur:1 noise:4. Each makes the search slower. Name the photos before this option.
     grid
         The change lives on a grid of so many pixels on the long side; larger photos get it enlarged smoothly.
     seed
