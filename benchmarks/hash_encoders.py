@@ -63,6 +63,7 @@ def main() -> int:
             print(f"{data}: {error}", file=sys.stderr)
             return 1
         for name in names:
+            print(f"measuring {name} ({len(found) + 1}/{len(cards)})", file=sys.stderr)
             found.append(measured(name, read, arguments.device))
             if not arguments.json:
                 print("  ".join(f"{key} {value}" for key, value in found[-1].items()), flush=True)
