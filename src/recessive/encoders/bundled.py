@@ -26,11 +26,12 @@ from recessive.encoders.gem import PartedHead
 from recessive.encoders.networks import Convolutional, Depthwise, Transformer
 
 LAST_DIM, CLASS_DIM = 256, 19
-CLASS_EXPONENT = 1.5  # of the class part's length: a photo of no known class is short there
 BITS = 64
 SIZE = 160
 NETWORKS = {"conv": Convolutional, "depthwise": Depthwise, "transformer": Transformer}
 UNSEEN = "depthwise"
+# Of the class part's length: the higher, the less a photo of no known class has of it.
+CLASS_EXPONENTS = {"conv": 1.0, "depthwise": 1.5, "transformer": 1.5}
 _HEADS: dict[str, Outputs] = {"gem": "descriptor", "hash": "logits"}
 
 
@@ -71,7 +72,7 @@ class BundledNetwork(nn.Module):
         early, last = backbone.early_channels, backbone.channels
         self.trunk = Trunk(backbone, size)
         # Colours and edges; what the teacher taught; what the labels taught.
-        parts = [(0, early, early, 0.0), (1, last, LAST_DIM, 0.0), (1, last, CLASS_DIM, CLASS_EXPONENT)]
+        parts = [(0, early, early, 0.0), (1, last, LAST_DIM, 0.0), (1, last, CLASS_DIM, CLASS_EXPONENTS[name])]
         self.descriptor = PartedHead(parts)
         self.bits = nn.Linear(self.descriptor.dim, BITS)
 
