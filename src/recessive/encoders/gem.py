@@ -53,10 +53,8 @@ class DescriptorHead(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Features (N, C, h, w) to descriptors (N, dim), of unit length by default."""
         projected: Tensor = self.projection(self.pool(features))
-        if not self.exponent:
-            return F.normalize(projected, dim=1)
         length: Tensor = projected.norm(dim=1, keepdim=True).clamp(min=1e-12)
-        return projected * length.pow(self.exponent - 1)
+        return projected / length.pow(1 - self.exponent)
 
 
 class PartedHead(nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -54,7 +55,7 @@ class LossContext:
         return f"these are {str(self.labels.dtype).removeprefix('torch.')} {tuple(self.labels.shape)}"
 
 
-class HashLoss(nn.Module):
+class HashLoss(nn.Module, ABC):
     """A loss of the logits of a batch, one number; the code is always sign(logit).
 
     Its parameters (classifiers) are trained with the network. Its persistent buffers (memories, centres) belong to
@@ -65,6 +66,7 @@ class HashLoss(nn.Module):
     not repeat. No loss draws random numbers once it is made.
     """
 
+    @abstractmethod
     def forward(self, logits: Tensor, labels: Tensor, rows: Tensor, progress: float) -> Tensor:
         """The loss of a batch.
 
@@ -77,4 +79,3 @@ class HashLoss(nn.Module):
         Returns:
             A scalar, finite where the logits are.
         """
-        raise NotImplementedError
