@@ -93,7 +93,7 @@ def minimise(
 
     rows = torch.arange(count)  # of the photos still under way
     now, centres, state = photos.clone(), originals, step.initial(photos)
-    for i in range(steps):
+    for i in range(steps if count else 0):
         now.requires_grad_()
         evaluation = loss(now, i / steps)
         (gradient,) = torch.autograd.grad(evaluation.loss.sum(), now)
@@ -107,7 +107,7 @@ def minimise(
                 state, loss = tuple(part[going] for part in state), loss.of(going)
                 if not len(rows):
                     break
-            if not bool(torch.isfinite(gradient).all()):
+            if not bool(torch.stack(gradient.aminmax()).isfinite().all()):  # NaN is either extreme
                 raise ValueError(f"the gradient is not finite at step {i}: the loss or the encoder overflows")
             update, state = step(gradient, state, i / steps)
             now = ball.project(now + update, centres)
