@@ -39,7 +39,7 @@ def test_methods_as_json(recessive):
     assert (ran.status, ran.stderr) == (0, "")
     listed = [json.loads(line) for line in ran.stdout.splitlines()]
     assert [entry["name"] for entry in listed] == list(METHODS)
-    keys = {"name", "summary", "source", "departures", "accepts", "budget", "steps"}
+    keys = {"name", "summary", "paper", "departures", "accepts", "needs", "defaults"}
     assert all(entry.keys() == keys for entry in listed)
 
 

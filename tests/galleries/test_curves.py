@@ -13,8 +13,8 @@ from recessive.galleries import (
     precision_recall,
     precision_recall_by_rank,
     precision_within,
-    relevant,
 )
+from recessive.labels import relevant
 
 QUERIES, PHOTOS, BITS, CLASSES = 23, 61, 6, 4
 

@@ -56,7 +56,7 @@ def encoders():
 
 @pytest.fixture(scope="session")
 def surrogates(encoders):
-    """One surrogate a kind of outputs, with an owner's sample of 60 photos; T returns a quarter of them."""
+    """One surrogate a kind of outputs; its owner's sample has 60 photos of three classes, of which T returns a quarter."""
     made = {}
     for outputs, encoder in encoders.items():
         sample = encoder(smooth_photos(60, SIZE, SIZE, seed=2))
@@ -65,5 +65,6 @@ def surrogates(encoders):
             distances = hamming(sample, sample)
         else:
             distances = 1 - sample @ sample.T
-        made[outputs] = Surrogate(encoder, sample, float(distances.flatten().quantile(0.25)))
+        threshold = float(distances.flatten().quantile(0.25))
+        made[outputs] = Surrogate(encoder, sample, threshold, torch.arange(60) % 3)
     return made

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from recessive import balls
 from recessive.balls import LInf
-from recessive.protection import steps
-from recessive.protection.optimise import Evaluation, minimise
+from recessive.protection import optimise, steps
+from recessive.protection.optimise import Evaluation, GradientError, minimise
 
 LEVEL = 1 / 255
 
@@ -174,11 +174,58 @@ def test_originals_stay_as_they_were():
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
-def test_a_gradient_that_is_not_finite_is_an_error(wrong):
+def test_a_gradient_that_is_not_finite_stops_that_photo_and_no_other(wrong):
     photos, weights = photos_and_weights()
+    healthy = minimise(Linear(weights), photos, step=steps.Sign(1), ball=LInf(8), steps=3)
     weights[1, 0, 0, 0] = wrong
-    with pytest.raises(ValueError, match="not finite at step 0"):
-        minimise(Linear(weights), photos, step=steps.Sign(1), ball=LInf(8), steps=2)
+    found = minimise(Linear(weights), photos, step=steps.Sign(1), ball=LInf(8), steps=3)
+    assert found.broken.tolist() == [False, True, False]
+    assert found.steps.tolist() == [3, 0, 3]
+    assert not found.done.any()
+    assert torch.equal(found.photos[1], photos[1])
+    assert torch.equal(found.photos[[0, 2]], healthy.photos[[0, 2]])
+    assert not healthy.broken.any()
+
+
+def test_a_photo_whose_gradient_breaks_on_the_way_keeps_its_last_iterate():
+    @dataclass(frozen=True)
+    class Breaks(Linear):
+        def __call__(self, photos, progress):
+            evaluation = super().__call__(photos, progress)
+            return Evaluation(
+                evaluation.loss * (torch.inf if progress >= 0.5 else 1), evaluation.score, evaluation.done
+            )
+
+        def of(self, rows):
+            return Breaks(self.weights[rows])
+
+    photos = grey([100, 120])
+    found = minimise(Breaks(torch.ones(2, 3, 2, 2)), photos, step=steps.Sign(1), ball=LInf(8), steps=4)
+    assert found.broken.all()
+    assert found.steps.tolist() == [2, 2]
+    torch.testing.assert_close(found.photos, grey([98, 118]))
+
+
+def test_a_loss_without_a_gradient_is_refused():
+    @dataclass(frozen=True)
+    class Hard(Linear):
+        def __call__(self, photos, progress):
+            return super().__call__(photos.detach(), progress)
+
+    with pytest.raises(GradientError, match="no gradient"):
+        minimise(Hard(torch.ones(1, 3, 2, 2)), grey([9]), step=steps.Sign(1), ball=LInf(8), steps=1)
+
+
+def test_a_gpu_asks_seldom_who_is_done_and_finds_the_same(monkeypatch):
+    """The rhythm of a GPU, on a CPU: photos that are done are held still until they leave."""
+    loss, photos = Quadratic(grey([101, 103, 140])), grey([100, 100, 100])
+    at_once = minimise(loss, photos, step=steps.Sign(1), ball=LInf(50), steps=10)
+    loss.asked.clear()
+    monkeypatch.setattr(optimise, "asked_every", lambda _device: 4)
+    seldom = minimise(loss, photos, step=steps.Sign(1), ball=LInf(50), steps=10)
+    for name in ("photos", "losses", "steps", "done", "broken"):
+        torch.testing.assert_close(getattr(seldom, name), getattr(at_once, name), rtol=0, atol=0)
+    assert [len(photos) for photos, _ in loss.asked] == [3, 3, 3, 3, 3] + [1] * 6  # asked before steps 1, 5 and 9
 
 
 def test_negative_steps_are_refused():

@@ -15,9 +15,9 @@ def methods(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
     Parameters
     ----------
     json
-        One JSON object a method on stdout, with its source and where it departs from it.
+        One JSON object a method on stdout, with its paper, what it needs, its constants, and where it departs from it.
     """
-    from recessive.protection.methods import METHODS
+    from recessive.protection.methods import METHODS, defaults
 
     for method in METHODS.values():
         if json:
@@ -25,11 +25,11 @@ def methods(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
                 {
                     "name": method.name,
                     "summary": method.summary,
-                    "source": method.source,
+                    "paper": method.paper,
                     "departures": method.departures,
                     "accepts": sorted(method.accepts),
-                    "budget": method.budget,
-                    "steps": method.steps,
+                    "needs": sorted(method.needs),
+                    "defaults": defaults(method),
                 }
             )
         else:
@@ -37,5 +37,5 @@ def methods(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
                 "codes" if outputs == "logits" else "descriptors" for outputs in sorted(method.accepts)
             )
             print(f"{method.name:12} {method.summary}")
-            print(f"{'':12} {method.source}; for {accepts}; budget {method.budget:g}/255, {method.steps} steps")
+            print(f"{'':12} {method.paper}; for {accepts}; budget {method.budget:g}/255, {method.steps} steps")
     return 0

@@ -10,7 +10,6 @@ from recessive.galleries.curves import (
 from recessive.galleries.dense import DenseGallery, cosine_distances
 from recessive.galleries.gallery import Gallery, Hits
 from recessive.galleries.hamming import HammingGallery
-from recessive.galleries.labels import relevant
 from recessive.galleries.nearest import rank
 from recessive.galleries.ranking import RetrievalReport, average_precision, mean_average_precision
 
@@ -29,5 +28,4 @@ __all__ = [
     "precision_recall_by_rank",
     "precision_within",
     "rank",
-    "relevant",
 ]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from recessive.encoders import Encoder, encode
-from recessive.protection.optimise import Evaluation, PhotoLoss
+from recessive.protection.optimise import Evaluation, GradientError, PhotoLoss
 from recessive.quality import coarse_ssim
 
 if TYPE_CHECKING:
@@ -45,12 +45,23 @@ class Ensemble:
     objectives: Sequence[Objective]
 
     def __call__(self, photos: Tensor, progress: float) -> Evaluation:
-        """See `PhotoLoss`."""
+        """See `PhotoLoss`.
+
+        Raises:
+            GradientError: an encoder's outputs cannot be differentiated, and a gradient is asked for.
+        """
         pairs = list(zip(self.objectives, encode(self.encoders, photos), strict=True))
+        if photos.requires_grad and torch.is_grad_enabled():
+            for encoder, (_, outputs) in zip(self.encoders, pairs, strict=True):
+                if not outputs.requires_grad:
+                    raise GradientError(
+                        f"{encoder.name} passes no gradient: choose another --encoder, or a --method that needs no "
+                        "gradients, such as mosaic or gaussian-noise"
+                    )
         loss = torch.stack([objective(outputs, progress) for objective, outputs in pairs]).sum(0)
         with torch.no_grad():
             score = torch.stack([objective.score(outputs) for objective, outputs in pairs]).sum(0)
-        return Evaluation(loss, score, torch.zeros(len(photos), dtype=torch.bool))
+        return Evaluation(loss, score, torch.zeros_like(loss, dtype=torch.bool))
 
     def of(self, rows: Tensor) -> Ensemble:
         """See `PhotoLoss`."""
@@ -148,7 +159,7 @@ class Best:
     @classmethod
     def before(cls, originals: Tensor) -> Best:
         """What is best before anything was seen: the originals (N, 3, H, W)."""
-        unseen = torch.full((len(originals),), torch.inf)
+        unseen = torch.full((len(originals),), torch.inf, device=originals.device)
         return cls(originals.clone(), unseen, unseen.clone())
 
 
@@ -169,15 +180,20 @@ class BestSoFar:
     def __call__(self, photos: Tensor, progress: float) -> Evaluation:
         """See `PhotoLoss`."""
         evaluation = self.loss(photos, progress)
-        rows = torch.arange(len(photos)) if self.rows is None else self.rows
+        rows = torch.arange(len(photos), device=photos.device) if self.rows is None else self.rows
         score, loss = self.best.score[rows], self.best.loss[rows]
         tie = (evaluation.score == score) & (evaluation.loss < loss)
         better = (evaluation.score < score) | tie
-        kept = rows[better]
-        self.best.photos[kept] = photos.detach()[better]
-        self.best.score[kept] = evaluation.score[better]
-        self.best.loss[kept] = evaluation.loss.detach()[better]
+        self._keep(self.best.photos, rows, photos, better)
+        self._keep(self.best.score, rows, evaluation.score, better)
+        self._keep(self.best.loss, rows, evaluation.loss, better)
         return evaluation
+
+    @staticmethod
+    def _keep(kept: Tensor, rows: Tensor, values: Tensor, better: Tensor) -> None:
+        """Replace where better; a choice rather than an index, whose size a GPU would have to tell."""
+        better = better.view(-1, *[1] * (values.ndim - 1))
+        kept[rows] = torch.where(better, values.detach(), kept[rows])
 
     def of(self, rows: Tensor) -> BestSoFar:
         """See `PhotoLoss`; what was kept stays in one place."""

@@ -131,7 +131,7 @@ class Adam:
 
     def initial(self, photos: Tensor) -> State:
         """m = v = 0, and each photo's number of steps."""
-        return torch.zeros_like(photos), torch.zeros_like(photos), torch.zeros(len(photos))
+        return torch.zeros_like(photos), torch.zeros_like(photos), photos.new_zeros(len(photos))
 
     def __call__(self, gradient: Tensor, state: State, progress: float) -> tuple[Tensor, State]:  # noqa: ARG002
         """See the class."""
@@ -141,5 +141,5 @@ class Adam:
         second = self.betas[1] * second + (1 - self.betas[1]) * gradient.square()
         mean = first / _per_photo(1 - self.betas[0] ** taken)
         variance = second / _per_photo(1 - self.betas[1] ** taken)
-        rate = torch.tensor(self.rate).view(1, 3, 1, 1)
+        rate = gradient.new_tensor(self.rate).view(1, 3, 1, 1)
         return -rate * mean / (variance.sqrt() + self.eps), (first, second, taken)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 
 from recessive.balls import L2, LInf
-from recessive.codes import sign
-from recessive.protection.methods import METHODS, MethodError, Run
-from recessive.protection.methods.vanish import OWN_WEIGHT, neighbours
-from recessive.protection.objectives import CodeAgreement, DescriptorDistance, SoftCount, fit_curves
+from recessive.encoders import Encoder
+from recessive.protection.method import MethodError, Run
+from recessive.protection.methods import METHODS, defaults
+from recessive.protection.optimise import GradientError
+from recessive.protection.traces import Trace
 
 STEPS = 6
 SEEDS = [11, 12]
@@ -20,7 +24,9 @@ CASES = [
     for name, method in METHODS.items()
     for outputs in sorted(method.accepts)
 ]
+WITH_GRADIENTS = [case for case in CASES if "gradients" in case.values[0].needs]
 each_method = pytest.mark.parametrize(("method", "outputs"), CASES)
+each_gradient_method = pytest.mark.parametrize(("method", "outputs"), WITH_GRADIENTS)
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +34,56 @@ def photos(draw_photos):
     return draw_photos(2, 24, 32, seed=0)
 
 
-def protect(method, photos, surrogate, ball=None, steps=STEPS, seeds=SEEDS):
-    return method(photos, [surrogate], Run(ball or LInf(method.budget), steps, seeds))
+@pytest.fixture(scope="module")
+def targets(draw_photos):
+    """Two target photos of each photo, of different sizes."""
+    return [[*draw_photos(1, 24, 24, seed), *draw_photos(1, 30, 20, seed + 1)] for seed in (40, 50)]
+
+
+@pytest.fixture
+def protect(targets):
+    """Run a method with all that it may need."""
+
+    def run(method, photos, surrogate, ball=None, steps=STEPS, seeds=SEEDS, rows=(0, 1), **changes):
+        surrogates = surrogate if isinstance(surrogate, list) else [surrogate]
+        labels = torch.tensor([0, 1])[list(rows)]
+        chosen = [targets[row] for row in rows]
+        asked = Run(ball or LInf(method.budget), steps, seeds, labels=labels, targets=chosen)
+        return method(photos, surrogates, replace(asked, **changes))
+
+    return run
+
+
+class Fragile(nn.Module):
+    """The same trunk, without a finite gradient at dark photos."""
+
+    def __init__(self, trunk):
+        super().__init__()
+        self.trunk = trunk
+
+    def forward(self, photos):
+        dark = photos.mean(dim=(1, 2, 3), keepdim=True) < 0.25
+        seen = photos.clone()
+        if seen.requires_grad:
+            seen.register_hook(lambda gradient: gradient.masked_fill(dark, torch.nan))
+        return self.trunk(seen)
+
+
+class Blind(nn.Module):
+    """The same trunk without a gradient."""
+
+    def __init__(self, trunk):
+        super().__init__()
+        self.trunk = trunk
+
+    def forward(self, photos):
+        return self.trunk(photos).detach()
+
+
+def with_trunk(surrogate, kind):
+    encoder = surrogate.encoder
+    other = Encoder("other", kind(encoder.trunk), encoder.head, encoder.dim, encoder.outputs)
+    return replace(surrogate, encoder=other)
 
 
 def levels(photos, originals):
@@ -41,17 +95,19 @@ def test_methods_are_listed_under_their_own_names_with_what_a_person_wants_to_kn
     for name, method in METHODS.items():
         assert method.name == name
         assert method.summary
-        assert method.source
+        assert method.paper
         assert method.departures
         assert method.accepts <= {"descriptor", "logits"}
         assert method.accepts
-        assert method.budget > 0
-        assert method.steps > 0
+        assert method.needs <= {"gradients", "sample", "labels", "target"}
+        assert 0 < method.budget <= 255
+        assert (method.steps > 0) == ("gradients" in method.needs)
+        assert json.loads(json.dumps(defaults(method)))["steps"] == method.steps
 
 
 @each_method
 @pytest.mark.parametrize("ball", [None, LInf(2), LInf(2.5), L2(3)], ids=["default", "2", "2.5", "L2"])
-def test_results_are_photos_on_the_grid_in_the_ball(method, outputs, ball, photos, surrogates):
+def test_results_are_photos_on_the_grid_in_the_ball(method, outputs, ball, photos, surrogates, protect):
     found = protect(method, photos, surrogates[outputs], ball)
     result = found.photos
     assert result.shape == photos.shape
@@ -72,7 +128,7 @@ def test_results_are_photos_on_the_grid_in_the_ball(method, outputs, ball, photo
 
 
 @each_method
-def test_the_same_seeds_give_the_same_photos_and_inputs_stay_as_they_were(method, outputs, photos, surrogates):
+def test_the_same_seeds_give_the_same_photos_and_inputs_stay_as_they_were(method, outputs, photos, surrogates, protect):
     surrogate, kept = surrogates[outputs], photos.clone()
     sample = surrogate.sample.clone()
     first = protect(method, photos, surrogate)
@@ -85,64 +141,112 @@ def test_the_same_seeds_give_the_same_photos_and_inputs_stay_as_they_were(method
 
 
 @each_method
-def test_batch_mates_do_not_influence_each_other(method, outputs, photos, surrogates):
+def test_batch_mates_do_not_influence_each_other(method, outputs, photos, surrogates, protect):
     together = protect(method, photos, surrogates[outputs]).photos
     for row in range(2):
-        alone = protect(method, photos[row : row + 1], surrogates[outputs], seeds=SEEDS[row : row + 1]).photos
+        one = slice(row, row + 1)
+        alone = protect(method, photos[one], surrogates[outputs], seeds=SEEDS[one], rows=[row]).photos
         away = levels(alone[0], together[row]).abs()
         # Convolutions of one and of two photos may round differently, and a sign step magnifies it.
         assert (away > 0.5).float().mean() < 0.005
 
 
-def meant(method, surrogate, photos):
-    """What the method means to make small, as a function of the encoder's outputs."""
-    encoder, sample = surrogate.encoder, surrogate.sample
-    original, is_code = encoder(photos), encoder.outputs == "logits"
-    own = sign(original) if is_code else original
-    temperature = 3.0 if is_code else 0.05
-    curves = fit_curves(sample, 20) if is_code else None
-    views = [encoder(view) for view in neighbours(photos, SEEDS)]
-    near = torch.stack([sign(view) if is_code else view for view in views], dim=1)
-    if method.name == "vanish":
-        soft = SoftCount(sample, near, surrogate.threshold, temperature, OWN_WEIGHT, encoder.outputs)
-        return lambda values: soft(values, 1.0)
-    objectives = {
-        "pire": DescriptorDistance(original),
-        "pire-plain": DescriptorDistance(original),
-        "hdm": CodeAgreement(own),
-        "cwdm": curves,
-        "cwdm-sign": curves,
-    }
-    return objectives[method.name].score
+@each_gradient_method
+def test_what_is_meant_to_be_small_becomes_smaller_and_beats_noise(
+    method, outputs, photos, surrogates, protect, monkeypatch
+):
+    module, given = sys.modules[type(method).__module__], []
 
+    def spy(photos, surrogates, objectives, run, **rest):
+        given.append(objectives[0])
+        return descend(photos, surrogates, objectives, run, **rest)
 
-@each_method
-def test_what_is_meant_to_be_small_becomes_smaller_and_beats_noise(method, outputs, photos, surrogates):
+    descend = module.descend
+    monkeypatch.setattr(module, "descend", spy)
     surrogate, ball = surrogates[outputs], LInf(method.budget)
-    score = meant(method, surrogate, photos)
-    steps = 300 if method.name.startswith("pire") else 20  # PIRE takes small steps
-    found = protect(method, photos, surrogate, ball, steps).photos
+    found = protect(method, photos, surrogate, ball, max(20, min(method.steps, 300)))
     signs = (ball.random_start(photos, SEEDS) - photos).sign()
     noise = ball.to_grid(ball.project(photos + signs * method.budget / 255, photos), photos)
-    before, random, after = (score(surrogate.encoder(each)) for each in (photos, noise, found))
+    before, random, after = (given[0](surrogate.encoder(each), 1.0) for each in (photos, noise, found.photos))
     assert (after < before).all(), (before, after)
     assert (after < random).all(), (random, after)
 
 
 @each_method
-def test_two_encoders_at_once(method, outputs, photos, surrogates):
+def test_two_encoders_at_once(method, outputs, photos, surrogates, protect):
     surrogate = surrogates[outputs]
     pair = [surrogate, replace(surrogate, sample=surrogate.sample[:30])]
-    found = method(photos, pair, Run(LInf(method.budget), STEPS, SEEDS)).photos
+    found = protect(method, photos, pair).photos
     assert levels(found, photos).abs().max() <= method.budget + 1e-3
     assert not torch.equal(found, photos)
 
 
 @each_method
-def test_no_steps_are_allowed(method, outputs, photos, surrogates):
+def test_no_steps_are_allowed(method, outputs, photos, surrogates, protect):
     found = protect(method, photos, surrogates[outputs], steps=0)
     assert found.steps.tolist() == [0, 0]
     assert levels(found.photos, photos).abs().max() <= method.budget + 1e-3
+
+
+@each_method
+@pytest.mark.parametrize("ball", [LInf(0), L2(0)], ids=["LInf", "L2"])
+def test_a_budget_of_0_returns_the_photo_unchanged(method, outputs, ball, photos, surrogates, protect):
+    assert torch.equal(protect(method, photos, surrogates[outputs], ball).photos, photos)
+
+
+@each_gradient_method
+def test_a_photo_whose_gradient_breaks_is_left_and_the_others_go_on(method, outputs, photos, surrogates, protect):
+    first = torch.stack([(photos[0] * 0.2 * 255).round() / 255, photos[1]])
+    found = protect(method, first, with_trunk(surrogates[outputs], Fragile))
+    assert found.broken.tolist() == [True, False]
+    assert found.steps[0] == 0
+    assert found.photos.isfinite().all()
+    assert (levels(found.photos, first)[1].abs().amax() >= 0.5) or found.done[1]
+
+
+@each_method
+def test_every_tensor_is_made_where_the_photos_are(method, outputs, photos, surrogates, protect):
+    """A tensor that is made on no device in particular would be one on "meta" here, and fit no other."""
+    with torch.device("meta"):
+        found = protect(method, photos, surrogates[outputs])
+    for part in (found.photos, found.losses, found.steps, found.done, found.broken):
+        assert part.device.type == "cpu"
+
+
+@each_gradient_method
+def test_the_way_of_each_photo_is_recorded_when_asked_for(method, outputs, photos, surrogates, protect):
+    trace, surrogate = Trace(), surrogates[outputs]
+    without, found = (protect(method, photos, surrogate, trace=each) for each in (None, trace))
+    assert torch.equal(without.photos, found.photos)
+    curves = trace.curves(surrogate.encoder.name)
+    rows = curves.loss.shape[0]
+    assert curves.loss.shape == curves.own.shape == curves.nearest.shape == curves.mean.shape == (rows, 2)
+    assert rows == found.steps.max() + 1
+    assert curves.loss[0].isfinite().all()
+    assert (curves.nearest[0] <= curves.own[0]).all()
+    assert (curves.nearest[0] <= curves.mean[0]).all()
+
+
+@each_method
+def test_what_a_method_needs_and_does_not_get_is_named(method, outputs, photos, surrogates, protect):
+    surrogate = surrogates[outputs]
+    lacking = {
+        "sample": {"surrogate": replace(surrogate, sample=None)},
+        "labels": {"surrogate": surrogate, "labels": None},
+        "target": {"surrogate": surrogate, "targets": None},
+    }
+    for need, given in lacking.items():
+        if need not in method.needs:
+            protect(method, photos, **given)
+            continue
+        with pytest.raises(MethodError, match=f"{method.name} needs .*--{need.removesuffix('s')}"):
+            protect(method, photos, **given)
+
+
+@each_gradient_method
+def test_an_encoder_without_gradients_is_named(method, outputs, photos, surrogates, protect):
+    with pytest.raises(GradientError, match="other passes no gradient: choose another --encoder"):
+        protect(method, photos, with_trunk(surrogates[outputs], Blind))
 
 
 WRONG = [
@@ -159,7 +263,7 @@ def test_encoders_of_another_kind_are_refused_by_name(method, outputs, photos, s
         method(photos, [fitting, surrogates[outputs]], Run(LInf(8), 1, SEEDS))
 
 
-@each_method
+@each_gradient_method
 def test_no_encoder_and_missing_seeds_are_refused(method, outputs, photos, surrogates):
     with pytest.raises(MethodError, match="at least one encoder"):
         method(photos, [], Run(LInf(8), 1, SEEDS))

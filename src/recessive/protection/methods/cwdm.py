@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from recessive.protection.methods.method import Run, Surrogate, check, descend
+from recessive.protection.method import Run, Surrogate, check, descend, sample_of
 from recessive.protection.objectives import fit_curves
 from recessive.protection.steps import SGD, MomentumSign, Step
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from recessive.encoders import Outputs
+    from recessive.protection.method import Need
     from recessive.protection.optimise import Minimised
 
 CLUSTERS = 20
@@ -34,13 +35,14 @@ class CWDM:
 
     name: str = "cwdm"
     summary: str = "cluster-based weighted distance maximisation: keeps away from dense clusters of codes"
-    source: str = "Xiao, Wang, Gao, CVPR 2020, Eq. 5-9"
+    paper: str = "Xiao, Wang, Gao, CVPR 2020, Eq. 5-9"
     departures: str = (
         "F_i counts members at distance ≥ d and is not squared, and the step descends, as in the released code (the "
         "paper's text reads otherwise and would pull photos into clusters); a ball of 8/255 where the released code "
         "has none; curves are shares of the sample and the rate is scaled to match"
     )
     accepts: frozenset[Outputs] = frozenset({"logits"})
+    needs: frozenset[Need] = frozenset({"gradients", "sample"})
     budget: float = 8.0
     steps: int = 100
     step: Step = field(default_factory=lambda: SGD(RELEASED_RATE))
@@ -48,7 +50,7 @@ class CWDM:
     def __call__(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
         """See `Method`."""
         check(self, photos, surrogates, run)
-        objectives = [fit_curves(surrogate.sample, CLUSTERS) for surrogate in surrogates]
+        objectives = [fit_curves(sample_of(surrogate), CLUSTERS) for surrogate in surrogates]
         return descend(photos, surrogates, objectives, run, step=self.step)
 
 

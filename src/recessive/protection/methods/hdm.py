@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from recessive.codes import sign
 from recessive.protection.losses import StopWhen
-from recessive.protection.methods.method import Run, Surrogate, check, descend, original_outputs
+from recessive.protection.method import GRADIENTS, Run, Surrogate, check, descend, original_outputs
 from recessive.protection.objectives import CodeAgreement
 from recessive.protection.steps import Sign
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from recessive.encoders import Outputs
+    from recessive.protection.method import Need
     from recessive.protection.optimise import Minimised
 
 STOP_SHARE = 32 / 48  # of the bits flipped, in the released code
@@ -28,12 +29,13 @@ class HDM:
 
     name: str = "hdm"
     summary: str = "Hamming distance maximisation: flips the bits of the photo's own code"
-    source: str = "Xiao, Wang, Gao, CVPR 2020, Eq. 3-4"
+    paper: str = "Xiao, Wang, Gao, CVPR 2020, Eq. 3-4"
     departures: str = (
         "a ball of 8/255, which the paper asks for without a figure and the released code lacks; stops at two thirds "
         "of the bits, as the released code does (32 of 48); with several encoders, when their sum has reached it"
     )
     accepts: frozenset[Outputs] = frozenset({"logits"})
+    needs: frozenset[Need] = GRADIENTS
     budget: float = 8.0
     steps: int = 20
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from recessive.protection.methods.method import Run, Surrogate, check, descend, original_outputs
+from recessive.protection.method import GRADIENTS, Run, Surrogate, check, descend, original_outputs, unchanged
 from recessive.protection.objectives import DescriptorDistance
 from recessive.protection.steps import Adam
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from recessive.encoders import Outputs
+    from recessive.protection.method import Need
     from recessive.protection.optimise import Minimised
 
 # All of PIRE happens in units of one standard deviation of ImageNet's channels.
@@ -28,8 +29,8 @@ REFINED_LEVELS = 256.0
 REFINED_UNIT = 0.004 * 8
 
 
-def _std() -> Tensor:
-    return torch.tensor(STD).view(1, 3, 1, 1)
+def _std(photos: Tensor) -> Tensor:
+    return photos.new_tensor(STD).view(1, 3, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -43,14 +44,14 @@ class NormalisedBox:
 
     def project(self, photos: Tensor, originals: Tensor) -> Tensor:
         """The nearest point of the box."""
-        radius = self.radius * _std()
+        radius = self.radius * _std(originals)
         return originals + (photos - originals).clamp(-radius, radius)
 
     def random_start(self, originals: Tensor, seeds: Sequence[int]) -> Tensor:
         """v₀ uniform in the box, each photo from its own seed."""
         shape = originals.shape[1:]
-        draws = [torch.rand(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
-        return originals + (2 * torch.stack(draws) - 1) * self.radius * _std()
+        draws = [torch.rand(shape, generator=torch.Generator().manual_seed(seed), device="cpu") for seed in seeds]
+        return originals + (2 * torch.stack(draws).to(originals) - 1) * self.radius * _std(originals)
 
     def to_grid(self, photos: Tensor, originals: Tensor) -> Tensor:  # noqa: ARG002 - v is finer than the grid
         """The photos as they are: v is magnified before it is saved."""
@@ -74,12 +75,13 @@ class PIRE:
 
     name: str = "pire"
     summary: str = "pushes the descriptor away from the original's; magnified just enough to survive saving"
-    source: str = "Liu, Zhao, Larson, ICMR 2019, Algorithm 1 and section 5.2.1"
+    paper: str = "Liu, Zhao, Larson, ICMR 2019, Algorithm 1 and section 5.2.1"
     departures: str = (
         "saved through the inverse of the normalisation instead of the released code's min-max scaling, which shifts "
         "colours and contrast; magnified perturbations are clipped to the budget; the seed is fixed"
     )
     accepts: frozenset[Outputs] = frozenset({"descriptor"})
+    needs: frozenset[Need] = GRADIENTS
     budget: float = 21.0  # 11 steps of 0.032 in the widest channel are 20.6/255
     steps: int = 500
     refined: bool = True
@@ -89,12 +91,12 @@ class PIRE:
         check(self, photos, surrogates, run)
         objectives = [DescriptorDistance(outputs) for outputs in original_outputs(photos, surrogates)]
         box = NormalisedBox()
-        search = Run(box, run.steps, run.seeds, survive=run.survive)
+        search = replace(run, ball=box, saving=unchanged)
         rate = (RATE * STD[0], RATE * STD[1], RATE * STD[2])
         start = box.random_start(photos, run.seeds)
         found = descend(photos, surrogates, objectives, search, step=Adam(rate), start=start)
-        v = (found.photos - photos) / _std()
-        magnified = photos + (refine(v) if self.refined else PLAIN_GAIN * v) * _std()
+        v = (found.photos - photos) / _std(photos)
+        magnified = photos + (refine(v) if self.refined else PLAIN_GAIN * v) * _std(photos)
         return replace(found, photos=run.ball.to_grid(run.ball.project(magnified, photos), photos))
 
 

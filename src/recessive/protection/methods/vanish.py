@@ -11,7 +11,15 @@ import torch.nn.functional as F
 
 from recessive.codes import sign
 from recessive.protection.losses import KeepSimilar
-from recessive.protection.methods.method import Run, Surrogate, check, descend, original_outputs
+from recessive.protection.method import (
+    MethodError,
+    Run,
+    Surrogate,
+    check,
+    descend,
+    original_outputs,
+    sample_of,
+)
 from recessive.protection.objectives import SoftCount
 from recessive.protection.steps import L2
 
@@ -21,6 +29,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from recessive.encoders import Outputs
+    from recessive.protection.method import Need
     from recessive.protection.optimise import Minimised
 
 CODE_TEMPERATURE = 3.0  # bits
@@ -56,7 +65,8 @@ def views(photos: Tensor, seeds: Sequence[int], count: int) -> list[Tensor]:
 
 def _view(small: Tensor, seeds: Sequence[int], number: int) -> Tensor:
     generators = [torch.Generator().manual_seed(1000 * seed % 2**63 + number) for seed in seeds]
-    drawn = torch.stack([torch.rand(11, generator=generator) for generator in generators])
+    drawn = torch.stack([torch.rand(11, generator=generator, device="cpu") for generator in generators])
+    drawn = drawn.to(small)
     around = 2 * drawn - 1  # in [−1, 1]
     zoom = ZOOM[0] + (ZOOM[1] - ZOOM[0]) * drawn[:, 0]
     stretch, turn = 1 + STRETCH * around[:, 1], math.radians(TURN) * around[:, 2]
@@ -88,9 +98,10 @@ class Vanish:
 
     name: str = "vanish"
     summary: str = "minimises how many photos of a gallery would return yours (default)"
-    source: str = "ours; docs/design.md"
+    paper: str = "ours; docs/design.md"
     departures: str = "none: it is ours"
     accepts: frozenset[Outputs] = frozenset({"descriptor", "logits"})
+    needs: frozenset[Need] = frozenset({"gradients", "sample"})
     budget: float = 8.0
     steps: int = 60
 
@@ -101,11 +112,16 @@ class Vanish:
         objectives = []
         for surrogate, *own in zip(surrogates, *near, strict=True):
             is_code = surrogate.encoder.outputs == "logits"
+            if surrogate.threshold is None:
+                raise MethodError(
+                    f"{self.name} needs the distance within which a search with {surrogate.encoder.name} returns a "
+                    "photo: a Surrogate's `threshold`"
+                )
             items = torch.stack([sign(part) if is_code else F.normalize(part) for part in own], dim=1)
             temperature = CODE_TEMPERATURE if is_code else COSINE_TEMPERATURE
             objectives.append(
                 SoftCount(
-                    surrogate.sample, items, surrogate.threshold, temperature, OWN_WEIGHT, surrogate.encoder.outputs
+                    sample_of(surrogate), items, surrogate.threshold, temperature, OWN_WEIGHT, surrogate.encoder.outputs
                 )
             )
         return descend(

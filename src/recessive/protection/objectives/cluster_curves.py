@@ -64,7 +64,7 @@ def fit_curves(codes: Tensor, clusters: int, seed: int = 0) -> ClusterCurves:
     """
     from sklearn.cluster import KMeans  # noqa: PLC0415 - slow to import, and only this method needs it
 
-    points = codes.numpy().astype(np.float64)
+    points = codes.cpu().numpy().astype(np.float64)
     fitted = KMeans(min(clusters, len(points)), random_state=seed, n_init=1).fit(points)
     grid = np.arange(0.0, FARTHEST, 0.01)
     curves = []
@@ -73,4 +73,4 @@ def fit_curves(codes: Tensor, clusters: int, seed: int = 0) -> ClusterCurves:
         survivors = len(distances) - np.searchsorted(distances, grid, side="left")
         curves.append(np.polyfit(grid, survivors / len(points), 2))
     centres = torch.from_numpy(fitted.cluster_centers_).float()
-    return ClusterCurves(centres, torch.from_numpy(np.stack(curves)).float())
+    return ClusterCurves(centres.to(codes.device), torch.from_numpy(np.stack(curves)).float().to(codes.device))

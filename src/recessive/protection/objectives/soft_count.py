@@ -55,7 +55,7 @@ class SoftCount:
         """Outputs (N, D) to losses (N,)."""
         items = sign_straight_through(outputs, CLIP) if self.outputs == "logits" else outputs
         margin = (self.threshold - self._distances(items)) / self.temperature
-        weights = torch.zeros(margin.shape[1])
+        weights = margin.new_zeros(margin.shape[1])
         weights[len(self.sample) :] = math.log(self.own_weight)
         return torch.logsumexp(F.logsigmoid(margin) + weights, dim=1)
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from recessive.balls import LInf
 from recessive.encoders import Encoder
-from recessive.protection.methods.method import Run, Surrogate, descend, original_outputs
+from recessive.protection.method import Run, Surrogate, descend, original_outputs
 from recessive.protection.steps import Sign
 
 

@@ -1,0 +1,36 @@
+"""What photos show: one class a photo (N,), int64, or any of several (N, L), bool."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def relevant(query_labels: Tensor, gallery_labels: Tensor) -> Tensor:
+    """r_ij = [y_i = y_j], or with several labels a photo [y_i · y_j > 0]: any label in common.
+
+    Args:
+        query_labels: one label a photo (Q,), or several (Q, L), bool.
+        gallery_labels: the same of the gallery: (N,) or (N, L), bool.
+
+    Returns:
+        (Q, N), bool.
+
+    Raises:
+        ValueError: the two are not of one kind, or differ in L.
+    """
+    single = query_labels.ndim == gallery_labels.ndim == 1
+    several = query_labels.ndim == gallery_labels.ndim == 2 and query_labels.shape[1] == gallery_labels.shape[1]
+    if not single and not (several and query_labels.dtype == gallery_labels.dtype == torch.bool):
+        raise ValueError(
+            "labels are (N,) or (N, L) bool, the same for queries and gallery, not "
+            f"{tuple(query_labels.shape)} {query_labels.dtype} and {tuple(gallery_labels.shape)} {gallery_labels.dtype}"
+        )
+    if single:
+        # NumPy, because galleries are worked on in threads, of which torch would start more in each.
+        return torch.from_numpy(query_labels.numpy()[:, None] == gallery_labels.numpy()[None])
+    return query_labels.float() @ gallery_labels.float().T > 0

@@ -1,0 +1,155 @@
+"""Convergence: what a search went through, step by step, recorded when asked for and free when not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from recessive.codes import sign
+
+if TYPE_CHECKING:
+    from recessive.encoders import Outputs
+    from recessive.protection.losses import Objective
+
+
+def class_means(sample: Tensor, labels: Tensor) -> Tensor:
+    """Mean code or descriptor of each class of a sample: c_k = Σ_i [i in k] s_i / |k|; a class without photos is NaN.
+
+    Args:
+        sample: (S, D).
+        labels: (S,) int64, or (S, L) bool.
+
+    Returns:
+        (C, D); C is the largest label and one, or L.
+    """
+    members = labels.T if labels.ndim == 2 else labels == torch.arange(int(labels.max()) + 1)[:, None]
+    weights = members.to(sample)
+    return weights @ sample / weights.sum(1, keepdim=True)
+
+
+@dataclass(frozen=True)
+class Curves:
+    """One encoder's part of a search, a row an evaluation; NaN where a photo had left the batch, or nothing is known.
+
+    Distances are between the photo and all of a class, on average: Hamming distance ½ (m − h·c_k) for codes, cosine
+    distance 1 − d·c_k for descriptors, with c_k the class' mean.
+
+    Attributes:
+        progress: (R,) in [0, 1].
+        loss: (R, N) of this encoder's objective.
+        own: (R, N) distance to the photo's own class; to the nearest of its classes when it has several.
+        nearest: (R, N) distance to the class nearest to it.
+        mean: (R, N) mean distance to all classes.
+    """
+
+    progress: Tensor
+    loss: Tensor
+    own: Tensor
+    nearest: Tensor
+    mean: Tensor
+
+
+@dataclass
+class _Records:
+    outputs: Outputs
+    centres: Tensor | None
+    own: Tensor | None  # (N, C) bool
+    entries: list[tuple[float, Tensor, Tensor]] = field(default_factory=list)  # progress, rows, (4, M)
+
+
+class Trace:
+    """What a search went through, by the name of the encoder; hand an empty one to `Run`.
+
+    CVPR 2020, Fig. 7 traces distances to the own class, to the nearest and to all; Machines 2022, Fig. 2 the distance
+    to the target. Nothing is read back from the device before `curves` asks for it.
+    """
+
+    def __init__(self) -> None:
+        self._records: dict[str, _Records] = {}
+
+    @property
+    def encoders(self) -> tuple[str, ...]:
+        """Those that something was recorded for."""
+        return tuple(self._records)
+
+    def wrap(
+        self,
+        objective: Objective,
+        name: str,
+        outputs: Outputs,
+        sample: Tensor | None,
+        sample_labels: Tensor | None,
+        labels: Tensor | None,
+    ) -> Objective:
+        """The same objective, which records on the way.
+
+        Args:
+            objective: of one encoder.
+            name: the encoder's.
+            outputs: what it gives.
+            sample: the owner's sample (S, D), if there is one.
+            sample_labels: its classes.
+            labels: the classes of the photos; without them no distance to the own class.
+        """
+        centres = own = None
+        if sample is not None and sample_labels is not None:
+            centres = class_means(sample, sample_labels.to(sample.device))
+            if labels is not None:
+                several = labels.ndim == 2
+                own = labels if several else labels[:, None] == torch.arange(len(centres), device=labels.device)
+                own = own.to(sample.device)
+        records = self._records[name] = _Records(outputs, centres, own)
+        return _Traced(objective, records, None)
+
+    def curves(self, name: str) -> Curves:
+        """What was recorded for one encoder, on the CPU."""
+        entries = self._records[name].entries
+        count = 1 + max(int(rows.max()) for _, rows, _ in entries)
+        table = torch.full((len(entries), 4, count), torch.nan)
+        for number, (_, rows, values) in enumerate(entries):
+            table[number][:, rows.cpu()] = values.cpu()
+        return Curves(torch.tensor([progress for progress, _, _ in entries]), *table.unbind(1))
+
+
+@dataclass(frozen=True)
+class _Traced:
+    """An objective that is watched."""
+
+    objective: Objective
+    records: _Records
+    rows: Tensor | None
+
+    def __call__(self, outputs: Tensor, progress: float) -> Tensor:
+        loss = self.objective(outputs, progress)
+        entries = self.records.entries
+        if not entries or entries[-1][0] != progress:  # under several transforms the first is the photo as saved
+            rows = torch.arange(len(outputs), device=outputs.device) if self.rows is None else self.rows
+            entries.append((progress, rows, self._values(outputs.detach(), loss.detach(), rows)))
+        return loss
+
+    def _values(self, outputs: Tensor, loss: Tensor, rows: Tensor) -> Tensor:
+        unknown = torch.full_like(loss, torch.nan)
+        centres = self.records.centres
+        if centres is None:
+            return torch.stack([loss, unknown, unknown, unknown])
+        if self.records.outputs == "logits":
+            distances = 0.5 * (outputs.shape[1] - sign(outputs) @ centres.T)
+        else:
+            distances = 1 - outputs @ centres.T
+        empty = distances.isnan()
+        nearest, mean = distances.masked_fill(empty, torch.inf).amin(1), distances.nanmean(1)
+        own = unknown
+        if self.records.own is not None:
+            own = distances.masked_fill(empty | ~self.records.own[rows], torch.inf).amin(1)
+        return torch.stack([loss, own, nearest, mean])
+
+    def score(self, outputs: Tensor) -> Tensor:
+        """That of the objective."""
+        return self.objective.score(outputs)
+
+    def of(self, rows: Tensor) -> _Traced:
+        """For some photos of the batch."""
+        return _Traced(self.objective.of(rows), self.records, rows if self.rows is None else self.rows[rows])
