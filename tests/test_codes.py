@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recessive.codes import hamming, pack, sign, sign_straight_through, unpack
+from recessive.codes import hamming, pack, sign, sign_soft_gradient, sign_straight_through, unpack
 
 
 def random_codes(count, bits, seed=0):
@@ -65,3 +65,11 @@ def test_wrong_codes_are_refused():
         pack(torch.ones(8))
     with pytest.raises(ValueError, match="codes of 17 bits"):
         unpack(torch.zeros(1, 2, dtype=torch.uint8), 17)
+
+
+def test_sign_with_a_soft_gradient_is_the_sign_and_slopes_like_softsign():
+    logits = torch.tensor([-3.0, -0.5, 0.0, 1.0, 9.0], requires_grad=True)
+    bits = sign_soft_gradient(logits)
+    assert torch.equal(bits.detach(), sign(logits.detach()))
+    (gradient,) = torch.autograd.grad(bits.sum(), logits)
+    torch.testing.assert_close(gradient, torch.tensor([1 / 16, 1 / 2.25, 1.0, 1 / 4, 1 / 100]))

@@ -85,7 +85,7 @@ class LInf:
         """The nearest point of ball and box: each value clamped."""
         _same_shape(photos, originals)
         radius = self.budget / 255
-        return torch.minimum(torch.maximum(photos, originals - radius), originals + radius).clamp(0, 1)
+        return torch.clamp(photos, originals - radius, originals + radius).clamp_(0, 1)
 
     def random_start(self, originals: Tensor, seeds: Sequence[int]) -> Tensor:
         """Uniform in the ball, then clamped to [0, 1]."""

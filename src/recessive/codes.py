@@ -30,6 +30,18 @@ def sign_straight_through(logits: Tensor, clip: float = 1.5) -> Tensor:
     return zero + sign(logits)
 
 
+def sign_soft_gradient(logits: Tensor) -> Tensor:
+    """sign(logits), with the gradient of softsign: ∂ sign(u) / ∂u := ∂ u/(1 + |u|) / ∂u = 1/(1 + |u|)².
+
+    Bits near their turning point move most, and no bit is ever out of reach, however settled.
+
+    Args:
+        logits: of any shape.
+    """
+    soft = logits / (1 + logits.abs())
+    return soft - soft.detach() + sign(logits)
+
+
 def hamming(first: Tensor, second: Tensor) -> Tensor:
     """All distances D_ij = ½ (m − a_i·b_j) between codes (N, m) and (M, m): (N, M), in bits; differentiable.
 

@@ -12,6 +12,8 @@ _workflows = runpy.run_path(str(Path(__file__).parents[1] / "workflows" / "conft
 tiny_encoders, reference = _workflows["tiny_encoders"], _workflows["reference"]
 committed_checkpoint = _workflows["committed_checkpoint"]
 scene, photo, broken = _workflows["scene"], _workflows["photo"], _workflows["broken"]
+still, tiles, breaking, towards = (_workflows[name] for name in ("still", "tiles", "breaking", "towards"))
+album = _workflows["album"]
 
 
 class Ran(NamedTuple):

@@ -28,10 +28,33 @@ def hash_networks(committed):
     return ["another", "hashnet-12-cifar-10"]
 
 
-def test_methods_for_people(recessive):
+@pytest.mark.usefixtures("towards", "tiles")
+def test_methods_for_people_are_a_line_each_under_headings(recessive, still):
+    still.needs = frozenset({"gradients", "labels", "sample"})
     ran = recessive("methods")
     assert (ran.status, ran.stderr) == (0, "")
-    assert [line.split()[0] for line in ran.stdout.splitlines()[::2]] == list(METHODS)
+    *tables, end = ran.stdout.strip().split("\n\n")
+    assert end.endswith("recessive methods --json")
+    assert len(tables) == 4
+    rows = {row.split()[0]: row for table in tables for row in table.splitlines()[2:]}
+    under = {row.split()[0]: table.splitlines()[0] for table in tables for row in table.splitlines()[2:]}
+    assert sorted(rows) == sorted(METHODS)
+    assert sum(len(table.splitlines()) - 2 for table in tables) == len(METHODS)
+    columns = tables[0].splitlines()[1]
+    assert columns.split() == ["method", "works", "on", "needs", "what", "it", "does"]
+    for name, method in METHODS.items():
+        assert rows[name].endswith(method.summary)
+        assert rows[name].index(method.summary) == columns.index("what it does")
+        for need in method.needs - {"gradients"}:
+            assert need in rows[name].removesuffix(method.summary)
+    assert under["vanish"] == "Hide photos from encoders"
+    assert under["tma"].endswith("(--target PHOTO...)")
+    assert under["still"].endswith("(--sample DIR with one folder a class, --label NAME)")
+    assert under["tiles"] == "Change photos without asking an encoder"
+    assert rows["hdm"].split()[1:3] == ["codes", "-"]
+    assert rows["pire"].split()[1:3] == ["descriptors", "-"]
+    assert rows["vanish"].split()[1:3] == ["both", "sample"]
+    assert rows["still"].split()[1:4] == ["both", "labels,", "sample"]
 
 
 def test_methods_as_json(recessive):

@@ -7,7 +7,7 @@ import pytest
 
 from recessive import __version__
 
-COMMANDS = ("protect", "audit", "encoders", "methods", "train", "data")
+COMMANDS = ("protect", "audit", "private-query", "encoders", "methods", "train", "data")
 HEAVY = ("torch", "numpy", "PIL", "pydantic", "scipy", "sklearn", "kornia", "matplotlib")
 
 
@@ -45,6 +45,8 @@ def test_version(recessive):
         (("nosuch",), "audit"),
         (("protect",), "PHOTO"),
         (("audit", "a.jpg"), "PROTECTED"),
+        (("private-query", "a.jpg"), "--carrier"),
+        (("private-query", "--carrier", "a.jpg"), "PRIVATE"),
         (("protect", "a.jpg", "--nosuch"), "--nosuch"),
         (("protect", "a.jpg", "--norm", "l3"), '"linf", "l2"'),
         (("protect", "a.jpg", "--budget", "much"), "--budget"),

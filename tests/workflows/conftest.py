@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from importlib import import_module
 
 import numpy as np
@@ -20,8 +21,10 @@ from recessive.encoders import (
     make_hash_network,
     save_checkpoint,
 )
+from recessive.protection.method import check, descend, target_outputs
 from recessive.protection.methods import METHODS
 from recessive.protection.optimise import Minimised
+from recessive.protection.steps import MomentumSign
 from recessive.workflows import Protector, ProtectSettings, protect_photos
 
 STORED = 400
@@ -86,7 +89,7 @@ def tiny_encoders(monkeypatch):
         "owners_sample": _stored(100),
         "reference_gallery": _stored(200),
     }
-    for module in ("encoders", "workflows.searchers", "workflows.protect", "workflows.audit"):
+    for module in ("encoders", "workflows.searchers", "workflows.changes", "workflows.audit"):
         for name in vars(import_module(f"recessive.{module}")).keys() & replacements:
             monkeypatch.setattr(import_module(f"recessive.{module}"), name, replacements[name])
     return _ENCODERS
@@ -159,18 +162,119 @@ def protect(tmp_path):
 class Still:
     """A method that leaves photos alone and remembers how it was called."""
 
-    name, accepts, budget, steps = "still", frozenset({"descriptor", "logits"}), 8.0, 1
+    name, summary, paper, departures = "still", "leaves photos alone", "none", "none"
+    accepts, needs = frozenset({"descriptor", "logits"}), frozenset({"gradients"})
+    budget, steps = 8.0, 1
 
     def __init__(self):
-        self.runs = []
+        self.runs, self.surrogates, self.sizes = [], [], []
 
-    def __call__(self, photos, surrogates, run):  # noqa: ARG002
+    def __call__(self, photos, surrogates, run):
+        check(self, photos, surrogates, run)
         self.runs.append(run)
-        return Minimised(photos, torch.zeros(1), torch.ones(1, dtype=torch.int64), torch.ones(1, dtype=torch.bool))
+        self.surrogates.append(surrogates)
+        self.sizes.append(tuple(photos.shape))
+        return replace(Minimised.before(photos), steps=torch.ones(1, dtype=torch.int64))
 
 
 @pytest.fixture
 def still(monkeypatch):
+    """`still`; give its `needs` another value to make it another kind of method."""
     method = Still()
     monkeypatch.setitem(METHODS, "still", method)
     return method
+
+
+@dataclass(frozen=True)
+class Mosaic:
+    """A method without gradients: each 8×8 pixels become their mean."""
+
+    name: str = "tiles"
+    summary: str = "each 8×8 pixels become their mean"
+    paper: str = "none"
+    departures: str = "none"
+    accepts: frozenset = frozenset({"descriptor", "logits"})
+    needs: frozenset = frozenset()
+    budget: float = 255.0
+    steps: int = 0
+
+    def __call__(self, photos, surrogates, run):
+        check(self, photos, surrogates, run)
+        means = F.interpolate(F.avg_pool2d(photos, 8), photos.shape[-2:])
+        return replace(Minimised.before(photos), photos=run.ball.to_grid(run.ball.project(means, photos), photos))
+
+
+@pytest.fixture
+def tiles(monkeypatch):
+    method = Mosaic()
+    monkeypatch.setitem(METHODS, "tiles", method)
+    return method
+
+
+class Breaking(Still):
+    """A method whose gradient is not finite for dark photos."""
+
+    name = "breaking"
+
+    def __call__(self, photos, surrogates, run):
+        found = super().__call__(photos, surrogates, run)
+        return replace(found, broken=photos.mean(dim=(1, 2, 3)) < 0.25)
+
+
+@pytest.fixture
+def breaking(monkeypatch):
+    method = Breaking()
+    monkeypatch.setitem(METHODS, "breaking", method)
+    return method
+
+
+@dataclass(frozen=True)
+class Towards:
+    """A targeted method that works: the target's outputs, by gradient steps."""
+
+    name: str = "tma"
+    summary: str = "takes on the outputs of the target"
+    paper: str = "none"
+    departures: str = "none"
+    accepts: frozenset = frozenset({"descriptor", "logits"})
+    needs: frozenset = frozenset({"gradients", "target"})
+    budget: float = 255.0
+    steps: int = 30
+
+    def __call__(self, photos, surrogates, run):
+        check(self, photos, surrogates, run)
+        wanted = [torch.stack([rows[0] for rows in target_outputs(s, run, photos.device)]) for s in surrogates]
+        objectives = [DescriptorNear(F.normalize(rows, dim=1)) for rows in wanted]
+        return descend(photos, surrogates, objectives, run, step=MomentumSign(2.0), keep_best=True)
+
+
+@dataclass(frozen=True)
+class DescriptorNear:
+    """1 − cos(outputs, wanted)."""
+
+    wanted: torch.Tensor
+
+    def __call__(self, outputs, progress):  # noqa: ARG002
+        return 1 - (F.normalize(outputs, dim=1) * self.wanted).sum(1)
+
+    def score(self, outputs):
+        return self(outputs, 1.0).detach()
+
+    def of(self, rows):
+        return DescriptorNear(self.wanted[rows])
+
+
+@pytest.fixture
+def towards(monkeypatch):
+    """In place of `tma`."""
+    method = Towards()
+    monkeypatch.setitem(METHODS, "tma", method)
+    return method
+
+
+@pytest.fixture
+def album(photo, scene):
+    """A sample of the owner's: three photos of each of the classes beach and city."""
+    for seed in range(6):
+        path = photo(f"album/{'beach' if seed < 3 else 'city'}/{seed}.png", scene(seed=seed + 20))
+    return path.parents[1]

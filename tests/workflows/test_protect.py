@@ -12,6 +12,7 @@ from PIL import Image
 
 from recessive.codes import hamming, sign
 from recessive.photos import read_photo
+from recessive.protection.methods import METHODS
 from recessive.quality import ssim
 from recessive.workflows import Protector, ProtectSettings, SettingsError, protect_photos
 
@@ -75,6 +76,103 @@ def test_a_budget_below_one_level_changes_nothing_and_says_so(protect, photo):
     assert (report.hidden, report.hidden_unseen) == (False, False)
     assert [entry.rank_after for entry in report.per_encoder] == [1, 1, 1]
     assert report.verdict.startswith("FOUND by the encoders it was optimised against (tiny-gem at rank 1")
+
+
+@pytest.mark.parametrize("method", ["vanish", "tiles"])
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_without_a_budget_the_photo_stays_as_it_is(protect, photo, tiles, tmp_path, method, norm):  # noqa: ARG001
+    path = photo()
+    (report,) = protect(path, method=method, budget=0, norm=norm)
+    assert np.array_equal(levels(tmp_path / "out" / "a.png"), levels(path))
+    assert (report.budget, report.steps) == (0, 0)
+    assert (report.linf, report.psnr, report.ssim) == (0, None, 1)
+    assert [entry.rank_after for entry in report.per_encoder] == [1, 1, 1]
+    assert report.verdict.startswith("FOUND by ")
+    assert "idden" not in report.verdict
+
+
+def test_a_method_without_gradients_works_at_the_photos_own_size(protect, photo, scene, tiles, tmp_path):  # noqa: ARG001
+    path = photo("large.png", scene(96, 160))
+    (report,) = protect(path, method="tiles", grid=32, steps=None)
+    before, after = levels(path), levels(tmp_path / "out" / "large.png")
+    means = before.reshape(12, 8, 20, 8, 3).mean((1, 3))
+    assert np.abs(after - means.repeat(8, 0).repeat(8, 1)).max() <= 0.5 + 1e-3
+    assert (report.budget, report.steps) == (255, 0)
+
+
+def test_a_method_without_gradients_is_optimised_against_nobody(protect, photo, tiles):  # noqa: ARG001
+    (report,) = protect(photo(), method="tiles", steps=None)
+    assert report.encoders == ()
+    assert report.hidden is None
+    assert [(entry.name, entry.seen) for entry in report.per_encoder] == [
+        ("tiny-gem", False),
+        ("tiny-hash", False),
+        ("other-gem", False),
+    ]
+    assert "encoders it was not optimised against" in report.verdict
+    assert "the encoders it was optimised against" not in report.verdict
+
+
+def test_nothing_is_clipped_by_a_budget_of_255(protect, photo, tiles, tmp_path):  # noqa: ARG001
+    y, x = np.mgrid[:48, :64]
+    stripes = np.where((x % 8 < 4) & (y // 8 % 2 == 0), 255, 0).astype(np.uint8)  # every other row of tiles is black
+    (report,) = protect(photo("a.png", np.dstack([stripes] * 3)), method="tiles", steps=None)
+    assert set(np.unique(levels(tmp_path / "out" / "a.png"))) == {0, 128}
+    assert report.linf == 128
+
+
+def test_a_sample_of_ones_own_takes_the_place_of_the_bundled_one(protect, photo, album, still, tiny_encoders):
+    protect(photo(), method="still", sample=album, label="city")
+    (surrogates,), (run,) = still.surrogates, still.runs
+    assert run.labels.tolist() == [1]
+    for surrogate in surrogates:
+        assert surrogate.encoder is tiny_encoders[surrogate.encoder.name]
+        assert len(surrogate.sample) == 6
+        assert surrogate.labels.tolist() == [0, 0, 0, 1, 1, 1]
+    assert [surrogate.threshold for surrogate in surrogates] == [0.4, 8]
+
+
+def test_without_a_sample_the_bundled_one_is_given_unlabelled(protect, photo, still):
+    protect(photo(), method="still")
+    (surrogates,), (run,) = still.surrogates, still.runs
+    assert [len(surrogate.sample) for surrogate in surrogates] == [400, 400]
+    assert [surrogate.labels for surrogate in surrogates] == [None, None]
+    assert (run.labels, run.targets) == (None, None)
+
+
+def test_targets_reach_the_method(protect, photo, scene, album, still):
+    still.needs = frozenset({"gradients", "target"})
+    protect(photo(), method="still", target=(photo("t.png", scene(60, 90)), album / "beach"), grid=45)
+    (run,) = still.runs
+    ((first, *others),) = run.targets
+    assert first.shape == (3, 30, 45)
+    assert len(others) == 3
+
+
+def test_a_targeted_method_takes_the_photo_for_its_target(protect, photo, scene, towards, tiny_encoders, tmp_path):
+    path, target = photo(), photo("t.png", scene(seed=8))
+    (report,) = protect(path, method=towards.name, budget=16, target=(target,), steps=30, encoders=("tiny-gem",))
+    encoder = tiny_encoders["tiny-gem"]
+    with torch.no_grad():
+        before, after, wanted = (
+            encoder(read_photo(file).pixels[None]) for file in (path, tmp_path / "out" / "a.png", target)
+        )
+    assert 1 - float(after @ wanted.T) < 0.5 * (1 - float(before @ wanted.T))
+    assert report.linf <= 16
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_computes_and_the_cpu_judges(protect, photo, album, still, tiny_encoders):
+    protect(photo(), method="still", sample=album, label="city", device="cuda")
+    (surrogates,) = still.surrogates
+    for surrogate in surrogates:
+        assert surrogate.sample.device.type == "cuda"
+        assert next(surrogate.encoder.buffers()).device.type == "cuda"
+        assert next(tiny_encoders[surrogate.encoder.name].buffers()).device.type == "cpu"
+    assert surrogates[0].encoder.trunk is surrogates[1].encoder.trunk  # runs once for both
+    assert surrogates[0].sample.shape == (6, 16)
+    (report,) = protect(photo("b.png"), device="cuda", steps=10)
+    assert report.linf > 0
 
 
 def test_the_same_seed_gives_the_same_file(protect, photo, tmp_path):
@@ -286,14 +384,63 @@ def test_a_gallery_too_small_to_hide_in_is_noted(protect, photo, scene):
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"method": "hide"}, "no method is called 'hide'; there are vanish, pire, pire-plain, hdm, cwdm, cwdm-sign"),
+        ({"method": "hide"}, "no method is called 'hide'; there are "),
         ({"encoders": ("nobody",)}, "no encoder is called 'nobody'; there are tiny-gem, tiny-hash, other-gem"),
         ({"format": "gif"}, "unknown photo format 'gif': choose one of JPEG, PNG, WEBP, TIFF, HEIF, AVIF"),
         ({"method": "hdm", "encoders": ("tiny-gem",)}, "hdm needs encoders that give logits; not so: tiny-gem"),
         ({"method": "pire", "encoders": ("tiny-hash",)}, "pire needs encoders that give descriptor; not so: tiny-hash"),
+        ({"device": "abacus"}, "--device abacus: there is none; use cpu, or cuda where there is a GPU"),
+        ({"label": "city"}, "--label city is the name of a folder in --sample DIR; give that, too"),
+        ({"sample": Path("nowhere")}, "nowhere: is not a folder; an owner's sample is a folder of photos"),
+        ({"method": "tma", "target": (Path("nowhere.jpg"),)}, "--target nowhere.jpg: does not exist"),
     ],
 )
+@pytest.mark.usefixtures("towards")
 def test_settings_that_do_not_fit_are_refused_before_any_work(wrong, said):
     with pytest.raises(SettingsError) as refused:
         Protector(ProtectSettings(**wrong))
-    assert str(refused.value) == said
+    assert str(refused.value) == said + (", ".join(METHODS) if "hide" in said else "")
+
+
+@pytest.mark.parametrize(
+    ("need", "given", "said"),
+    [
+        ("labels", {}, "--label NAME and --sample DIR with one folder a class"),
+        ("labels", {"sample": "album"}, "--label NAME and --sample DIR with one folder a class"),
+        ("labels", {"label": "city"}, "--label NAME and --sample DIR with one folder a class"),
+        ("labels", {"sample": "album", "label": "forest"}, "no photos of a class 'forest'; there are beach, city"),
+        ("labels", {"sample": "album/city", "label": "city"}, "each of its photos lies in the folder of its class"),
+        ("target", {}, "--target PHOTO, or --target DIR with several of one kind"),
+    ],
+)
+def test_what_a_method_needs_is_asked_for_before_any_photo_is_worked_on(still, album, need, given, said):
+    still.needs = frozenset({"gradients", need})
+    folders = {key: album.parent / value if key == "sample" else value for key, value in given.items()}
+    with pytest.raises(SettingsError) as refused:
+        Protector(ProtectSettings(method="still", **folders))
+    assert said in str(refused.value)
+    assert still.runs == []
+
+
+def test_a_class_that_holds_all_of_the_sample_tells_nothing(still, photo):
+    still.needs = frozenset({"gradients", "labels"})
+    folder = photo("one/beach/1.png").parents[1]
+    with pytest.raises(SettingsError, match="photos of the photo's own class and of others"):
+        Protector(ProtectSettings(method="still", sample=folder, label="beach"))
+
+
+def test_a_target_for_a_method_that_takes_none_is_refused(photo, towards):
+    with pytest.raises(SettingsError) as refused:
+        Protector(ProtectSettings(method="hdm", target=(photo(),)))
+    assert str(refused.value).startswith("hdm takes no --target; methods that do: ")
+    assert towards.name in str(refused.value)
+
+
+def test_nothing_is_read_while_something_is_missing(still, album):
+    still.needs = frozenset({"gradients", "target"})
+    read = []
+    with pytest.raises(SettingsError, match="--target"):
+        Protector(
+            ProtectSettings(method="still", sample=album, gallery=album), progress=lambda *done: read.append(done)
+        )
+    assert read == []

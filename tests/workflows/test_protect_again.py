@@ -1,6 +1,7 @@
 """Failures, files that are in the way, what is done already, and interruptions."""
 
 import os
+import shutil
 
 import pytest
 
@@ -59,6 +60,19 @@ def test_what_a_method_cannot_cope_with_does_not_stop_the_others(protect, photo,
     assert failure.error.startswith(f"{first}: cannot be protected: {why}")
     assert "\n" not in failure.error
     assert report.input == str(second)
+
+
+def test_a_photo_whose_gradient_breaks_does_not_stop_the_others(protect, photo, scene, breaking, tmp_path):
+    dark, bright = photo("dark.png", scene() // 4), photo()
+    failure, report = protect(dark, bright, method="breaking")
+    assert failure == Failure(
+        str(dark),
+        f"{dark}: cannot be protected: the gradient of breaking is not finite for it; choose another --method or "
+        "--encoder",
+    )
+    assert report.input == str(bright)
+    assert len(breaking.runs) == 2
+    assert names(tmp_path / "out") == [".recessive", "a.png"]
 
 
 def test_what_is_not_a_file_is_not_waited_for(protect, tmp_path):
@@ -159,6 +173,26 @@ def test_other_settings_are_not_done(protect, photo, tmp_path, change):
     assert not report.skipped
     (report,) = protect(path, **change)
     assert report.skipped
+
+
+def test_what_the_owner_gives_decides_what_is_done(protect, photo, scene, album, still, tmp_path):
+    still.needs = frozenset({"gradients", "labels", "target"})
+    path, target = photo(), photo("t.png", scene(seed=1))
+    given = {"method": "still", "sample": album, "label": "city", "target": (target,)}
+    protect(path, **given)
+    moved = {"sample": shutil.copytree(album, tmp_path / "moved"), "target": (photo("m.png", scene(seed=1)),)}
+    for same in ({}, {"device": "cpu"}, moved):
+        (again,) = protect(path, **{**given, **same})
+        assert again.skipped
+    more = shutil.copytree(album, tmp_path / "more")
+    shutil.copy(path, more / "beach")
+    for change in ({"sample": more}, {"label": "beach"}, {"target": (path,)}, {"target": (target, path)}):
+        (failure,) = protect(path, **{**given, **change})
+        assert "exists already, made otherwise" in failure.error
+    photo("t.png", scene(seed=2))
+    (failure,) = protect(path, **given)
+    assert "exists already, made otherwise" in failure.error
+    assert len(still.runs) == 1
 
 
 def test_another_photo_of_the_name_is_not_done(protect, photo, scene):

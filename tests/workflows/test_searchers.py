@@ -9,7 +9,7 @@ from recessive.codes import sign
 from recessive.encoders import EncoderError
 from recessive.photos import read_photo
 from recessive.workflows import SettingsError, searchers
-from recessive.workflows.searchers import default_surrogates, photo_files, unseen
+from recessive.workflows.searchers import default_surrogates, unseen
 
 pytestmark = pytest.mark.usefixtures("tiny_encoders")
 
@@ -30,23 +30,6 @@ def test_methods_get_the_seen_encoders_that_fit():
 )
 def test_honest_judges_share_no_network_with_surrogates(surrogates, honest):
     assert unseen(surrogates) == honest
-
-
-def test_photos_of_a_folder_are_found_by_their_suffix(tmp_path):
-    names = ["b.png", "A.JPG", "deep/er/c.webp", "d.tif", "e.heic", "f.jpeg", "g.avif"]
-    for name in [*names, "notes.txt", ".x.tmp", "jpg"]:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    (tmp_path / "folder.png").mkdir()
-    assert photo_files(tmp_path) == sorted(tmp_path / name for name in names)
-
-
-@pytest.mark.parametrize("name", ["missing", "file.png", "empty"])
-def test_a_gallery_is_a_folder_of_photos(tmp_path, name):
-    (tmp_path / "file.png").touch()
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(SettingsError, match=f"{name}: (is not a folder|holds no photos); a gallery is a folder of"):
-        photo_files(tmp_path / name)
 
 
 def test_without_a_folder_the_reference_gallery_is_searched(reference):

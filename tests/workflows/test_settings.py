@@ -9,7 +9,7 @@ from recessive.workflows import ProtectSettings
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"budget": 0},
+        {"budget": -0.5},
         {"budget": -8},
         {"budget": float("nan")},
         {"budget": float("inf")},
@@ -41,3 +41,7 @@ def test_settings_are_fixed_once_made():
 
 def test_transforms_have_one_spelling():
     assert ProtectSettings(survive=("resize:0.50", "jpeg:075")).survive == ("resize:0.5", "jpeg:75")
+
+
+def test_a_budget_of_nothing_may_be_asked_for():
+    assert ProtectSettings(budget=0).budget == 0

@@ -14,6 +14,7 @@ from recessive.cli.data import data
 from recessive.cli.encoders import encoders
 from recessive.cli.methods import methods
 from recessive.cli.output import INTERRUPTED, WRONG_USE
+from recessive.cli.private_query import private_query
 from recessive.cli.protect import protect
 from recessive.cli.train import train
 
@@ -33,6 +34,10 @@ Every verdict is about the file that was saved, read again.
   recessive protect holiday/*.jpg --out protected
   recessive audit holiday/beach.jpg protected/beach.jpg
 
+To search without showing what for, make a photo that may be seen return what a private one would:
+
+  recessive private-query passport.jpg --carrier cat.jpg --out query.png
+
 Networks that searchers use can be trained, and measured as papers do:
 
   recessive train hashnet --data fashion-mnist --root DATA
@@ -43,6 +48,7 @@ Exit status: 0 done, 1 some photos or the training failed (what was finished is 
 )
 app.command(protect)
 app.command(audit)
+app.command(private_query)
 app.command(encoders)
 app.command(methods)
 app.command(train)

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from recessive.cli.output import print_json
 
+if TYPE_CHECKING:
+    from recessive.protection.methods import Method
+
+_HEADINGS = {
+    "hide": "Hide photos from encoders",
+    "labels": "Hide photos, knowing what they show (--sample DIR with one folder a class, --label NAME)",
+    "target": "Let photos be taken for others (--target PHOTO...)",
+    "plain": "Change photos without asking an encoder",
+}
+
 
 def methods(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
     """List the methods there are.
+
+    By what they are for: a name to give as --method, what kind of encoders it works on (descriptors, codes), and what
+    it needs. A sample, photos that the method learns from, is bundled: give --sample for one of your own.
 
     Parameters
     ----------
@@ -19,8 +32,8 @@ def methods(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
     """
     from recessive.protection.methods import METHODS, defaults
 
-    for method in METHODS.values():
-        if json:
+    if json:
+        for method in METHODS.values():
             print_json(
                 {
                     "name": method.name,
@@ -32,10 +45,37 @@ def methods(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
                     "defaults": defaults(method),
                 }
             )
-        else:
-            accepts = " and ".join(
-                "codes" if outputs == "logits" else "descriptors" for outputs in sorted(method.accepts)
-            )
-            print(f"{method.name:12} {method.summary}")
-            print(f"{'':12} {method.paper}; for {accepts}; budget {method.budget:g}/255, {method.steps} steps")
+        return 0
+    _print(list(METHODS.values()))
     return 0
+
+
+def _group(method: Method) -> str:
+    """Which heading it stands under."""
+    if "target" in method.needs:
+        return "target"
+    if "gradients" not in method.needs:
+        return "plain"
+    return "labels" if "labels" in method.needs else "hide"
+
+
+def _print(listed: list[Method]) -> None:
+    """What a person reads: a line a method, under headings."""
+    width = 2 + max(len(method.name) for method in listed)
+    for group, heading in _HEADINGS.items():
+        those = [method for method in listed if _group(method) == group]
+        if not those:
+            continue
+        print(f"{heading}\n  {'method':{width}}{'works on':13}{'needs':24}what it does")
+        for method in those:
+            needs = ", ".join(sorted(method.needs - {"gradients"})) or "-"
+            print(f"  {method.name:{width}}{_works_on(method):13}{needs:24}{method.summary}")
+        print()
+    print("Papers, constants, and where a method departs from its paper: recessive methods --json")
+
+
+def _works_on(method: Method) -> str:
+    """What kind of encoders."""
+    if len(method.accepts) > 1:
+        return "both"
+    return "codes" if "logits" in method.accepts else "descriptors"

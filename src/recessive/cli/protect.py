@@ -10,6 +10,8 @@ from cyclopts import Parameter
 from recessive.cli.output import FAILED, WRONG_USE, complain, print_json, progress_bar, say
 
 if TYPE_CHECKING:
+    from pydantic import ValidationError
+
     from recessive.workflows import ProtectReport
 
 
@@ -30,6 +32,10 @@ def protect(
     quality: int | None = None,
     keep_location: Annotated[bool, Parameter(negative="")] = False,
     gallery: Path | None = None,
+    sample: Path | None = None,
+    label: str | None = None,
+    target: Annotated[list[Path] | None, Parameter(name="--target", consume_multiple=True, negative="")] = None,
+    device: str | None = None,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
@@ -38,6 +44,17 @@ def protect(
     Each photo is changed by at most --budget (lossy formats such as JPEG add their own loss), saved under its own name
     in --out, read again, and searched for with the original. Location (GPS) is removed. Photos that are done already,
     with the same settings, are skipped.
+
+      recessive protect holiday/*.jpg --out protected
+
+    Some methods need more than the photo; `recessive methods` says which. Classes come from a folder of photos with one
+    folder a class, and the photos to protect are all of one of them:
+
+      recessive protect beach.jpg --method METHOD --sample album --label beach
+
+    Targets are what the photos shall be taken for, one photo or several of one kind:
+
+      recessive protect beach.jpg --method METHOD --target album/mountain
 
     Parameters
     ----------
@@ -51,7 +68,8 @@ def protect(
         Bundled encoders to protect against; see `recessive encoders`. By default all of them that are optimised
         against by default and fit the method.
     budget
-        Largest change, in 1/255: 8 is hard to see, 16 shows on smooth skies. By default the method's.
+        Largest change, in 1/255: 8 is hard to see, 16 shows on smooth skies, 0 changes nothing. By default the
+        method's.
     norm
         Whether the budget bounds each value (linf) or the root-mean-square change (l2).
     steps
@@ -60,7 +78,8 @@ def protect(
         What a platform may do to the photo that it should stay hidden after: jpeg:75 resize:0.5 crop:0.9
         bit-depth:5 blur:1 noise:4. Each makes the search slower. Name the photos before this option.
     grid
-        The change lives on a grid of so many pixels on the long side; larger photos get it enlarged smoothly.
+        The change lives on a grid of so many pixels on the long side; larger photos get it enlarged smoothly. Methods
+        that need no gradients work at the photo's own size.
     seed
         Of all that is random.
     format
@@ -72,6 +91,16 @@ def protect(
     gallery
         Folder of photos that the check searches, for instance what you have posted already. By default the bundled
         reference gallery.
+    sample
+        Folder of photos of yours that the method may learn from: the more like those that are searched, the better.
+        With one folder a class they are labelled by its name. By default the bundled owner's sample, without classes.
+    label
+        What the photos show, for methods that need it: the name of a folder in --sample.
+    target
+        What the photos shall be taken for, for methods that need it: a photo, several of one kind, or a folder of them.
+        Name the photos to protect before this option.
+    device
+        Where to compute: cpu or cuda. By default a GPU where there is one. The check runs on the CPU.
     overwrite
         Replace files in --out that were made with other settings.
     json
@@ -101,18 +130,21 @@ def protect(
             quality=quality,
             keep_location=keep_location,
             gallery=gallery,
+            sample=sample,
+            label=label,
+            target=tuple(target or ()),
+            device=device,
         )
-        with progress_bar("reading the gallery") as reading:
+        with progress_bar("reading photos") as reading:
             protector = Protector(settings, progress=reading, complain=complain)
     except ValidationError as error:
-        for problem in error.errors():
-            option = "-".join(str(place) for place in problem["loc"][:1]).replace("_", "-")
-            complain(f"--{option}: {problem['msg'].removeprefix('Value error, ')}")
+        complain_of_options(error)
         return WRONG_USE
     except SettingsError as error:
         complain(error)
         return WRONG_USE
 
+    against = "the encoders they were optimised against" if protector.names else "all encoders that searched"
     counts = {"protected": 0, "skipped": 0, "failed": 0, "hidden": 0}
     try:
         with progress_bar("protecting") as protecting:
@@ -123,7 +155,7 @@ def protect(
                     complain(result.error)
                 else:
                     counts["skipped" if result.skipped else "protected"] += 1
-                    counts["hidden"] += result.hidden
+                    counts["hidden"] += bool(result.hidden if protector.names else result.hidden_unseen)
                     if not json:
                         say(_line(result))
                 if json:
@@ -135,9 +167,16 @@ def protect(
         if len(photos) > 1 and any(counts.values()):
             complain(
                 f"{counts['protected']} protected, {counts['skipped']} done before, {counts['failed']} failed; "
-                f"{counts['hidden']} hidden from the encoders they were optimised against"
+                f"{counts['hidden']} hidden from {against}"
             )
     return FAILED if counts["failed"] else 0
+
+
+def complain_of_options(error: ValidationError) -> None:
+    """A line for each option whose value makes no sense."""
+    for problem in error.errors():
+        option = "-".join(str(place) for place in problem["loc"][:1]).replace("_", "-")
+        complain(f"--{option}: {problem['msg'].removeprefix('Value error, ')}")
 
 
 def _line(report: ProtectReport) -> str:

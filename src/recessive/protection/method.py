@@ -175,6 +175,9 @@ def check(method: Method, photos: Tensor, surrogates: Sequence[Surrogate], run: 
             raise MethodError(f"{method.name} works on {wanted}; {name} gives a {outputs}: choose another --encoder")
         for need in sorted(_missing(surrogate, run) & method.needs):
             raise MethodError(f"{method.name} needs {_MEANS[need].format(encoder=surrogate.encoder.name)}")
+        labels, sample = surrogate.labels, surrogate.sample
+        if labels is not None and sample is not None and len(labels) != len(sample):
+            raise MethodError(f"one label a photo of the owner's sample is needed: {len(labels)} for {len(sample)}")
     if len(run.seeds) != len(photos):
         raise MethodError(f"one seed a photo is needed: {len(run.seeds)} for {len(photos)} photos")
     if run.labels is not None and len(run.labels) != len(photos):

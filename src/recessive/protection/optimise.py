@@ -119,18 +119,21 @@ def minimise(
         (gradient,) = torch.autograd.grad(evaluation.loss.sum(), now)
         with torch.no_grad():
             now = now.detach()
-            finite = torch.stack(gradient.flatten(1).aminmax(dim=1)).isfinite().all(dim=0)  # NaN is either extreme
-            found.losses[rows] = evaluation.loss.detach()
-            found.done[rows] |= evaluation.done
-            found.broken[rows] |= ~(finite | evaluation.done)
-            resting = found.done[rows] | found.broken[rows]
-            if i % every == 0 and bool(resting.any()):
-                found.photos[rows] = now
-                going = torch.nonzero(~resting).squeeze(1)
-                rows, now, centres, gradient = rows[going], now[going], centres[going], gradient[going]
-                state, loss, resting = tuple(part[going] for part in state), loss.of(going), resting[going]
-                if not len(rows):
-                    break
+            flat = gradient.flatten(1)
+            finite = torch.stack([flat.amax(1), flat.amin(1)]).isfinite().all(dim=0)  # NaN is either extreme
+            resting = evaluation.done | ~finite
+            if every > 1 or bool(resting.any()):
+                found.losses[rows] = evaluation.loss.detach()
+                found.done[rows] |= evaluation.done
+                found.broken[rows] |= ~(finite | evaluation.done)
+                resting = found.done[rows] | found.broken[rows]
+                if i % every == 0 and bool(resting.any()):
+                    found.photos[rows] = now
+                    going = torch.nonzero(~resting).squeeze(1)
+                    rows, now, centres, gradient = rows[going], now[going], centres[going], gradient[going]
+                    state, loss, resting = tuple(part[going] for part in state), loss.of(going), resting[going]
+                    if not len(rows):
+                        break
             update, state = step(gradient, state, i / steps)
             walked = ball.project(now + update, centres)
             if every > 1:

@@ -32,6 +32,11 @@ def _per_photo(values: Tensor) -> Tensor:
     return values.view(-1, 1, 1, 1)
 
 
+def _unit_mean(gradient: Tensor) -> Tensor:
+    """g / mean|g|, of each photo."""
+    return gradient / _per_photo(gradient.abs().mean(dim=(1, 2, 3)).clamp(min=1e-30))
+
+
 @dataclass(frozen=True)
 class Sign:
     """u = −size/255 · sign(g). Goodfellow et al., "Explaining and harnessing adversarial examples", 2015."""
@@ -68,29 +73,59 @@ class MomentumSign:
 
     def __call__(self, gradient: Tensor, state: State, progress: float) -> tuple[Tensor, State]:
         """See the class."""
-        scale = gradient.abs().mean(dim=(1, 2, 3)).clamp(min=1e-30)
-        memory = self.momentum * state[0] + gradient / _per_photo(scale)
+        memory = self.momentum * state[0] + _unit_mean(gradient)
         return -self.size / 255 * (1 - progress) * memory.sign(), (memory,)
 
 
 @dataclass(frozen=True)
 class L2:
-    """u = −size/255 · (1 − progress) · √D · g / ||g||₂, D values a photo; the last steps settle what the first found.
+    """m ← μ m + g / mean|g|;  u = −size/255 · (1 − progress) · √D · m / ||m||₂, D values a photo.
+
+    The last steps settle what the first ones found.
 
     Attributes:
         size: of the first step, its root-mean-square in 1/255.
+        momentum: μ.
     """
 
     size: float
+    momentum: float = 0.0
+
+    def initial(self, photos: Tensor) -> State:
+        """m = 0."""
+        return (torch.zeros_like(photos),)
+
+    def __call__(self, gradient: Tensor, state: State, progress: float) -> tuple[Tensor, State]:
+        """See the class."""
+        memory = self.momentum * state[0] + _unit_mean(gradient)
+        length = memory.square().mean(dim=(1, 2, 3)).sqrt().clamp(min=1e-30)
+        return -self.size / 255 * (1 - progress) * memory / _per_photo(length), (memory,)
+
+
+@dataclass(frozen=True)
+class UnitGradient:
+    """u = −length · g / ||g||₂: as long whatever the gradient, and as long at the end as at the start.
+
+    ||u||₂ is the same for every size of photo: `length` 1 is a root-mean-square of 0.66/255 at 224 × 224 pixels, of
+    4.6/255 at 32 × 32. Bai et al., "Targeted attack for deep hashing based retrieval", ECCV 2020, released code.
+
+    Attributes:
+        length: Euclidean length of a step in the units of the photos.
+    """
+
+    length: float
 
     def initial(self, photos: Tensor) -> State:  # noqa: ARG002 - no memory
         """No memory."""
         return ()
 
-    def __call__(self, gradient: Tensor, state: State, progress: float) -> tuple[Tensor, State]:
+    def __call__(self, gradient: Tensor, state: State, progress: float) -> tuple[Tensor, State]:  # noqa: ARG002
         """See the class."""
-        scale = gradient.square().mean(dim=(1, 2, 3)).sqrt().clamp(min=1e-30)
-        return -self.size / 255 * (1 - progress) * gradient / _per_photo(scale), state
+        smallest = torch.finfo(gradient.dtype).tiny
+        largest = gradient.abs().amax(dim=(1, 2, 3)).clamp(min=smallest)
+        direction = gradient / _per_photo(largest)  # first, so that no square underflows
+        norm = direction.square().sum(dim=(1, 2, 3)).sqrt().clamp(min=smallest)
+        return -self.length * direction / _per_photo(norm), state
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ def class_means(sample: Tensor, labels: Tensor) -> Tensor:
     Returns:
         (C, D); C is the largest label and one, or L.
     """
-    members = labels.T if labels.ndim == 2 else labels == torch.arange(int(labels.max()) + 1)[:, None]
+    single = labels.ndim == 1
+    members = labels == torch.arange(int(labels.max()) + 1, device=labels.device)[:, None] if single else labels.T
     weights = members.to(sample)
     return weights @ sample / weights.sum(1, keepdim=True)
 
@@ -108,10 +109,10 @@ class Trace:
         """What was recorded for one encoder, on the CPU."""
         entries = self._records[name].entries
         count = 1 + max(int(rows.max()) for _, rows, _ in entries)
-        table = torch.full((len(entries), 4, count), torch.nan)
+        table = torch.full((len(entries), 4, count), torch.nan, device="cpu")
         for number, (_, rows, values) in enumerate(entries):
             table[number][:, rows.cpu()] = values.cpu()
-        return Curves(torch.tensor([progress for progress, _, _ in entries]), *table.unbind(1))
+        return Curves(torch.tensor([progress for progress, _, _ in entries], device="cpu"), *table.unbind(1))
 
 
 @dataclass(frozen=True)

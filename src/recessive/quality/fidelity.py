@@ -59,7 +59,7 @@ def ssim(first: Tensor, second: Tensor) -> Tensor:
     if min(height, width) < WINDOW:
         raise ValueError(f"SSIM needs photos of at least {WINDOW} × {WINDOW} pixels, not {width} × {height}")
     rows = max(1, _TILE_PIXELS // width)
-    total = torch.zeros(len(first))
+    total = first.new_zeros(len(first))
     for top in range(0, height - WINDOW + 1, rows):
         band = slice(top, min(top + rows + WINDOW - 1, height))
         similar = kornia_ssim(first[:, :, band], second[:, :, band], WINDOW, padding="valid")

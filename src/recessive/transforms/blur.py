@@ -35,7 +35,7 @@ class Blur:
     def __call__(self, photos: Tensor) -> Tensor:
         """Photos (N, 3, H, W) to the same shape, differentiable."""
         radius = int(4 * self.sigma + 0.5)
-        places = torch.arange(-radius, radius + 1).to(photos)
+        places = torch.arange(-radius, radius + 1, device=photos.device).to(photos)
         weights = torch.exp(-0.5 * (places / self.sigma).square())
         weights = (weights / weights.sum()).expand(3, 1, -1)
         padded = F.pad(photos, (radius,) * 4, mode="replicate")

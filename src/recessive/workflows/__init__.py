@@ -2,23 +2,28 @@
 
 from recessive.workflows.audit import AuditReport, audit_photos
 from recessive.workflows.measure import TrainReport, evaluate_checkpoint
+from recessive.workflows.private_query import PrivateQueryReport, QueryResults, make_private_query
 from recessive.workflows.protect import Failure, Protector, ProtectReport, protect_photos
 from recessive.workflows.searchers import searchers
-from recessive.workflows.settings import ProtectSettings, SettingsError
+from recessive.workflows.settings import PrivateQuerySettings, ProtectSettings, SettingsError
 from recessive.workflows.train import train_encoder
 from recessive.workflows.train_settings import TrainSettings
 
 __all__ = [
     "AuditReport",
     "Failure",
+    "PrivateQueryReport",
+    "PrivateQuerySettings",
     "ProtectReport",
     "ProtectSettings",
     "Protector",
+    "QueryResults",
     "SettingsError",
     "TrainReport",
     "TrainSettings",
     "audit_photos",
     "evaluate_checkpoint",
+    "make_private_query",
     "protect_photos",
     "searchers",
     "train_encoder",

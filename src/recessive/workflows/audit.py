@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from recessive.encoders import bundled_encoders
 from recessive.exposure import EncoderAudit, audit
 from recessive.photos import read_photo
-from recessive.quality import linf, psnr, ssim
 from recessive.transforms import parse_transform
+from recessive.workflows.fidelity import fidelity
 from recessive.workflows.records import finished
 from recessive.workflows.searchers import searchers
 
@@ -88,16 +88,15 @@ def audit_photos(
     seen = [name for name in names if name in used]
     judges = searchers(names, seen, gallery, progress=progress, complain=complain)
     found = audit(before, after, judges, transforms)
-    same = before.shape == after.shape
-    noise = float(psnr(before[None], after[None])) if same else None
+    near = fidelity(before, after) if before.shape == after.shape else None
     return AuditReport(
         original=str(original),
         protected=str(protected),
         gallery="reference" if gallery is None else str(gallery),
         gallery_photos=found.gallery_photos,
-        linf=round(255 * float(linf(before[None], after[None])), 3) if same else None,
-        psnr=None if noise is None or noise == float("inf") else round(noise, 3),
-        ssim=round(float(ssim(before[None], after[None])), 5) if same and min(before.shape[1:]) > 10 else None,
+        linf=near.linf if near else None,
+        psnr=near.psnr if near else None,
+        ssim=near.ssim if near else None,
         hidden=found.hidden,
         hidden_unseen=found.hidden_unseen,
         encoders=found.encoders,

@@ -11,17 +11,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from recessive import __version__
-from recessive.balls import L2, LInf
-from recessive.encoders import EncoderError, bundled_encoders, owners_sample
 from recessive.exposure import FIRST_RESULTS, EncoderAudit, audit
 from recessive.photos import PhotoError, format_named, format_of_path, output_settings, read_photo, save_photo
-from recessive.protection.methods import METHODS, Run, Surrogate
-from recessive.quality import linf, psnr, ssim
-from recessive.transforms import JPEG, BitDepth, parse_transform
-from recessive.workflows.grid import enlarge, grey, shrink
+from recessive.transforms import parse_transform
+from recessive.workflows.changes import Changer, trouble
+from recessive.workflows.fidelity import fidelity
+from recessive.workflows.owners_photos import read_targets
+from recessive.workflows.photo_folders import make_folder
 from recessive.workflows.records import content, digest, finished, remember
-from recessive.workflows.searchers import default_surrogates, load_bundled, searchers, unseen
-from recessive.workflows.settings import SettingsError
+from recessive.workflows.searchers import searchers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -29,12 +27,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from recessive.balls import Ball
     from recessive.photos import Photo
-    from recessive.protection.methods import Method
     from recessive.workflows.settings import ProtectSettings
 
-SMALLEST_SIDE = 32  # pixels; below, there is nothing to hide a change in
 _SUFFIX = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "TIFF": ".tif", "HEIF": ".heic", "AVIF": ".avif"}
 
 
@@ -46,7 +41,7 @@ class ProtectReport:
         input: the photo's path.
         output: the protected photo's path.
         method: its name.
-        encoders: the surrogates' names.
+        encoders: names of those that it was optimised against; none for a method without gradients.
         budget: in 1/255, of the change before a lossy file format adds its own.
         norm: of the budget: linf or l2.
         steps: taken.
@@ -56,8 +51,9 @@ class ProtectReport:
         linf: largest change of a value in the saved file, in 1/255.
         psnr: of the saved file, in dB; None when nothing changed.
         ssim: of the saved file; None when it is too small to have one.
-        hidden: no surrogate returns it among the first ten results of a search with the original.
-        hidden_unseen: the same of the encoders that were not optimised against; None when there is none.
+        hidden: none of `encoders` returns it among the first ten results of a search with the original; None when
+            there is none.
+        hidden_unseen: the same of all others.
         gallery: what was searched.
         gallery_photos: how many photos that holds.
         per_encoder: what each encoder finds.
@@ -79,7 +75,7 @@ class ProtectReport:
     linf: float
     psnr: float | None
     ssim: float | None
-    hidden: bool
+    hidden: bool | None
     hidden_unseen: bool | None
     gallery: str
     gallery_photos: int
@@ -122,16 +118,18 @@ def plan_outputs(inputs: Sequence[Path], out: Path, settings: ProtectSettings) -
 
 
 class Protector:
-    """Method, surrogates and searchers, loaded once for many photos.
+    """Method, surrogates, targets and searchers, loaded once for many photos.
 
     Args:
         settings: what is asked for.
-        progress: told how many of how many gallery photos are read, when the gallery is a folder.
-        complain: told of gallery photos that cannot be read.
+        progress: told how many of how many photos of a folder (sample, gallery) are read.
+        complain: told of photos in folders that cannot be read.
+
+    Attributes:
+        names: of the encoders that are optimised against.
 
     Raises:
-        SettingsError: an unknown method, encoder or format, a method that cannot use an encoder, or a gallery without
-            photos.
+        SettingsError: as `Changer` has it, a target that cannot be read, or a gallery without photos.
     """
 
     def __init__(
@@ -141,41 +139,29 @@ class Protector:
         progress: Callable[[int, int], None] | None = None,
         complain: Callable[[PhotoError], None] | None = None,
     ) -> None:
-        if settings.method not in METHODS:
-            raise SettingsError(f"no method is called {settings.method!r}; there are {', '.join(METHODS)}")
         self.settings = settings
-        self.method: Method = METHODS[settings.method]
-        names = tuple(dict.fromkeys(settings.encoders or default_surrogates(self.method.accepts)))
-        listed = bundled_encoders()
-        try:
-            encoders = load_bundled(names)
-        except EncoderError as error:
-            raise SettingsError(str(error)) from None
-        unfit = [encoder.name for encoder in encoders if encoder.outputs not in self.method.accepts]
-        if unfit:
-            wanted = " or ".join(sorted(self.method.accepts))
-            raise SettingsError(f"{self.method.name} needs encoders that give {wanted}; not so: {', '.join(unfit)}")
-        if settings.format is not None:
-            try:
-                format_named(settings.format)
-            except ValueError as error:
-                raise SettingsError(str(error)) from None
-        self.names = names
-        self.budget = self.method.budget if settings.budget is None else settings.budget
-        self.steps = self.method.steps if settings.steps is None else settings.steps
-        self.surrogates = [Surrogate(e, owners_sample(e.name), listed[e.name].threshold) for e in encoders]
-        self.searchers = searchers(
-            (*names, *unseen(names)), names, settings.gallery, progress=progress, complain=complain
+        self._changer = Changer(
+            settings, label=settings.label, targeted=bool(settings.target), progress=progress, complain=complain
         )
-
-    def _ball(self) -> Ball:
-        return LInf(self.budget) if self.settings.norm == "linf" else L2(self.budget)
+        self._targets = read_targets(settings.target, settings.grid, complain=complain)
+        self.names = self._changer.encoders
+        self.searchers = searchers(
+            self._changer.judges, self.names, settings.gallery, progress=progress, complain=complain
+        )
 
     def asked(self, content: bytes) -> str:
         """A digest of the input's content and of all that decides the outcome."""
-        chosen = {"budget": self.budget, "steps": self.steps, "encoders": self.names}  # the same where spelt out
+        changer = self._changer
+        chosen = {  # the same where spelt out, and wherever the owner's photos lie
+            "budget": changer.budget,
+            "steps": changer.steps,
+            "encoders": changer.encoders,
+            "judges": changer.judges,
+            "sample": changer.sample_digest,
+            "target": None if self._targets is None else self._targets.digest,
+        }
         # ASCII, whatever the gallery's name is made of
-        settings = json.dumps({**self.settings.model_dump(), **chosen}, default=str)
+        settings = json.dumps({**self.settings.model_dump(exclude={"device"}), **chosen}, default=str)
         return digest(__version__.encode(), settings.encode(), content)
 
     def _format(self, photo: Photo) -> str:
@@ -186,24 +172,11 @@ class Protector:
         """Protected pixels (3, H, W) on the 8-bit grid, and the steps that were taken.
 
         Raises:
-            PhotoError: the photo is too small.
+            PhotoError: as `Changer.change`.
         """
-        height, width = photo.pixels.shape[-2:]
-        if min(height, width) < SMALLEST_SIDE:
-            raise PhotoError(photo.path, f"is {width} × {height} pixels; at least {SMALLEST_SIDE} a side are needed")
         saved_as = output_settings(photo, format=self._format(photo), quality=self.settings.quality)
-        lossy = JPEG(saved_as.quality, saved_as.subsampling or "4:4:4") if saved_as.quality else BitDepth(8)
-        saving = (lambda photos: lossy(grey(photos))) if photo.grey else lossy
-        small = shrink(photo.pixels[None], self.settings.grid)
-        transforms = [parse_transform(text) for text in self.settings.survive]
-        run = Run(self._ball(), self.steps, [self.settings.seed], saving, transforms)
-        found = self.method(small, self.surrogates, run)
-        full = photo.pixels[None]
-        changed = full + enlarge(found.photos - small, (height, width))
-        if photo.grey:
-            changed = grey(changed)
-        ball = self._ball()
-        return ball.to_grid(ball.project(changed, full), full)[0], int(found.steps[0])
+        targets = None if self._targets is None else self._targets.photos
+        return self._changer.change(photo, saved_as, targets)
 
     def protect(self, path: Path, output: Path, *, overwrite: bool = False) -> ProtectReport:
         """Protect one photo, save it, and judge the saved file.
@@ -251,11 +224,10 @@ class Protector:
     def _judge(self, photo: Photo, path: Path, output: Path, steps: int, start: float) -> ProtectReport:
         """Read the saved file again and search with the original."""
         saved = read_photo(output)
-        settings, original = self.settings, photo.pixels[None]
+        settings, changer = self.settings, self._changer
         transforms = {text: parse_transform(text).real for text in settings.survive}
         found = audit(photo.pixels, saved.pixels, self.searchers, transforms)
-        again = saved.pixels[None]
-        noise = float(psnr(original, again))
+        near = fidelity(photo.pixels, saved.pixels)
         notes = photo.notes
         if found.gallery_photos < FIRST_RESULTS:
             held = found.gallery_photos
@@ -263,18 +235,18 @@ class Protector:
         return ProtectReport(
             input=str(path),
             output=str(output),
-            method=self.method.name,
+            method=changer.method.name,
             encoders=self.names,
-            budget=self.budget,
+            budget=changer.budget,
             norm=settings.norm,
             steps=steps,
             seconds=round(time.perf_counter() - start, 3),
             width=photo.pixels.shape[2],
             height=photo.pixels.shape[1],
-            linf=round(255 * float(linf(original, again)), 3),
-            psnr=round(noise, 3) if noise != float("inf") else None,
-            ssim=round(float(ssim(original, again)), 5),
-            hidden=bool(found.hidden),
+            linf=near.linf,
+            psnr=near.psnr,
+            ssim=near.ssim,
+            hidden=found.hidden,
             hidden_unseen=found.hidden_unseen,
             gallery="reference" if settings.gallery is None else str(settings.gallery),
             gallery_photos=found.gallery_photos,
@@ -304,11 +276,11 @@ def protect_photos(
 
     Yields:
         One report or failure an input, in their order.
+
+    Raises:
+        SettingsError: the folder cannot be made.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingsError(f"{out} cannot be made: {error.strerror}; choose another --out") from None
+    make_folder(out)
     for path, output in plan_outputs(inputs, out, protector.settings).items():
         if isinstance(output, Failure):
             yield output
@@ -317,11 +289,7 @@ def protect_photos(
         try:
             with torch.inference_mode(mode=False), torch.enable_grad():
                 result = protector.protect(path, output, overwrite=overwrite)
-        except PhotoError as error:
-            result = Failure(str(path), str(error))
-        except (OSError, ValueError, RuntimeError, MemoryError) as error:
-            # A folder without permission, a gradient that is not finite, memory that is not there: no reason to drop
-            # the others.
-            why = " ".join(str(error).split()) or "not enough memory"
-            result = Failure(str(path), str(PhotoError(path, f"cannot be protected: {why}")))
+        except (PhotoError, OSError, ValueError, RuntimeError, MemoryError) as error:
+            # A folder without permission, memory that is not there: no reason to drop the others.
+            result = Failure(str(path), str(trouble(path, error)))
         yield result  # outside, so that whoever asks keeps their own gradient mode

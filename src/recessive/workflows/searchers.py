@@ -17,8 +17,7 @@ from recessive.encoders import (
 )
 from recessive.exposure import Searcher
 from recessive.galleries import DenseGallery, HammingGallery
-from recessive.photos import PhotoError, format_of_path, read_photo
-from recessive.workflows.settings import SettingsError
+from recessive.workflows.photo_folders import photos_below
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     from recessive.encoders import Encoder
     from recessive.galleries import Gallery
+    from recessive.photos import PhotoError
 
 
 def load_bundled(names: Sequence[str]) -> list[Encoder]:
@@ -66,25 +66,13 @@ def unseen(surrogates: Sequence[str]) -> tuple[str, ...]:
     return tuple(e.name for e in others if not e.seen) or tuple(e.name for e in others)
 
 
-def photo_files(folder: Path) -> list[Path]:
-    """All photos below a folder, by their suffix, in the order of their paths.
-
-    Raises:
-        SettingsError: it is not a folder, or there is no photo in it.
-    """
-    if not folder.is_dir():
-        raise SettingsError(f"{folder}: is not a folder; a gallery is a folder of photos")
-    files = sorted(file for file in folder.rglob("*") if format_of_path(file) is not None and file.is_file())
-    if not files:
-        raise SettingsError(f"{folder}: holds no photos; a gallery is a folder of photos")
-    return files
-
-
-def _empty(encoder: Encoder) -> Gallery:
+def empty_gallery(encoder: Encoder) -> Gallery:
+    """What an encoder's items are searched in."""
     return HammingGallery(encoder.dim) if encoder.outputs == "logits" else DenseGallery(encoder.dim)
 
 
-def _items(encoder: Encoder, outputs: Tensor) -> Tensor:
+def items(encoder: Encoder, outputs: Tensor) -> Tensor:
+    """What is stored of an encoder's outputs (N, D): codes of ±1, or the descriptors."""
     return sign(outputs) if encoder.outputs == "logits" else outputs
 
 
@@ -111,25 +99,14 @@ def searchers(
         SettingsError: the folder holds no photo that can be read.
     """
     encoders = load_bundled(names)
-    galleries = [_empty(encoder) for encoder in encoders]
+    galleries = [empty_gallery(encoder) for encoder in encoders]
     if folder is None:
         for encoder, gallery in zip(encoders, galleries, strict=True):
             gallery.add(reference_gallery(encoder.name))
     else:
-        files = photo_files(folder)
-        for done, file in enumerate(files, 1):
-            try:
-                outputs = encode(encoders, read_photo(file).pixels[None])
-            except PhotoError as error:
-                if complain is not None:
-                    complain(error)
-                continue
-            for encoder, gallery, output in zip(encoders, galleries, outputs, strict=True):
-                gallery.add(_items(encoder, output))
-            if progress is not None:
-                progress(done, len(files))
-        if encoders and not len(galleries[0]):
-            raise SettingsError(f"{folder}: holds no photo that can be read")
+        for _, pixels in photos_below(folder, progress=progress, complain=complain):
+            for encoder, gallery, output in zip(encoders, galleries, encode(encoders, pixels[None]), strict=True):
+                gallery.add(items(encoder, output))
     listed = bundled_encoders()
     return [
         Searcher(encoder, gallery, listed[encoder.name].threshold, encoder.name in seen)

@@ -11,7 +11,7 @@ from recessive.balls import LInf
 from recessive.codes import sign
 from recessive.encoders import Encoder, Trunk
 from recessive.protection.methods import METHODS, Run, Surrogate
-from recessive.protection.methods.vanish import OWN_WEIGHT, VIEWS, neighbours, views
+from recessive.protection.methods.vanish import CODE_TEMPERATURE, OWN_WEIGHT, VIEWS, neighbours, views
 from recessive.protection.objectives import SoftCount
 from recessive.quality import ssim
 from recessive.transforms.rounding import round_straight_through
@@ -86,7 +86,7 @@ def test_the_iterate_with_the_smallest_loss_is_kept(draw_photos):
     encoder = Encoder("chaotic", Trunk(nn.Identity(), 8), Chaotic(), BITS, "logits")
     sample = sign(torch.randn(60, BITS, generator=torch.Generator().manual_seed(1)))
     own = torch.stack([sign(encoder(view)) for view in neighbours(photos, range(16))], dim=1)
-    loss = SoftCount(sample, own, 11, 3.0, OWN_WEIGHT, "logits")
+    loss = SoftCount(sample, own, 11, CODE_TEMPERATURE, OWN_WEIGHT, "logits")
     run = Run(LInf(8), 6, range(16), saving=lambda given: round_straight_through(given * 255) / 255)
     found = METHODS["vanish"](photos, [Surrogate(encoder, sample, 11)], run)
     before, after = loss(encoder(photos), 0.0), loss(encoder(found.photos), 1.0)

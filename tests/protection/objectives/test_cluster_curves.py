@@ -1,4 +1,4 @@
-"""ClusterCurves and the fit of its curves against loops."""
+"""ClusterCurves and the fit of its curves against loops, and where its minimum lies."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ import pytest
 import torch
 
 from recessive.codes import sign
-from recessive.protection.objectives import ClusterCurves, fit_curves
+from recessive.protection.objectives.cluster_curves import ClusterCurves, fit_curves
+from recessive.protection.objectives.clusters import k_means
+from recessive.protection.objectives.curves import GRID, Exponential, Quadratic, Tanh
 
 BITS = 24
+KINDS = ("quadratic", "tanh", "exponential")
 
 
 def two_clusters():
@@ -27,87 +30,169 @@ def two_clusters():
     return torch.stack(codes)
 
 
-def share_at(codes, centre, total, distance):
-    """Share of the sample that lies at ≥ distance from its centre."""
-    away = [0.5 * sum(abs(a - b) for a, b in zip(code, centre, strict=True)) for code in codes]
-    return sum(value >= distance for value in away) / total
+LABELS = torch.tensor([0] * 30 + [1] * 10)
 
 
-def test_loss_sums_each_clusters_curve_at_its_distance():
-    generator = torch.Generator().manual_seed(1)
-    centres = 2 * torch.rand(3, BITS, generator=generator) - 1
-    curves = torch.randn(3, 3, generator=generator)
-    logits = torch.randn(4, BITS, generator=generator)
+def height(kind, parameters, distance):
+    """F(d) of one cluster, as the formulas have it."""
+    if kind == "quadratic":
+        square, linear, constant = parameters
+        return square * distance**2 + linear * distance + constant
+    if kind == "tanh":
+        top, middle, width = parameters
+        return top * (1 - math.tanh((distance - middle) / width))
+    top, rate = parameters
+    return top * math.exp(-rate * distance)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("squared", [False, True])
+@pytest.mark.parametrize("centres", ["real", "signed"])
+@pytest.mark.parametrize("relaxation", ["straight-through", "tanh"])
+def test_loss_sums_each_clusters_curve_at_its_distance(kind, squared, centres, relaxation):
+    codes = two_clusters()
+    objective = fit_curves(codes, LABELS, kind, squared=squared, centres=centres, relaxation=relaxation)
+    logits = torch.randn(4, BITS, generator=torch.Generator().manual_seed(1))
     expected = []
     for row in logits.tolist():
         total = 0.0
-        for centre, (square, linear, constant) in zip(centres.tolist(), curves.tolist(), strict=True):
-            distance = 0.5 * sum(abs(math.tanh(u) - c) for u, c in zip(row, centre, strict=True))
-            total += square * distance**2 + linear * distance + constant
+        for number, parameters in enumerate(objective.curves.parameters.tolist()):
+            middle = codes[number == LABELS].double().mean(0).tolist()
+            if centres == "signed":
+                middle = [1.0 if value >= 0 else -1.0 for value in middle]
+            item = [math.tanh(u) if relaxation == "tanh" else math.copysign(1, u) for u in row]
+            distance = 0.5 * sum(abs(h - c) for h, c in zip(item, middle, strict=True))
+            total += height(kind, parameters, distance) ** (2 if squared else 1)
         expected.append(total)
-    objective = ClusterCurves(centres, curves)
-    torch.testing.assert_close(objective(logits, 0.0), torch.tensor(expected), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(objective(logits, 0.0), torch.tensor(expected), rtol=1e-3, atol=1e-5)
     assert torch.equal(objective.score(logits), objective(logits, 0.9))
     assert objective.of(torch.tensor([1])) is objective
 
 
-def test_curves_are_fits_to_the_share_of_members_that_are_as_far():
+def test_the_gradient_passes_straight_through_the_sign_as_equation_8_has_it():
     codes = two_clusters()
-    fitted = fit_curves(codes, 2)
-    nearest = torch.cdist(codes, fitted.centres).argmin(1)
-    sizes = sorted(nearest.bincount().tolist())
-    assert sizes == [10, 30]
-    grid = np.arange(3000) / 100
+    objective = fit_curves(codes, LABELS)
+    logits = torch.linspace(-2, 2, BITS)[None].requires_grad_()
+    (gradient,) = torch.autograd.grad(objective(logits, 0.0).sum(), logits)
+    distances = objective.distances(logits).detach()[0]
+    square, linear, _ = objective.curves.parameters.T
+    slopes = 2 * square * distances + linear  # F_i'
+    expected = -0.5 * (slopes[:, None] * objective.centres).sum(0)
+    expected[logits[0].detach().abs() >= 1.5] = 0
+    torch.testing.assert_close(gradient[0], expected)
+    assert (gradient != 0).sum() > BITS / 2
+
+
+@pytest.mark.parametrize("centres", ["real", "signed"])
+def test_quadratics_are_fits_to_the_share_of_members_that_are_as_far(centres):
+    codes = two_clusters()
+    objective = fit_curves(codes, LABELS, centres=centres)
     for number in range(2):
-        members = codes[nearest == number]
-        torch.testing.assert_close(fitted.centres[number], members.mean(0))
-        centre = members.double().mean(0).tolist()
-        shares = [share_at(members.tolist(), centre, len(codes), distance) for distance in grid[::50]]
+        members = codes[number == LABELS]
+        middle = members.mean(0) if centres == "real" else sign(members.mean(0))
+        torch.testing.assert_close(objective.centres[number], middle)
+        shares = []
+        for distance in GRID:
+            away = 0.5 * (members.double() - members.double().mean(0)).abs().sum(1)
+            if centres == "signed":
+                away = (members != middle).sum(1)
+            shares.append(float((away >= distance - 1e-9).sum()) / len(codes))
         assert shares == sorted(shares, reverse=True)
         assert shares[0] == len(members) / len(codes)
-        away = 0.5 * np.abs(members.numpy() - np.array(centre)).sum(1)
-        every = [(away >= distance).sum() / len(codes) for distance in grid]
-        assert every[::50] == pytest.approx(shares)
-        np.testing.assert_allclose(fitted.curves[number].numpy(), np.polyfit(grid, every, 2), rtol=1e-3, atol=1e-7)
+        design = np.stack([GRID**2, GRID, np.ones_like(GRID)], axis=1)
+        expected = np.linalg.solve(design.T @ design, design.T @ np.array(shares))  # the closed form of the paper
+        np.testing.assert_allclose(objective.curves.parameters[number].numpy(), expected, rtol=1e-3, atol=1e-7)
+
+
+def test_curves_are_fitted_on_the_released_grid():
+    assert len(GRID) == 3000
+    assert GRID[0] == 0
+    assert GRID[-1] == pytest.approx(29.99)
 
 
 def test_a_member_at_the_distance_itself_counts():
     codes = torch.ones(2, BITS)
     codes[0, :4] = -1  # the centre lies between: two bits from either
-    grid = np.arange(3000) / 100
-    expected = np.polyfit(grid, np.where(grid <= 2, 1.0, 0.0), 2)
-    np.testing.assert_allclose(fit_curves(codes, 1).curves[0].numpy(), expected, rtol=1e-4)
+    expected = np.polyfit(GRID, np.where(GRID <= 2, 1.0, 0.0), 2)
+    found = fit_curves(codes, torch.zeros(2, dtype=torch.int64)).curves.parameters[0]
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-4)
 
 
-def test_descent_leads_away_from_a_cluster():
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_curves_of_each_kind_are_its_own_functions(kind):
+    shape = {"quadratic": Quadratic, "tanh": Tanh, "exponential": Exponential}[kind]
+    assert isinstance(fit_curves(two_clusters(), LABELS, kind).curves, shape)
+
+
+def parabola(middle=18.0, bottom=-0.2):
+    """One cluster's curve, F(0) = 1: its vertex and its first root."""
+    square = (1 - bottom) / middle**2
+    root = middle - math.sqrt(-bottom / square)
+    return Quadratic(torch.tensor([[square, -2 * square * middle, 1.0]])), middle, root
+
+
+@pytest.mark.parametrize("squared", [False, True])
+@pytest.mark.parametrize("centre", [torch.ones(48), 0.9 * torch.ones(48)], ids=["signed", "real"])
+def test_squaring_moves_the_minimum_from_the_vertex_to_the_first_root(squared, centre):
+    """A linear encoder, logits = photo: descent from the centre itself stops where the curve says."""
+    curve, vertex, root = parabola()
+    objective = ClusterCurves(centre[None], curve, squared, relaxation="tanh")
+    photo = (0.5 * centre[None]).requires_grad_()
+    for _ in range(3000):
+        (gradient,) = torch.autograd.grad(objective(photo, 0.0).sum(), photo)
+        photo = (photo - 0.5 * gradient).detach().requires_grad_()
+    assert root < vertex - 5
+    assert objective.distances(photo).item() == pytest.approx(root if squared else vertex, abs=0.05)
+
+
+def test_the_curve_over_codes_is_smallest_at_the_vertex_or_at_the_root():
+    curve, vertex, root = parabola()
+    codes = torch.ones(49, 48)
+    for flipped in range(49):
+        codes[flipped, :flipped] = -1
+    for squared, expected in ((False, vertex), (True, root)):
+        objective = ClusterCurves(torch.ones(1, 48), curve, squared)
+        assert abs(objective(codes, 0.0).argmin().item() - expected) <= 0.5
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("squared", [False, True])
+@pytest.mark.parametrize("relaxation", ["straight-through", "tanh"])
+def test_descent_leads_away_from_a_cluster(kind, squared, relaxation):
     codes = two_clusters()[:30]
-    objective = fit_curves(codes, 1)
-    logits = (0.5 * objective.centres).clone().requires_grad_()
-    before = 0.5 * torch.cdist(logits.tanh(), objective.centres, p=1)
-    loss = objective(logits, 0.0)
-    (gradient,) = torch.autograd.grad(loss.sum(), logits)
-    moved = (logits - 0.2 * gradient.sign()).detach()
-    after = 0.5 * torch.cdist(moved.tanh(), objective.centres, p=1)
-    assert after.item() > before.item() + 0.5
-    assert objective(moved, 0.0).item() < loss.item()
+    objective = fit_curves(codes, torch.zeros(30, dtype=torch.int64), kind, squared=squared, relaxation=relaxation)
+    logits = (0.2 * objective.centres).clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(objective(logits, 0.0).sum(), logits)
+    largest = gradient.abs().topk(5).indices  # a few bits
+    moved = logits.detach().clone()
+    moved[0, largest[0]] -= 0.6 * gradient[0, largest[0]].sign()
+    assert objective.distances(moved).item() > objective.distances(logits).item() + 1
+    assert objective(moved, 0.0).item() < objective(logits, 0.0).item()
 
 
-def test_the_size_of_the_sample_does_not_matter():
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_size_of_the_sample_does_not_matter(kind):
     codes = two_clusters()
-    once, twice = fit_curves(codes, 2), fit_curves(codes.repeat(2, 1), 2)
+    once, twice = fit_curves(codes, LABELS, kind), fit_curves(codes.repeat(2, 1), LABELS.repeat(2), kind)
     logits = torch.randn(5, BITS, generator=torch.Generator().manual_seed(2))
     torch.testing.assert_close(once(logits, 0.0), twice(logits, 0.0), rtol=1e-3, atol=1e-5)
 
 
-def test_there_are_at_most_as_many_clusters_as_codes():
-    codes = sign(torch.randn(5, BITS, generator=torch.Generator().manual_seed(3)))
-    fitted = fit_curves(codes, 20)
-    assert fitted.centres.shape == (5, BITS)
-    assert fitted.curves.shape == (5, 3)
+def test_codes_in_no_cluster_move_no_centre_but_count_among_the_sample():
+    codes = two_clusters()
+    labels = torch.where(LABELS == 1, -1, 0)
+    found, alone = fit_curves(codes, labels), fit_curves(codes[:30], labels[:30])
+    assert torch.equal(found.centres, alone.centres)
+    torch.testing.assert_close(found.curves.parameters, 0.75 * alone.curves.parameters)
+
+
+def test_codes_without_any_cluster_are_refused():
+    with pytest.raises(ValueError, match="no code is in a cluster"):
+        fit_curves(two_clusters(), torch.full((40,), -1))
 
 
 def test_the_fit_is_the_same_each_time():
     codes = sign(torch.randn(60, BITS, generator=torch.Generator().manual_seed(4)))
-    first, second = fit_curves(codes, 6), fit_curves(codes, 6)
+    first, second = (fit_curves(codes, k_means(codes, 6)) for _ in range(2))
     assert torch.equal(first.centres, second.centres)
-    assert torch.equal(first.curves, second.curves)
+    assert torch.equal(first.curves.parameters, second.curves.parameters)

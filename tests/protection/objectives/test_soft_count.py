@@ -46,10 +46,10 @@ def distances(objective, values):
 
 
 @pytest.mark.parametrize("outputs", ["logits", "descriptor"])
-def test_loss_is_the_log_of_the_summed_sigmoids(outputs):
+def test_loss_is_the_log_of_the_summed_exponentials(outputs):
     values, objective = drawn(outputs)
     expected = [
-        math.log(sum(1 / (1 + math.exp(-(objective.threshold - d) / objective.temperature)) for d in row))
+        math.log(sum(math.exp((objective.threshold - d) / objective.temperature) for d in row))
         for row in distances(objective, values)
     ]
     torch.testing.assert_close(objective(values, 0.3), torch.tensor(expected), rtol=1e-4, atol=1e-4)
@@ -69,21 +69,29 @@ def test_the_score_is_the_loss(outputs):
     torch.testing.assert_close(objective.score(values), objective(values, 0.0))
 
 
-def test_gradient_is_that_of_the_bits_where_logits_are_small_and_zero_beyond():
+def test_a_loss_below_0_proves_that_no_item_is_within_the_threshold():
     values, objective = drawn("logits")
-    values[0, :3] = torch.tensor([1.5, -1.5, 1.4999])
+    for threshold in range(DIM):
+        some = dataclasses.replace(objective, threshold=threshold)
+        nearest = torch.tensor([min(row) for row in distances(objective, values)])
+        below = some(values, 0.0) < 0
+        assert (nearest[below] > threshold).all()
+    assert below.any() or (dataclasses.replace(objective, threshold=-9)(values, 0.0) < 0).all()
+
+
+def test_the_gradient_is_that_of_the_bits_times_the_slope_of_softsign():
+    values, objective = drawn("logits")
+    values[0, :3] = torch.tensor([0.0, -9.0, 1.0])
     bits = sign(values).requires_grad_()
     rows = [
         torch.cat([0.5 * (DIM - objective.sample @ bits[n]), 0.5 * (DIM - objective.own[n] @ bits[n])])
         for n in range(PHOTOS)
     ]
-    loss = sum(((objective.threshold - row) / objective.temperature).sigmoid().sum().log() for row in rows)
+    loss = sum(((objective.threshold - row) / objective.temperature).exp().sum().log() for row in rows)
     (of_bits,) = torch.autograd.grad(loss, bits)
     logits = values.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(objective(logits, 0.0).sum(), logits)
-    settled = values.abs() >= 1.5
-    assert 0 < settled.sum() < settled.numel()
-    torch.testing.assert_close(gradient, torch.where(settled, 0.0, of_bits))
+    torch.testing.assert_close(gradient, of_bits / (1 + values.abs()) ** 2)
 
 
 def test_far_from_everything_the_gradient_is_still_finite_and_not_zero():

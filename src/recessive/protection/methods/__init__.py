@@ -1,12 +1,68 @@
 """Methods: published ways to protect photos, and ours, one file each; `METHODS` lists them by name."""
 
 from recessive.protection.method import Method, MethodError, Need, Run, Surrogate, defaults
-from recessive.protection.methods.cwdm import CWDM, CWDM_SIGN
-from recessive.protection.methods.hdm import HDM
-from recessive.protection.methods.pire import PIRE, PIRE_PLAIN
+from recessive.protection.methods.centre_code import CentreCode
+from recessive.protection.methods.cwdm import CWDM, CWDM_FAMILY
+from recessive.protection.methods.fgsm import FGSM, IFGSM
+from recessive.protection.methods.gradient_difference import GradientDifference
+from recessive.protection.methods.hag import HAG
+from recessive.protection.methods.hdm import HDM, HDM_RELEASED
+from recessive.protection.methods.mainstay import Mainstay
+from recessive.protection.methods.nag import NAG
+from recessive.protection.methods.pire import PIRE, PIRE_PLAIN, PIREBudget
+from recessive.protection.methods.rnm import RNM, RNM_P2S, TargetedRNM
+from recessive.protection.methods.tanh import TANH_P2S, Tanh
+from recessive.protection.methods.tma import TMA
 from recessive.protection.methods.vanish import Vanish
+from recessive.protection.obfuscation import OBFUSCATIONS
 
-_ALL: tuple[Method, ...] = (Vanish(), PIRE(), PIRE_PLAIN, HDM(), CWDM(), CWDM_SIGN)
+_ALL: tuple[Method, ...] = (
+    Vanish(),
+    PIRE(),
+    PIRE_PLAIN,
+    PIREBudget(),
+    TMA(),
+    HDM(),
+    HDM_RELEASED,
+    *CWDM_FAMILY,
+    HAG(),
+    Tanh(),
+    TANH_P2S,
+    RNM(),
+    TargetedRNM(),
+    RNM_P2S,
+    FGSM(),
+    IFGSM,
+    GradientDifference(),
+    NAG(),
+    CentreCode(),
+    Mainstay(),
+    *OBFUSCATIONS,
+)
 METHODS: dict[str, Method] = {method.name: method for method in _ALL}
 
-__all__ = ["CWDM", "HDM", "METHODS", "PIRE", "Method", "MethodError", "Need", "Run", "Surrogate", "Vanish", "defaults"]
+__all__ = [
+    "CWDM",
+    "CWDM_FAMILY",
+    "FGSM",
+    "HAG",
+    "HDM",
+    "METHODS",
+    "NAG",
+    "PIRE",
+    "RNM",
+    "TMA",
+    "CentreCode",
+    "GradientDifference",
+    "Mainstay",
+    "Method",
+    "MethodError",
+    "Need",
+    "PIREBudget",
+    "Run",
+    "Surrogate",
+    "Tanh",
+    "TargetedRNM",
+    "Vanish",
+    "defaults",
+]

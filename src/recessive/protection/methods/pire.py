@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
+from recessive.balls import L2, LInf
 from recessive.protection.method import GRADIENTS, Run, Surrogate, check, descend, original_outputs, unchanged
 from recessive.protection.objectives import DescriptorDistance
 from recessive.protection.steps import Adam
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from recessive.protection.method import Need
     from recessive.protection.optimise import Minimised
 
-# All of PIRE happens in units of one standard deviation of ImageNet's channels.
+# All of published PIRE happens in units of one standard deviation of ImageNet's channels.
+MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 XI = 10 / 255  # |v| ≤ ξ
 RATE = 1e-4  # of Adam
@@ -63,6 +65,24 @@ def refine(v: Tensor) -> Tensor:
     return REFINED_UNIT * (REFINED_LEVELS * v.abs()).ceil() * v.sign()
 
 
+def min_max_saved(photos: Tensor) -> Tensor:
+    """y = (n − min n) / (max n − min n), n = (x − mean) / std: what the released code writes to a file.
+
+    It hands the normalised photo to a function that spreads the smallest to the largest value of all channels over
+    [0, 1], so that colours and contrast shift, also where nothing was protected. Only SSIM as published needs it; the
+    published files are JPEG besides, of Pillow's quality 75.
+
+    Args:
+        photos: (N, 3, H, W), which may leave [0, 1].
+
+    Returns:
+        (N, 3, H, W) in [0, 1], each photo by its own extremes; one whose values hardly differ is nearly black.
+    """
+    normalised = (photos - photos.new_tensor(MEAN).view(1, 3, 1, 1)) / _std(photos)
+    lowest, highest = normalised.amin(dim=(1, 2, 3), keepdim=True), normalised.amax(dim=(1, 2, 3), keepdim=True)
+    return (normalised - lowest) / (highest - lowest).clamp(min=1e-5)
+
+
 @dataclass(frozen=True)
 class PIRE:
     """Push the descriptor away from the original's, then magnify the perturbation so that saving keeps it.
@@ -70,33 +90,44 @@ class PIRE:
     v₀ ~ U(−ξ, ξ), Adam on −||f(x + v) − f(x)||₂² with |v| ≤ ξ, and at last x + p(v) (refined) or x + 10 v (plain).
 
     Attributes:
+        xi: ξ, in standard deviations of a channel: 10/255 of them are 2.2 to 2.3 levels.
+        rate: of Adam, likewise.
         refined: which of the two.
+        saving: by the inverse of the normalisation, or by `min_max_saved` to match the published SSIM; the latter
+            moves values far, so it wants a budget of 255 and is clipped by any smaller one.
     """
 
     name: str = "pire"
     summary: str = "pushes the descriptor away from the original's; magnified just enough to survive saving"
-    paper: str = "Liu, Zhao, Larson, ICMR 2019, Algorithm 1 and section 5.2.1"
+    paper: str = "Liu, Zhao, Larson, ICMR 2019, Algorithm 1 and section 5.2.1; code github.com/liuzrcc/PIRE"
     departures: str = (
         "saved through the inverse of the normalisation instead of the released code's min-max scaling, which shifts "
-        "colours and contrast; magnified perturbations are clipped to the budget; the seed is fixed"
+        "colours and contrast; magnified perturbations are clipped to the budget; T steps as in the released code, "
+        "where the printed loop takes T − 1; v is clipped after each step as printed, in the released code after the "
+        "next forward pass; the gain of 8 in p(v) is from the released code, the paper has no figure; the seed is fixed"
     )
     accepts: frozenset[Outputs] = frozenset({"descriptor"})
     needs: frozenset[Need] = GRADIENTS
     budget: float = 21.0  # 11 steps of 0.032 in the widest channel are 20.6/255
     steps: int = 500
+    xi: float = XI
+    rate: float = RATE
     refined: bool = True
+    saving: Literal["inverse", "min-max"] = "inverse"
 
     def __call__(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
         """See `Method`; what saving does is not part of PIRE's search."""
         check(self, photos, surrogates, run)
         objectives = [DescriptorDistance(outputs) for outputs in original_outputs(photos, surrogates)]
-        box = NormalisedBox()
+        box = NormalisedBox(self.xi)
         search = replace(run, ball=box, saving=unchanged)
-        rate = (RATE * STD[0], RATE * STD[1], RATE * STD[2])
+        rate = (self.rate * STD[0], self.rate * STD[1], self.rate * STD[2])
         start = box.random_start(photos, run.seeds)
         found = descend(photos, surrogates, objectives, search, step=Adam(rate), start=start)
         v = (found.photos - photos) / _std(photos)
         magnified = photos + (refine(v) if self.refined else PLAIN_GAIN * v) * _std(photos)
+        if self.saving == "min-max":
+            magnified = min_max_saved(magnified)
         return replace(found, photos=run.ball.to_grid(run.ball.project(magnified, photos), photos))
 
 
@@ -106,3 +137,37 @@ PIRE_PLAIN = PIRE(
     budget=23.0,  # 10 ξ in the widest channel is 22.9/255
     refined=False,
 )
+
+
+@dataclass(frozen=True)
+class PIREBudget:
+    """PIRE in the budget that is asked for: Eq. 1 on the pixels, with ε the budget, and nothing magnified afterwards.
+
+    Published PIRE searches within 2.3/255 and leaves its own ball by magnifying; a budget below 21 then only cuts off.
+
+    Attributes:
+        rate: of Adam, as a share of the budget; the published rate is this share of ξ.
+    """
+
+    name: str = "pire-budget"
+    summary: str = "PIRE searched within the budget on the pixels, as saved; nothing is magnified"
+    paper: str = "Liu, Zhao, Larson, ICMR 2019, Eq. 1"
+    departures: str = (
+        "a ball in pixels instead of the normalised box of 10/255, so that no photo has to leave it; Adam's rate is "
+        "the published share of the radius; no perturbation is magnified, for rounding is part of the search; the "
+        "paper names no such budget: 8/255 as the others here"
+    )
+    accepts: frozenset[Outputs] = frozenset({"descriptor"})
+    needs: frozenset[Need] = GRADIENTS
+    budget: float = 8.0
+    steps: int = 500
+    rate: float = RATE / XI
+
+    def __call__(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
+        """See `Method`."""
+        check(self, photos, surrogates, run)
+        objectives = [DescriptorDistance(outputs) for outputs in original_outputs(photos, surrogates)]
+        budget = run.ball.budget if isinstance(run.ball, LInf | L2) else self.budget
+        rate = self.rate * budget / 255
+        start = run.ball.random_start(photos, run.seeds)
+        return descend(photos, surrogates, objectives, run, step=Adam((rate, rate, rate)), start=start)

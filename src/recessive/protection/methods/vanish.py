@@ -32,10 +32,11 @@ if TYPE_CHECKING:
     from recessive.protection.method import Need
     from recessive.protection.optimise import Minimised
 
-CODE_TEMPERATURE = 3.0  # bits
+CODE_TEMPERATURE = 1.0  # bits
 COSINE_TEMPERATURE = 0.05
 OWN_WEIGHT = 1e6
-STEP = 4.0
+PATH = 120.0  # levels, root-mean-square: all steps together
+MOMENTUM = 0.85
 SSIM_FLOOR = 0.908  # of the coarse SSIM; the real one is then about 0.903
 SSIM_WEIGHT = 600.0
 VIEWS = 22
@@ -119,17 +120,16 @@ class Vanish:
                 )
             items = torch.stack([sign(part) if is_code else F.normalize(part) for part in own], dim=1)
             temperature = CODE_TEMPERATURE if is_code else COSINE_TEMPERATURE
-            objectives.append(
-                SoftCount(
-                    sample_of(surrogate), items, surrogate.threshold, temperature, OWN_WEIGHT, surrogate.encoder.outputs
-                )
-            )
+            # where labels tell the sample's photos of the same class, they are neighbours enough
+            weight = OWN_WEIGHT if surrogate.labels is None or run.labels is None else 1.0
+            outputs = surrogate.encoder.outputs
+            objectives.append(SoftCount(sample_of(surrogate), items, surrogate.threshold, temperature, weight, outputs))
         return descend(
             photos,
             surrogates,
             objectives,
             run,
-            step=L2(STEP),
+            step=L2(2 * PATH / max(run.steps, 1), MOMENTUM),
             wrap=lambda loss: KeepSimilar(loss, photos, SSIM_FLOOR, SSIM_WEIGHT),
             keep_best=True,
         )

@@ -3,43 +3,61 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 import torch
+
+from recessive.codes import sign, sign_straight_through
+from recessive.protection.objectives import curves as curve
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from recessive.protection.losses import Objective
+    from recessive.protection.objectives.curves import CurveKind, Curves
 
-FARTHEST = 30.0  # curves are fitted on distances 0, 0.01, …, 29.99
+Centres = Literal["real", "signed"]
+Relaxation = Literal["straight-through", "tanh"]
+CLIP = 1.5  # logits beyond it pass no gradient: their bits are settled
 
 
 @dataclass(frozen=True)
 class ClusterCurves:
-    """loss(x') = Σ_i F_i(d_i),  d_i = ½ ||tanh(logits) − c_i||₁,  F_i(d) = β₀ d² + β₁ d + β₂.
+    """loss(x') = Σ_i F_i(d_i), or Σ_i F_i(d_i)², d_i the distance from the centre of cluster i.
 
-    Xiao, Wang, Gao, CVPR 2020, Eq. 5-9. F_i is a fit to the share of the sample that belongs to cluster i and lies at
-    distance ≥ d from its centre (a decreasing survival count: only that reading fits the paper's Property 2). F is
-    not squared, as in the authors' released code: squaring would move the optimum from the curve's vertex to its first
-    root. Centres are the real-valued means of k-means, for which ½||·||₁ is the released code's distance; for
-    centres of ±1 it equals ½ (m − h·c).
+        straight-through:  d_i = ½ (m − h·c_i),           h = sign(logits), gradient where |logit| < 1.5
+        tanh:              d_i = ½ ||tanh(logits) − c_i||₁
+
+    Xiao, Wang, Gao, CVPR 2020, Eq. 5-9. F_i is a curve fitted to the share of the sample that belongs to cluster i and
+    lies at distance ≥ d from its centre (a decreasing survival count: only that reading fits the paper's
+    Property 2). The first distance is that of Eq. 5, between codes, and ½||h − c_i||₁ as well, since |h| = 1 ≥ |c|; the
+    second that of the authors' released code, which for centres of ±1 is ½ (m − tanh(logits)·c_i).
+
+    F_i² is smallest where F_i = 0: for a quadratic that dips below 0, at its first root. F_i itself is smallest at the
+    vertex, which lies farther from the centre.
 
     Attributes:
-        centres: (k, m) in [−1, 1].
-        curves: (k, 3), β of each cluster, highest power first.
+        centres: c_i (k, m) in [−1, 1].
+        curves: F_i.
+        squared: whether F_i² is summed.
+        relaxation: how a gradient passes from codes to logits.
     """
 
     centres: Tensor
-    curves: Tensor
+    curves: Curves
+    squared: bool = False
+    relaxation: Relaxation = "straight-through"
+
+    def distances(self, outputs: Tensor) -> Tensor:
+        """Logits (N, m) to d_i (N, k)."""
+        if self.relaxation == "tanh":
+            return 0.5 * torch.cdist(outputs.tanh(), self.centres, p=1)
+        return 0.5 * (outputs.shape[1] - sign_straight_through(outputs, CLIP) @ self.centres.T)
 
     def __call__(self, outputs: Tensor, progress: float) -> Tensor:  # noqa: ARG002 - constant throughout
         """Logits (N, m) to losses (N,)."""
-        distances = 0.5 * torch.cdist(outputs.tanh(), self.centres, p=1)
-        square, linear, constant = self.curves.T
-        heights: Tensor = (square * distances + linear) * distances + constant
-        return heights.sum(1)
+        heights = self.curves(self.distances(outputs))
+        return (heights.square() if self.squared else heights).sum(1)
 
     def score(self, outputs: Tensor) -> Tensor:
         """The loss itself."""
@@ -50,27 +68,42 @@ class ClusterCurves:
         return self
 
 
-def fit_curves(codes: Tensor, clusters: int, seed: int = 0) -> ClusterCurves:
-    """Cluster codes by k-means and fit each cluster's survival curve by least squares.
+def fit_curves(
+    codes: Tensor,
+    labels: Tensor,
+    kind: CurveKind = "quadratic",
+    *,
+    squared: bool = False,
+    centres: Centres = "real",
+    relaxation: Relaxation = "straight-through",
+) -> ClusterCurves:
+    """The centre of each cluster, and a curve fitted to its members' distances from it.
 
-    y_i(d) = #{g in cluster i: ½||c_g − c_i||₁ ≥ d} / N on the grid d = 0, 0.01, …, 29.99, fitted by a polynomial
-    of degree 2 (CVPR 2020, Eq. 9). Dividing by N, the number of codes, makes the loss independent of the
-    sample's size.
+    c_i = mean of the members, or its sign;  y_i(d) = #{g in cluster i: ½||c_g − c_i||₁ ≥ d} / N on the grid
+    d = 0, 0.01, …, 29.99, fitted by least squares (CVPR 2020, Eq. 9). Dividing by N, the number of codes, makes the
+    loss independent of the sample's size.
 
     Args:
         codes: ±1, (N, m): the owner's sample.
-        clusters: k; at most N are made.
-        seed: of k-means.
-    """
-    from sklearn.cluster import KMeans  # noqa: PLC0415 - slow to import, and only this method needs it
+        labels: the cluster of each, 0, …, k − 1, or below 0 for none (N,); no cluster is empty.
+        kind: of the curves.
+        squared: see `ClusterCurves`.
+        centres: the mean, or its sign.
+        relaxation: see `ClusterCurves`.
 
-    points = codes.cpu().numpy().astype(np.float64)
-    fitted = KMeans(min(clusters, len(points)), random_state=seed, n_init=1).fit(points)
-    grid = np.arange(0.0, FARTHEST, 0.01)
-    curves = []
-    for number, centre in enumerate(fitted.cluster_centers_):
-        distances = np.sort(0.5 * np.abs(points[fitted.labels_ == number] - centre).sum(1))
-        survivors = len(distances) - np.searchsorted(distances, grid, side="left")
-        curves.append(np.polyfit(grid, survivors / len(points), 2))
-    centres = torch.from_numpy(fitted.cluster_centers_).float()
-    return ClusterCurves(centres.to(codes.device), torch.from_numpy(np.stack(curves)).float().to(codes.device))
+    Raises:
+        ValueError: no code is in a cluster.
+    """
+    count = int(labels.max()) + 1
+    if count < 1:
+        raise ValueError("no code is in a cluster")
+    device, codes, labels = codes.device, codes.cpu().double(), labels.cpu()
+    middles, shares = [], []
+    for number in range(count):
+        members = codes[labels == number]
+        middle = members.mean(0) if centres == "real" else sign(members.mean(0))
+        away = 0.5 * (members - middle).abs().sum(1)
+        middles.append(middle)
+        shares.append(curve.survivors(away.numpy()) / len(codes))
+    fitted = curve.fit(kind, shares, device)
+    return ClusterCurves(torch.stack(middles).float().to(device), fitted, squared, relaxation)

@@ -1,4 +1,4 @@
-"""Disagree with the original's code (HDM)."""
+"""Disagree with the original's code: HDM as printed, and as released."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ from recessive.codes import sign
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+def agreeing_bits(outputs: Tensor, codes: Tensor) -> Tensor:
+    """Bits of logits (N, m) that agree with codes of ±1 (N, m): (N,), m − Hamming distance."""
+    return (sign(outputs) == codes).sum(1).float()
 
 
 @dataclass(frozen=True)
@@ -29,9 +34,35 @@ class CodeAgreement:
         return ((outputs.tanh() * self.originals).mean(1) + 1).square()
 
     def score(self, outputs: Tensor) -> Tensor:
-        """Bits that agree with the original's code (N,): m − Hamming distance."""
-        return (sign(outputs) == self.originals).sum(1).float()
+        """See `agreeing_bits`."""
+        return agreeing_bits(outputs, self.originals)
 
     def of(self, rows: Tensor) -> CodeAgreement:
         """For some photos of the batch."""
         return CodeAgreement(self.originals[rows])
+
+
+@dataclass(frozen=True)
+class CodeDistance:
+    """loss(x') = −mean_j |h'_j − h₀_j|, h' = tanh(logits): 0 where h' is h₀, −2 where every bit is flipped.
+
+    The loss of HDM in the authors' released code, to be minimised here. As |h'| ≤ 1 it is h'·h₀ / m − 1, which grows
+    with `CodeAgreement`: for one encoder the gradients of both have the same signs.
+
+    Attributes:
+        originals: h₀, codes of ±1 (N, m).
+    """
+
+    originals: Tensor
+
+    def __call__(self, outputs: Tensor, progress: float) -> Tensor:  # noqa: ARG002 - constant throughout
+        """Logits (N, m) to losses (N,)."""
+        return -(outputs.tanh() - self.originals).abs().mean(1)
+
+    def score(self, outputs: Tensor) -> Tensor:
+        """See `agreeing_bits`."""
+        return agreeing_bits(outputs, self.originals)
+
+    def of(self, rows: Tensor) -> CodeDistance:
+        """For some photos of the batch."""
+        return CodeDistance(self.originals[rows])

@@ -7,26 +7,26 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
 
-from recessive.codes import hamming, sign_straight_through
+from recessive.codes import hamming, sign_soft_gradient
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from recessive.encoders import Outputs
 
-CLIP = 1.5  # logits beyond it pass no gradient: their bits are settled
-
 
 @dataclass(frozen=True)
 class SoftCount:
-    """loss(x') = log Σ_g w_g σ((T − D(h(x'), c_g)) / τ): the softened number of hits within the threshold T.
+    """loss(x') = log Σ_g w_g exp((T − D(h(x'), c_g)) / τ), the logarithm of an upper bound of the hits within T.
+
+    Each hit adds at least w_g, since exp((T − D)/τ) ≥ 1 where D ≤ T. Unlike a logistic count it is not flat far inside T,
+    so that a photo is pushed out of the midst of its own kind, and the nearest are pushed most.
 
     The sum goes over the owner's sample (w = 1) and over the photo's own neighbours, what the original and views of it
-    look like to the encoder (w = own_weight): the sample holds few or no photos of the same motif, a searcher may.
-    For codes D = ½ (m − h·c), h = sign(logits) with a straight-through gradient where
-    |logit| < 1.5; for descriptors D = 1 − d·c. Source: ours, docs/design.md.
+    look like to the encoder (w = own_weight): the sample may hold few or no photos of the same motif, a searcher may.
+    For codes D = ½ (m − h·c), h = sign(logits) with the gradient of softsign; for descriptors D = 1 − d·c. Source: ours,
+    docs/design.md.
 
     Attributes:
         sample: c_g of the owner's sample, codes of ±1 or descriptors (S, D).
@@ -53,11 +53,11 @@ class SoftCount:
 
     def __call__(self, outputs: Tensor, progress: float) -> Tensor:  # noqa: ARG002 - constant throughout
         """Outputs (N, D) to losses (N,)."""
-        items = sign_straight_through(outputs, CLIP) if self.outputs == "logits" else outputs
+        items = sign_soft_gradient(outputs) if self.outputs == "logits" else outputs
         margin = (self.threshold - self._distances(items)) / self.temperature
         weights = margin.new_zeros(margin.shape[1])
         weights[len(self.sample) :] = math.log(self.own_weight)
-        return torch.logsumexp(F.logsigmoid(margin) + weights, dim=1)
+        return torch.logsumexp(margin + weights, dim=1)
 
     def score(self, outputs: Tensor) -> Tensor:
         """The loss itself (N,): a hard count within T stands still once T is passed, long before a photo is safe."""

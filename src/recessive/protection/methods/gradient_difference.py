@@ -1,0 +1,143 @@
+"""Gradient difference: the iterative method of Recessive Social Networking."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from recessive.codes import sign
+from recessive.protection.losses import StopWhen
+from recessive.protection.method import (
+    MethodError,
+    Run,
+    Surrogate,
+    check,
+    descend,
+    original_outputs,
+    same_class,
+    sample_of,
+)
+from recessive.protection.objectives.class_margin import ClassMargin
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from recessive.encoders import Outputs
+    from recessive.protection.method import Need
+    from recessive.protection.optimise import Minimised
+    from recessive.protection.steps import State
+
+
+@dataclass(frozen=True)
+class InverseGradient:
+    """u = −g · min( gain / ||g||₂², largest/255 · √D / ||g||₂ ), D values a photo. Implements `Step`.
+
+    To first order a step lowers the loss by `gain`, so it grows as gradients shrink; the second term is the cap.
+
+    Attributes:
+        gain: λ, in the loss' unit.
+        largest: the cap, a root-mean-square in 1/255.
+    """
+
+    gain: float
+    largest: float
+
+    def initial(self, photos: Tensor) -> State:  # noqa: ARG002 - no memory
+        """No memory."""
+        return ()
+
+    def __call__(self, gradient: Tensor, state: State, progress: float) -> tuple[Tensor, State]:  # noqa: ARG002
+        """See the class."""
+        norm = gradient.square().sum(dim=(1, 2, 3), keepdim=True).sqrt().clamp(min=1e-30)
+        cap = self.largest / 255 * math.sqrt(gradient[0].numel())
+        return -(self.gain / norm).clamp(max=cap) * gradient / norm, state
+
+
+def _classes(surrogate: Surrogate, run: Run) -> tuple[Tensor, Tensor]:
+    """Which photos of the sample are in each of its classes (C, S), and which classes are each photo's own (N, C)."""
+    if run.labels is None or surrogate.labels is None:
+        raise MethodError(f"gradient-difference needs classes: of the photos, and of {surrogate.encoder.name}'s sample")
+    same_class(surrogate, run)  # refuses photos whose class the sample does not know
+    labels, own = surrogate.labels.cpu(), run.labels.cpu()
+    if labels.ndim == 2:
+        present = labels.any(0)
+        return labels.T[present], own[:, present]
+    classes = labels.unique()
+    return labels == classes[:, None], own[:, None] == classes
+
+
+def _drawn(own: Tensor, best: Tensor, seeds: Sequence[int]) -> list[int]:
+    """ℓ' of each photo, from its seed: a class that is not its own, nor the best already where there is a choice."""
+    others = []
+    for mine, first, seed in zip(own, best.tolist(), seeds, strict=True):
+        candidates = torch.nonzero(~mine).flatten().tolist()
+        if not candidates:
+            raise MethodError("a photo has every class of the owner's sample: gradient-difference needs another one")
+        choice = [each for each in candidates if each != first] or candidates
+        generator = torch.Generator().manual_seed(seed)
+        others.append(choice[int(torch.randint(len(choice), (1,), generator=generator, device="cpu"))])
+    return others
+
+
+def class_margin(surrogate: Surrogate, run: Run, originals: Tensor) -> ClassMargin:
+    """The way from each photo's own classes to another one.
+
+    Args:
+        surrogate: with the owner's sample and its classes.
+        run: with the classes of the photos, and their seeds.
+        originals: what the encoder gives for them (N, D).
+
+    Raises:
+        MethodError: the sample does not know a photo's class, or no other one.
+    """
+    sample, (members, own) = sample_of(surrogate), _classes(surrogate, run)
+    weights, outputs = members.to(sample), surrogate.encoder.outputs
+    means = weights @ sample / weights.sum(1, keepdim=True)
+    items = sign(originals) if outputs == "logits" else originals
+    others = _drawn(own, (items @ means.T).argmax(1), run.seeds)
+    return ClassMargin(means, own.to(sample.device), torch.tensor(others, device=sample.device), outputs)
+
+
+@dataclass(frozen=True)
+class GradientDifference:
+    """x ← x + λ r / ||r||₂², r = ∇f_ℓ' − ∇f_ℓ, until another class ℓ' is the best; see `ClassMargin`.
+
+    Attributes:
+        gain: λ: how much a step raises f_ℓ' − f_ℓ, to first order.
+        largest: cap of a step, a root-mean-square in 1/255.
+    """
+
+    name: str = "gradient-difference"
+    summary: str = "walks from the photo's own class to another, by the difference of their scores' gradients"
+    paper: str = "Zhang, Zhang, Lin, Recessive Social Networking, Fig. 2"
+    departures: str = (
+        "scores are mean similarities to the sample's photos of a class, in place of a classifier's outputs that "
+        "encoders here do not give; neither λ nor the number of steps is published: ours; steps are capped, for they "
+        "grow without bound as gradients shrink; a ball of 8/255, and an end once the code's or descriptor's best "
+        "class is ℓ', for every encoder and transform, which the figure leaves open; ℓ' is not the best class of "
+        "the photo to begin with, which would end the walk at once; a photo of several classes leaves their mean"
+    )
+    accepts: frozenset[Outputs] = frozenset({"descriptor", "logits"})
+    needs: frozenset[Need] = frozenset({"gradients", "sample", "labels"})
+    budget: float = 8.0
+    steps: int = 100
+    gain: float = 0.05
+    largest: float = 1.0
+
+    def __call__(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
+        """See `Method`."""
+        check(self, photos, surrogates, run)
+        originals = original_outputs(photos, surrogates)
+        return descend(
+            photos,
+            surrogates,
+            [class_margin(each, run, outputs) for each, outputs in zip(surrogates, originals, strict=True)],
+            run,
+            step=InverseGradient(self.gain, self.largest),
+            wrap=lambda loss: StopWhen(loss, lambda score: score == 0),
+        )

@@ -1,0 +1,83 @@
+"""Targets for studies: for each photo a class that it is not of, and photos of that class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from recessive.labels import relevant
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ANCHORS = 9  # photos of the target class whose codes vote; odd, so that no vote is a tie
+
+
+@dataclass(frozen=True)
+class DrawnTargets:
+    """What each photo shall be taken for.
+
+    Attributes:
+        classes: (N,) int64, the target class: the label to count as relevant for t-MAP.
+        rows: (N, count) int64, photos of it, places in the pool. Point-to-set methods (P2S) take all of them,
+            point-to-point methods (P2P) the first.
+    """
+
+    classes: Tensor
+    rows: Tensor
+
+
+def draw_targets(labels: Tensor, pool_labels: Tensor, seeds: Sequence[int], count: int = ANCHORS) -> DrawnTargets:
+    """Draw a target class for each photo, and photos of it, from the photo's own seed alone.
+
+    A class c is drawn, each with the same chance, from those with more than `count` photos that have nothing in common
+    with the photo; then `count` of these photos, none twice,
+
+        { i in the pool : c ∈ y_i, y_i ∩ y = ∅ }.
+
+    Bai et al., "Targeted attack for deep hashing based retrieval", ECCV 2020, and Huang et al., Machines 2022,
+    section 5.2: nine photos of one label, which is not that of the photo. Of photos with several labels, those that
+    share one with the photo are left out too: a search for it should return none of them.
+
+    Args:
+        labels: of the photos: (N,) int64, or (N, L) bool for any of several.
+        pool_labels: of the photos to draw from: (P,), or (P, L) bool.
+        seeds: one a photo.
+        count: photos of the class.
+
+    Raises:
+        ValueError: the labels are of two kinds, count < 1, not one seed a photo, or a photo for which no class has
+            photos enough.
+    """
+    if count < 1:
+        raise ValueError(f"at least one target a photo is needed: {count}")
+    if len(seeds) != len(labels):
+        raise ValueError(f"one seed a photo is needed: {len(seeds)} for {len(labels)} photos")
+    labels, pool_labels = labels.cpu(), pool_labels.cpu()
+    members = _members(pool_labels)
+    classes = torch.empty(len(labels), dtype=torch.int64, device="cpu")
+    rows = torch.empty(len(labels), count, dtype=torch.int64, device="cpu")
+    for row, seed in enumerate(seeds):
+        foreign = members & ~relevant(labels[row : row + 1], pool_labels)
+        enough = (foreign.sum(1) > count).nonzero().flatten()
+        if not len(enough):
+            raise ValueError(
+                f"photo {row}: no class that it is not of has more than {count} photos to draw from; take a larger "
+                "pool or fewer targets"
+            )
+        source = torch.Generator().manual_seed(seed)
+        classes[row] = enough[torch.randint(len(enough), (), generator=source, device="cpu")]
+        those = foreign[classes[row]].nonzero().flatten()
+        rows[row] = those[torch.randperm(len(those), generator=source, device="cpu")[:count]]
+    return DrawnTargets(classes, rows)
+
+
+def _members(labels: Tensor) -> Tensor:
+    """Which photos of the pool are of each class: (C, P), bool."""
+    if labels.ndim == 2:
+        return labels.T
+    number = int(labels.max()) + 1 if len(labels) else 0
+    return labels == torch.arange(number, device="cpu")[:, None]

@@ -1,0 +1,188 @@
+"""Photos changed by a method, whatever for: the method with its surrogates, loaded once for many photos."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from recessive.balls import L2, LInf
+from recessive.encoders import EncoderError, bundled_encoders, owners_sample
+from recessive.hashing import TrainingError, pick_device
+from recessive.photos import PhotoError, format_named
+from recessive.protection.method import MethodError, check, same_class, sample_of
+from recessive.protection.methods import METHODS, Run, Surrogate
+from recessive.transforms import JPEG, BitDepth, parse_transform
+from recessive.workflows.grid import enlarge, grey, shrink
+from recessive.workflows.owners_photos import OwnersSample, label_of, read_sample
+from recessive.workflows.searchers import default_surrogates, load_bundled, unseen
+from recessive.workflows.settings import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from recessive.balls import Ball
+    from recessive.encoders import Encoder
+    from recessive.photos import OutputSettings, Photo
+    from recessive.protection.methods import Method
+    from recessive.workflows.settings import MethodSettings
+
+SMALLEST_SIDE = 32  # pixels; below, there is nothing to hide a change in
+
+
+class Changer:
+    """A method with its surrogates, on their device.
+
+    Args:
+        settings: what is asked for.
+        label: class of the photos, the name of a folder of the sample.
+        targeted: whether `change` will be given targets.
+        progress: told how many of how many photos of the sample are read, when it is a folder.
+        complain: told of photos of the sample that cannot be read.
+
+    Attributes:
+        method: the method.
+        encoders: names of the encoders that it optimises against; none for a method without gradients.
+        judges: names of the surrogates, and of the encoders that share no network with them.
+        budget: in 1/255.
+        steps: at most so many; 0 for a method without gradients.
+        device: where it runs.
+        sample_digest: of the owner's sample; None for the bundled one.
+
+    Raises:
+        SettingsError: an unknown method, encoder, format or device, a method that cannot use an encoder or lacks what
+            it needs, a target for a method that takes none, or a sample or label that does not fit.
+    """
+
+    def __init__(
+        self,
+        settings: MethodSettings,
+        *,
+        label: str | None = None,
+        targeted: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+        complain: Callable[[PhotoError], None] | None = None,
+    ) -> None:
+        if settings.method not in METHODS:
+            raise SettingsError(f"no method is called {settings.method!r}; there are {', '.join(METHODS)}")
+        self.settings = settings
+        self.method: Method = METHODS[settings.method]
+        climbs = "gradients" in self.method.needs
+        names = tuple(dict.fromkeys(settings.encoders or default_surrogates(self.method.accepts)))
+        try:
+            encoders = load_bundled(names)
+            self.device = pick_device(settings.device)
+            if settings.format is not None:
+                format_named(settings.format)
+        except (EncoderError, TrainingError, ValueError) as error:
+            raise SettingsError(str(error)) from None
+        unfit = [encoder.name for encoder in encoders if encoder.outputs not in self.method.accepts]
+        if unfit:
+            wanted = " or ".join(sorted(self.method.accepts))
+            raise SettingsError(f"{self.method.name} needs encoders that give {wanted}; not so: {', '.join(unfit)}")
+        if targeted and "target" not in self.method.needs:
+            fit = [name for name, method in METHODS.items() if "target" in method.needs]
+            raise SettingsError(f"{self.method.name} takes no --target; methods that do: {', '.join(fit) or 'none'}")
+        self.encoders = names if climbs else ()
+        self.judges = (*names, *unseen(names))
+        self.budget = self.method.budget if settings.budget is None else settings.budget
+        self.steps = (self.method.steps if settings.steps is None else settings.steps) if climbs else 0
+        self.sample_digest: str | None = None
+        self._label: Tensor | None = None
+        self._surrogates = self._load(encoders, label, targeted=targeted, progress=progress, complain=complain)
+
+    def _load(
+        self,
+        encoders: Sequence[Encoder],
+        label: str | None,
+        *,
+        targeted: bool,
+        progress: Callable[[int, int], None] | None,
+        complain: Callable[[PhotoError], None] | None,
+    ) -> list[Surrogate]:
+        """Surrogates on the device, once it is clear that nothing is missing: before any photo is read."""
+        listed, folder = bundled_encoders(), self.settings.sample
+        if self.device.type != "cpu":
+            encoders = [encoder.to(self.device) for encoder in copy.deepcopy(encoders)]  # the audit's stay on the CPU
+        surrogates = [Surrogate(e, owners_sample(e.name).to(self.device), listed[e.name].threshold) for e in encoders]
+        photo, any_label = torch.zeros(1, 3, 1, 1), torch.zeros(1, dtype=torch.int64)
+        asked = self._run(targets=[photo[0]] if targeted else None)
+        labelled = label is not None and folder is not None
+        given = [replace(s, sample=sample_of(s)[:1], labels=any_label if labelled else None) for s in surrogates]
+        try:
+            check(self.method, photo, given, replace(asked, labels=any_label if labelled else None))
+            sample: OwnersSample | None = None
+            if folder is not None:
+                sample = read_sample(folder, encoders, self.device, progress=progress, complain=complain)
+                self.sample_digest = sample.digest
+                surrogates = [
+                    replace(surrogate, sample=items, labels=sample.labels)
+                    for surrogate, items in zip(surrogates, sample.items, strict=True)
+                ]
+            if label is not None:
+                self._label = label_of(label, sample, folder)
+                if "labels" in self.method.needs:
+                    same_class(surrogates[0], self._run())  # there are photos of that class, and of others
+        except MethodError as error:
+            raise SettingsError(str(error)) from None
+        return surrogates
+
+    def _ball(self) -> Ball:
+        return LInf(self.budget) if self.settings.norm == "linf" else L2(self.budget)
+
+    def _run(self, targets: Sequence[Tensor] | None = None) -> Run:
+        return Run(
+            self._ball(),
+            self.steps,
+            [self.settings.seed],
+            survive=[parse_transform(text) for text in self.settings.survive],
+            labels=self._label,
+            targets=None if targets is None else [targets],
+        )
+
+    def change(
+        self, photo: Photo, saved_as: OutputSettings, targets: Sequence[Tensor] | None = None
+    ) -> tuple[Tensor, int]:
+        """Changed pixels (3, H, W) on the 8-bit grid, and the steps that were taken.
+
+        Args:
+            photo: as read.
+            saved_as: how it will be saved.
+            targets: photos (3, h, w) to be taken for.
+
+        Raises:
+            PhotoError: the photo is too small.
+            ValueError: its gradient is not finite.
+        """
+        height, width = photo.pixels.shape[-2:]
+        if min(height, width) < SMALLEST_SIDE:
+            raise PhotoError(photo.path, f"is {width} × {height} pixels; at least {SMALLEST_SIDE} a side are needed")
+        full, ball = photo.pixels[None], self._ball()
+        if self.budget == 0:
+            return ball.to_grid(full, full)[0], 0
+        lossy = JPEG(saved_as.quality, saved_as.subsampling or "4:4:4") if saved_as.quality else BitDepth(8)
+        saving = (lambda photos: lossy(grey(photos))) if photo.grey else lossy
+        # What a method without gradients does, such as a mosaic, is meant at the photo's own size, and costs little.
+        small = shrink(full, self.settings.grid if self.encoders else max(height, width))
+        found = self.method(small.to(self.device), self._surrogates, replace(self._run(targets), saving=saving))
+        if bool(found.broken[0]):
+            raise ValueError(
+                f"the gradient of {self.method.name} is not finite for it; choose another --method or --encoder"
+            )
+        changed = full + enlarge(found.photos.cpu() - small, (height, width))
+        if photo.grey:
+            changed = grey(changed)
+        return ball.to_grid(ball.project(changed, full), full)[0], int(found.steps[0])
+
+
+def trouble(path: Path, error: Exception, wanted: str = "protected") -> PhotoError:
+    """What went wrong with one photo that was to be `wanted`, in one line."""
+    if isinstance(error, PhotoError):
+        return error
+    why = " ".join(str(error).split()) or "not enough memory"
+    return PhotoError(path, f"cannot be {wanted}: {why}")

@@ -1,0 +1,46 @@
+"""TargetCosine against a loop over photos."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from recessive.codes import sign
+from recessive.protection.objectives.target_cosine import TargetCosine
+
+
+def draw(count, dim, seed):
+    return torch.randn(count, dim, generator=torch.Generator().manual_seed(seed))
+
+
+def test_it_is_one_minus_the_cosine():
+    outputs, targets = draw(4, 12, 0), draw(4, 12, 1)
+    expected = []
+    for row, target in zip(outputs.tolist(), targets.tolist(), strict=True):
+        product = sum(a * b for a, b in zip(row, target, strict=True))
+        expected.append(1 - product / (math.hypot(*row) * math.hypot(*target)))
+    objective = TargetCosine(targets)
+    torch.testing.assert_close(objective(outputs, 0.0), torch.tensor(expected))
+    torch.testing.assert_close(objective.score(outputs), torch.tensor(expected))
+
+
+def test_it_is_0_along_the_target_and_2_against_it():
+    codes = sign(draw(3, 12, 1))
+    torch.testing.assert_close(TargetCosine(codes)(7 * codes, 0.0), torch.zeros(3))
+    torch.testing.assert_close(TargetCosine(codes)(-7 * codes, 0.0), torch.full((3,), 2.0))
+
+
+def test_descent_brings_wrong_bits_nearer_to_the_target():
+    logits, codes = draw(3, 12, 0).requires_grad_(), sign(draw(3, 12, 1))
+    (gradient,) = torch.autograd.grad(TargetCosine(codes)(logits, 0.0).sum(), logits)
+    wrong = sign(logits.detach()) != codes
+    agreeing = ((logits.detach() * codes).sum(1) > 0).view(-1, 1) & wrong
+    assert agreeing.any()
+    assert (gradient * codes < 0)[agreeing].all()
+
+
+def test_it_takes_some_photos_with_their_targets():
+    outputs, targets, rows = draw(4, 12, 0), draw(4, 12, 1), torch.tensor([3, 1])
+    objective = TargetCosine(targets)
+    torch.testing.assert_close(objective.of(rows)(outputs[rows], 0.0), objective(outputs, 0.0)[rows])
