@@ -3,10 +3,11 @@
     python benchmarks/methods.py --root DATA [--all] [--photos 500] [--out DIR] [--plot DIR] [--json]
 
 DATA holds CIFAR-10; the encoder is the committed HashNet with 48 bits. Methods with gradients have a budget of 8/255
-and their own number of steps, at most `--at-most`; obfuscations have their own budget of 255. Who searches for what is
-told in `methods_protocol.py`, what is counted in `methods_run.py`. With `--out`, finished methods are kept there and
-skipped by the next run with the same settings; take another folder once code has changed. Without `--json`, a table by
-E_s at the threshold of the best precision; `+` marks a lower bound: not one attack photo returned a private one.
+and their own number of steps, at most `--at-most` (vanish has 20, and 100 as CWDM has); obfuscations have their own
+budget of 255. Who searches for what is told in `methods_protocol.py`, what is counted in `methods_run.py`. With
+`--out`, finished methods are kept there and skipped by the next run with the same settings; take another folder once
+code has changed. Without `--json`, a table by E_s at the threshold of the best precision; `+` marks a lower bound: not
+one attack photo returned a private one.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from typing import Any
 
 import torch
 from methods_plots import TRACED, plot_convergence, plot_exposure
-from methods_protocol import ENCODER, SAMPLE, TARGETS, TUNING, Setting, judge, prepare
+from methods_protocol import ENCODER, SAMPLE, TUNING, Setting, judge, prepare
 from methods_run import measure
 
 from recessive import __version__
@@ -34,9 +35,14 @@ from recessive.datasets import DataError
 from recessive.files import write_whole
 from recessive.hashing import TrainingError, pick_device
 from recessive.protection.methods import METHODS, defaults
+from recessive.protection.targets import ANCHORS
 
 BUDGET = 8.0  # of all methods with gradients, in 1/255
-CWDM_SHOWN = ("cwdm", "cwdm-sign", "cwdm-dbscan", "cwdm-tanh", "cwdm-exponential", "cwdm-squared", "cwdm-signed")
+CWDM_SHOWN = (
+    *("cwdm", "cwdm-sign", "cwdm-dbscan", "cwdm-tanh", "cwdm-exponential", "cwdm-squared", "cwdm-signed"),
+    *("cwdm-straight-through", "cwdm-straight-through-signed"),
+)
+OURS = (20, 100)  # steps of vanish: few, and as many as CWDM has
 COLUMNS = (
     *("steps", "steps_mean", "passes", "es_f1", "es_precision", "ew_f1", "ew_precision"),
     *("map_after", "psnr", "ssim", "linf", "seconds"),
@@ -85,6 +91,9 @@ def planned(names: list[str], steps: int | None, at_most: int) -> list[Plan]:
     """Longest first, so that no process is left with a long one at the end."""
     plans = []
     for name in names:
+        if name == "vanish" and steps is None:
+            plans += [Plan(name, min(own, at_most), BUDGET) for own in OURS]
+            continue
         method = METHODS[name]
         if "gradients" in method.needs:
             plans.append(Plan(name, min(method.steps if steps is None else steps, at_most), BUDGET))
@@ -155,9 +164,9 @@ def run_all(plans: list[Plan], setting: Setting, arguments: argparse.Namespace) 
     entries: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
     left: list[Plan] = []
-    files = {plan.name: kept(arguments.out, plan.settings(arguments)) for plan in plans}
+    files = {plan: kept(arguments.out, plan.settings(arguments)) for plan in plans}
     for plan in plans:
-        file = files[plan.name]
+        file = files[plan]
         if file is not None and file.is_file():
             entries.append(json.loads(file.read_text())["entry"])
             print(f"{row(entries[-1])}  (kept)", file=sys.stderr)
@@ -183,7 +192,7 @@ def run_all(plans: list[Plan], setting: Setting, arguments: argparse.Namespace) 
                 entry = future.result()
                 entries.append(entry)
                 print(f"{row(entry)}  ({number}/{len(left)})", file=sys.stderr, flush=True)
-                keep(files[plan.name], plan.settings(arguments), entry)
+                keep(files[plan], plan.settings(arguments), entry)
         except BaseException:  # Ctrl-C
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -244,7 +253,7 @@ def main() -> int:
         "n": len(setting.attack),
         "p": len(setting.photos),
         "sample": SAMPLE,
-        "targets": TARGETS,
+        "targets": ANCHORS,
         "seed": arguments.seed,
         "budget": BUDGET,
         "steps": arguments.steps,

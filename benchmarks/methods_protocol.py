@@ -24,6 +24,7 @@ from recessive.exposure import Threshold, best_f1, best_precision, expected_quer
 from recessive.galleries import HammingGallery, mean_average_precision
 from recessive.labels import relevant
 from recessive.photos import read_photo
+from recessive.protection.targets import draw_targets
 from recessive.quality import linf, psnr, ssim
 from recessive.transforms.rounding import to_bytes
 
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 ENCODER = "hashnet-48-cifar-10"
 SIZE = 32  # pixels a side
 SAMPLE = 4_000
-TARGETS = 9  # photos of one class a private photo
 TUNING = 1_000  # attack photos that the searcher tunes with
 _ENCODED = 250  # photos at a time
 
@@ -92,19 +92,6 @@ def _all_of(split: Split, rows: Tensor) -> tuple[Tensor, Tensor]:
     return split.photos.batch(rows, SIZE), split.labels[rows]
 
 
-def _targets(train: Split, classes: int, labels: Tensor, seeds: list[int]) -> tuple[Tensor, Tensor]:
-    """Of each photo another class and nine training photos of it, from the photo's own seed."""
-    members = [torch.nonzero(train.labels == number).squeeze(1) for number in range(classes)]
-    found, others = [], []
-    for label, seed in zip(labels.tolist(), seeds, strict=True):
-        generator = torch.Generator().manual_seed(seed)
-        other = (label + int(torch.randint(1, classes, (1,), generator=generator))) % classes
-        rows = members[other][torch.randperm(len(members[other]), generator=generator)[:TARGETS]]
-        found.append(train.photos.batch(rows, SIZE))
-        others.append(other)
-    return torch.stack(found), torch.tensor(others)
-
-
 def prepare(root: Path, photos: int, seed: int, device: str) -> Setting:
     """Draw, encode, tune.
 
@@ -117,7 +104,8 @@ def prepare(root: Path, photos: int, seed: int, device: str) -> Setting:
     others, attack_labels = _all_of(data.query, order[photos:])
     own, sample_labels = _all_of(data.train, _drawn(len(data.train), seed)[:SAMPLE])
     seeds = [10_000 * seed + number for number in range(photos)]
-    targets, target_labels = _targets(data.train, len(data.classes), labels, seeds)
+    drawn = draw_targets(labels, data.train.labels, seeds)
+    targets = torch.stack([data.train.photos.batch(rows, SIZE) for rows in drawn.rows])
 
     encoder = load_encoder(device)
     attack = codes_of(encoder, others, device)
@@ -133,7 +121,7 @@ def prepare(root: Path, photos: int, seed: int, device: str) -> Setting:
         sample=codes_of(encoder, own, device),
         sample_labels=sample_labels,
         targets=targets,
-        target_labels=target_labels,
+        target_labels=drawn.classes,
         f1=best_f1(distances, same, hamming_candidates(encoder.dim)),
         precision=best_precision(distances, same, hamming_candidates(encoder.dim)),
     )

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import torch
-from methods_protocol import ENCODER, TARGETS, Setting, judge, load_encoder
+from methods_protocol import ENCODER, Setting, judge, load_encoder
 from torch import Tensor, nn
 
 from recessive.balls import LInf
@@ -74,7 +74,7 @@ def _curves(traces: list[Trace], steps: int) -> dict[str, list[float | None]] | 
 
 def _run(method: Method, setting: Setting, rows: slice, budget: float, steps: int, trace: Trace, device: str) -> Run:
     chosen = setting.targets[rows].float() / 255
-    kept = 1 if "p2p" in method.name else TARGETS  # point to point: one target
+    kept = 1 if "p2p" in method.name else chosen.shape[1]  # point to point: one target
     return Run(
         LInf(budget),
         steps,

@@ -4,6 +4,7 @@ import importlib
 import re
 import runpy
 import tomllib
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,12 @@ def test_the_public_names_of_the_rooms_are_real(module: str, names: str) -> None
 
 
 def test_the_design_lists_the_methods_that_there_are() -> None:
-    assert set(re.findall(r"^\| `([\w-]+)` \|", section("Contracts"), re.MULTILINE)) == set(METHODS)
+    listed = set(re.findall(r"^\| `([\w-]+)` \|", section("Contracts"), re.MULTILINE))
+    (family,) = re.findall(r"`cwdm((?:\[.*?\])+)`", DESIGN)
+    choices = [["", *part.split(" or ")] for part in re.findall(r"\[(.*?)\]", family)]
+    made_of = {"".join(("cwdm", *parts)) for parts in product(*choices)}
+    assert listed | made_of == set(METHODS)
+    assert len(made_of) == 24
 
 
 def test_the_design_lists_the_losses_and_protocols_that_there_are() -> None:

@@ -163,7 +163,7 @@ def test_options_reach_the_file(protect, photo, out):
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        (("--method", "hide"), ["'hide'", "vanish, pire, pire-plain, hdm, cwdm"]),
+        (("--method", "hide"), ["'hide'", "vanish, pire, pire-plain, pire-budget, tma, hdm"]),
         (("--encoder", "nobody"), ["'nobody'", "tiny-gem, tiny-hash, other-gem"]),
         (
             ("--survive", "shrink:2"),

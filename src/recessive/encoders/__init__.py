@@ -18,6 +18,7 @@ from recessive.encoders.checkpoint import (
 from recessive.encoders.encoder import Encoder, EncoderError, Outputs, Trunk, encode
 from recessive.encoders.gem import DescriptorHead, GeM
 from recessive.encoders.hash_network import HashLayer, HashNetwork, make_hash_network
+from recessive.encoders.hasten import Precision, hasten
 
 __all__ = [
     "BACKBONES",
@@ -32,10 +33,12 @@ __all__ = [
     "HashLayer",
     "HashNetwork",
     "Outputs",
+    "Precision",
     "Trunk",
     "bundled_encoders",
     "committed_checkpoints",
     "encode",
+    "hasten",
     "load_checkpoint",
     "load_encoder",
     "make_backbone",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from recessive.hashing.errors import TrainingError
 
-Precision = Literal["float32", "bfloat16"]
+if TYPE_CHECKING:
+    from recessive.encoders import Precision
 
 
 def pick_device(name: str | None = None) -> torch.device:

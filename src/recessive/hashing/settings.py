@@ -10,7 +10,7 @@ from recessive.hashing.errors import TrainingError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from recessive.hashing.device import Precision
+    from recessive.encoders import Precision
     from recessive.hashing.recipe import Recipe
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 
 from recessive.balls import L2, LInf
-from recessive.encoders import EncoderError, bundled_encoders, owners_sample
+from recessive.encoders import EncoderError, bundled_encoders, hasten, owners_sample
 from recessive.hashing import TrainingError, pick_device
 from recessive.photos import PhotoError, format_named
 from recessive.protection.method import MethodError, check, same_class, sample_of
@@ -107,8 +106,8 @@ class Changer:
     ) -> list[Surrogate]:
         """Surrogates on the device, once it is clear that nothing is missing: before any photo is read."""
         listed, folder = bundled_encoders(), self.settings.sample
-        if self.device.type != "cpu":
-            encoders = [encoder.to(self.device) for encoder in copy.deepcopy(encoders)]  # the audit's stay on the CPU
+        if self.device.type != "cpu" or self.settings.precision != "float32":
+            encoders = hasten(encoders, self.device, self.settings.precision)  # copies: the audit's stay as they are
         surrogates = [Surrogate(e, owners_sample(e.name).to(self.device), listed[e.name].threshold) for e in encoders]
         photo, any_label = torch.zeros(1, 3, 1, 1), torch.zeros(1, dtype=torch.int64)
         asked = self._run(targets=[photo[0]] if targeted else None)

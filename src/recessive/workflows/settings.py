@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from recessive.encoders import Precision  # noqa: TC001 - pydantic reads the annotations
 from recessive.transforms import parse_transform
 
 
@@ -29,6 +30,7 @@ class MethodSettings(BaseModel):
         seed: of all that is random.
         sample: folder of the owner's photos that a method may learn from; the bundled owner's sample when None.
         device: where the method runs, such as cpu or cuda; a GPU where there is one when None.
+        precision: of the surrogates while the method runs; the audit always has float32.
         format: of the saved file.
         quality: 1 to 100 for lossy formats; see `recessive.photos.output_settings`.
         gallery: folder of photos that is searched afterwards; the bundled reference gallery when None.
@@ -46,6 +48,7 @@ class MethodSettings(BaseModel):
     seed: int = Field(default=0, ge=0, lt=2**63)
     sample: Path | None = None
     device: str | None = None
+    precision: Precision = "float32"
     format: str | None = None
     quality: int | None = Field(default=None, ge=1, le=100)
     gallery: Path | None = None

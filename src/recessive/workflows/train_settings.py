@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from recessive.datasets import DATASETS
-from recessive.encoders import BACKBONES
-from recessive.hashing import FROM_SCRATCH, LOSSES, PUBLISHED, Precision
+from recessive.encoders import BACKBONES, Precision
+from recessive.hashing import FROM_SCRATCH, LOSSES, PUBLISHED
 from recessive.workflows.settings import SettingsError
 
 if TYPE_CHECKING:

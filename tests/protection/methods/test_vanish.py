@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 import torch
 from torch import nn
 
 from recessive.balls import LInf
 from recessive.codes import sign
 from recessive.encoders import Encoder, Trunk
-from recessive.protection.methods import METHODS, Run, Surrogate
+from recessive.protection.methods import METHODS, MethodError, Run, Surrogate, vanish
 from recessive.protection.methods.vanish import CODE_TEMPERATURE, OWN_WEIGHT, VIEWS, neighbours, views
 from recessive.protection.objectives import SoftCount
+from recessive.protection.objectives.soft_count import SAFE
 from recessive.quality import ssim
 from recessive.transforms.rounding import round_straight_through
 
@@ -93,3 +95,35 @@ def test_the_iterate_with_the_smallest_loss_is_kept(draw_photos):
     assert (after <= before).all()
     assert (after < before).sum() > 8
     torch.testing.assert_close(found.losses, after)
+
+
+def test_a_photo_that_is_safe_takes_no_further_step(draw_photos):
+    """Nobody of the sample is near, and few steps lead away from the photo's own neighbours."""
+    photos = draw_photos(4, 16, 16, 3)
+    torch.manual_seed(0)
+    encoder = Encoder("linear", nn.Flatten(), nn.Linear(3 * 16 * 16, BITS), BITS, "logits").requires_grad_(False)
+    with torch.no_grad():
+        encoder.head.weight -= encoder.head.weight.mean(dim=1, keepdim=True)
+    sample = torch.cat([sign(encoder(photos)), -sign(encoder(photos))])
+    surrogate = Surrogate(encoder, sample, 0, torch.arange(8) % 4)
+    found = METHODS["vanish"](photos, [surrogate], Run(LInf(64), 60, range(4), labels=torch.arange(4)))
+    assert found.done.all()
+    assert found.steps.max() < 59
+    assert (found.losses <= -SAFE).all()
+
+
+def test_where_labels_tell_the_photos_of_its_class_own_neighbours_weigh_one_photo_each(draw_photos, monkeypatch):
+    photos, given = draw_photos(2, 16, 16, 3), []
+    monkeypatch.setattr(vanish, "descend", lambda *arguments, **_: given.append(arguments[2][0]))
+    encoder = Encoder("linear", nn.Flatten(), nn.Linear(3 * 16 * 16, BITS), BITS, "logits").requires_grad_(False)
+    sample = sign(torch.randn(6, BITS, generator=torch.Generator().manual_seed(1)))
+    unlabelled, labelled = Surrogate(encoder, sample, 3), Surrogate(encoder, sample, 3, torch.arange(6) % 2)
+    for surrogate, labels in ((unlabelled, None), (labelled, None), (labelled, torch.arange(2))):
+        METHODS["vanish"](photos, [surrogate], Run(LInf(8), 1, [0, 1], labels=labels))
+    assert [objective.own_weight for objective in given] == [OWN_WEIGHT, OWN_WEIGHT, 1.0]
+
+
+def test_a_threshold_is_asked_for(draw_photos):
+    encoder = Encoder("linear", nn.Flatten(), nn.Linear(3 * 16 * 16, BITS), BITS, "logits")
+    with pytest.raises(MethodError, match="vanish needs the distance within which a search with linear returns"):
+        METHODS["vanish"](draw_photos(1, 16, 16, 3), [Surrogate(encoder, torch.ones(1, BITS))], Run(LInf(8), 1, [0]))

@@ -11,6 +11,7 @@ from torch.nn.functional import normalize
 
 from recessive.codes import sign
 from recessive.protection.objectives import SoftCount
+from recessive.protection.objectives.soft_count import SAFE
 
 PHOTOS, SAMPLE, VIEWS, DIM = 3, 7, 2, 16
 
@@ -64,9 +65,12 @@ def test_own_neighbours_weigh_as_many_photos(outputs):
 
 
 @pytest.mark.parametrize("outputs", ["logits", "descriptor"])
-def test_the_score_is_the_loss(outputs):
+def test_the_score_is_the_loss_until_a_photo_is_safe(outputs):
     values, objective = drawn(outputs)
     torch.testing.assert_close(objective.score(values), objective(values, 0.0))
+    far = dataclasses.replace(objective, threshold=-50)
+    assert (far(values, 0.0) < -SAFE).all()
+    assert torch.equal(far.score(values), torch.full((PHOTOS,), -SAFE))
 
 
 def test_a_loss_below_0_proves_that_no_item_is_within_the_threshold():

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from recessive.codes import sign
-from recessive.protection.losses import KeepSimilar
+from recessive.protection.losses import KeepSimilar, StopWhen
 from recessive.protection.method import (
     MethodError,
     Run,
@@ -21,6 +21,7 @@ from recessive.protection.method import (
     sample_of,
 )
 from recessive.protection.objectives import SoftCount
+from recessive.protection.objectives.soft_count import SAFE
 from recessive.protection.steps import L2
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ CODE_TEMPERATURE = 1.0  # bits
 COSINE_TEMPERATURE = 0.05
 OWN_WEIGHT = 1e6
 PATH = 120.0  # levels, root-mean-square: all steps together
+STEP = 12.0  # at most, the first one, root-mean-square
 MOMENTUM = 0.85
 SSIM_FLOOR = 0.908  # of the coarse SSIM; the real one is then about 0.903
 SSIM_WEIGHT = 600.0
@@ -124,12 +126,13 @@ class Vanish:
             weight = OWN_WEIGHT if surrogate.labels is None or run.labels is None else 1.0
             outputs = surrogate.encoder.outputs
             objectives.append(SoftCount(sample_of(surrogate), items, surrogate.threshold, temperature, weight, outputs))
+        safe = -SAFE * len(surrogates)  # each of them is, and the SSIM is above its floor
         return descend(
             photos,
             surrogates,
             objectives,
             run,
-            step=L2(2 * PATH / max(run.steps, 1), MOMENTUM),
-            wrap=lambda loss: KeepSimilar(loss, photos, SSIM_FLOOR, SSIM_WEIGHT),
+            step=L2(min(STEP, 2 * PATH / max(run.steps, 1)), MOMENTUM),
+            wrap=lambda loss: StopWhen(KeepSimilar(loss, photos, SSIM_FLOOR, SSIM_WEIGHT), lambda score: score <= safe),
             keep_best=True,
         )

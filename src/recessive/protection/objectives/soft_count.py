@@ -15,18 +15,20 @@ if TYPE_CHECKING:
 
     from recessive.encoders import Outputs
 
+SAFE = 3.0  # e⁻³: of as many photos again as the sample has, a twentieth of one is expected within T
+
 
 @dataclass(frozen=True)
 class SoftCount:
     """loss(x') = log Σ_g w_g exp((T − D(h(x'), c_g)) / τ), the logarithm of an upper bound of the hits within T.
 
-    Each hit adds at least w_g, since exp((T − D)/τ) ≥ 1 where D ≤ T. Unlike a logistic count it is not flat far inside T,
-    so that a photo is pushed out of the midst of its own kind, and the nearest are pushed most.
+    Each hit adds at least w_g, since exp((T − D)/τ) ≥ 1 where D ≤ T: a loss below 0 proves that there is none. Unlike a
+    logistic count it is not flat far inside T, so a photo is pushed out of the midst of its own kind.
 
     The sum goes over the owner's sample (w = 1) and over the photo's own neighbours, what the original and views of it
     look like to the encoder (w = own_weight): the sample may hold few or no photos of the same motif, a searcher may.
-    For codes D = ½ (m − h·c), h = sign(logits) with the gradient of softsign; for descriptors D = 1 − d·c. Source: ours,
-    docs/design.md.
+    For codes D = ½ (m − h·c), h = sign(logits) with the gradient of softsign; for descriptors D = 1 − d·c.
+    Source: ours, docs/design.md.
 
     Attributes:
         sample: c_g of the owner's sample, codes of ±1 or descriptors (S, D).
@@ -60,8 +62,11 @@ class SoftCount:
         return torch.logsumexp(margin + weights, dim=1)
 
     def score(self, outputs: Tensor) -> Tensor:
-        """The loss itself (N,): a hard count within T stands still once T is passed, long before a photo is safe."""
-        return self(outputs, 1.0)
+        """The loss (N,), or −`SAFE` where it is smaller: there the photo is hidden with a margin.
+
+        A hard count within T stands still once T is passed, long before a photo is safe.
+        """
+        return self(outputs, 1.0).clamp(min=-SAFE)
 
     def of(self, rows: Tensor) -> SoftCount:
         """For some photos of the batch."""
