@@ -206,7 +206,7 @@ def main() -> int:
     parser.add_argument("--all", action="store_true", help="every method that works on codes")
     parser.add_argument("--photos", type=int, default=500, help="how many photos are private")
     parser.add_argument("--steps", type=int, help="for all methods with gradients, instead of their own")
-    parser.add_argument("--at-most", type=int, default=500, help="steps of any method")
+    parser.add_argument("--at-most", type=int, default=200, help="steps of any method")
     parser.add_argument("--batch", type=int, default=100, help="photos at a time")
     parser.add_argument("--seed", type=int, default=0, help="of all that is drawn")
     parser.add_argument("--device", help="such as cpu or cuda; a GPU where there is one by default")

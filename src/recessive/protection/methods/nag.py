@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from recessive.codes import sign
-from recessive.protection.method import Run, Surrogate, check, descend, target_outputs
+from recessive.protection.anchors import anchor_codes
+from recessive.protection.method import Run, Surrogate, check, descend
 from recessive.protection.objectives.target_code import TargetCode
 from recessive.protection.steps import Sign
 
@@ -85,10 +85,7 @@ class NAG:
     def __call__(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
         """See `Method`."""
         check(self, photos, surrogates, run)
-        objectives = []
-        for surrogate in surrogates:
-            votes = [sign(found).sum(0) for found in target_outputs(surrogate, run, photos.device)]
-            objectives.append(TargetCode(sign(torch.stack(votes))))
+        objectives = [TargetCode(anchor_codes(surrogate, run, photos.device, None)) for surrogate in surrogates]
 
         def noisy(loss: PhotoLoss) -> PhotoLoss:
             return WithNoise(loss, run.seeds, run.steps, self.noise, self.weight)
