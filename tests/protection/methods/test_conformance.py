@@ -9,9 +9,11 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from recessive.balls import L2, LInf
 from recessive.encoders import Encoder
+from recessive.protection import optimise
 from recessive.protection.method import MethodError, Run
 from recessive.protection.methods import METHODS, defaults
 from recessive.protection.optimise import GradientError
@@ -221,6 +223,28 @@ def test_every_tensor_is_made_where_the_photos_are(method, outputs, photos, surr
         found = protect(method, photos, surrogates[outputs])
     for part in (found.photos, found.losses, found.steps, found.done, found.broken):
         assert part.device.type == "cpu"
+
+
+class Questions(TorchDispatchMode):
+    """Counts what makes the host wait for a GPU: operations whose answer Python must know."""
+
+    asked = 0
+
+    def __torch_dispatch__(self, function, types, arguments=(), options=None):
+        waits = ("_local_scalar_dense", "nonzero", "is_nonzero", "equal", "unique")
+        self.asked += any(name in function.name() for name in waits)
+        return function(*arguments, **(options or {}))
+
+
+@each_gradient_method
+def test_no_step_waits_for_the_device(method, outputs, photos, surrogates, protect, monkeypatch):
+    monkeypatch.setattr(optimise, "asked_every", lambda _device: 100)
+    asked = []
+    for steps in (3, 9):
+        with Questions() as questions:
+            protect(method, photos, surrogates[outputs], steps=steps)
+        asked.append(questions.asked)
+    assert asked[0] == asked[1]
 
 
 @each_gradient_method
