@@ -21,7 +21,18 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # by default; two a row, and those with a target have their loss beside them
-TRACED = ("vanish", "hdm", "cwdm", "centre-code", "gradient-difference", "tanh-p2p", "nag")
+TRACED = (
+    "vanish",
+    "hdm",
+    "cwdm",
+    "cwdm-straight-through",
+    "mainstay",
+    "hag",
+    "tanh-p2s",
+    "rnm-p2s",
+    "tanh-p2p",
+    "rnm-p2p",
+)
 KINDS = {  # colour and marker
     "ours": ("#d62728", "*"),
     "untargeted": ("#1f77b4", "o"),
@@ -40,6 +51,12 @@ def kind_of(entry: dict[str, Any]) -> str:
     if entry["obfuscation"]:
         return "obfuscation"
     return "targeted" if "target" in entry["needs"] else "untargeted"
+
+
+def label(entry: dict[str, Any], entries: Sequence[dict[str, Any]]) -> str:
+    """Its name; with its steps where a method has several entries."""
+    several = sum(other["name"] == entry["name"] for other in entries) > 1
+    return f"{entry['name']} ({entry['steps']} steps)" if several else str(entry["name"])
 
 
 def spread(wanted: Sequence[float], gap: float) -> list[float]:
@@ -77,7 +94,7 @@ def _exposure(axes: Axes, entries: list[dict[str, Any]], threshold: str, height:
         size = 110 if marker == "*" else 34
         axes.scatter(entry["ssim"], entry[key], s=size, c=colour, marker=marker, zorder=3, clip_on=False)
         axes.annotate(
-            f"{entry['name']}  {'≥ ' if bound else ''}{entry[key]:,.{0 if entry[key] >= 100 else 1}f}",
+            f"{label(entry, entries)}  {'≥ ' if bound else ''}{entry[key]:,.{0 if entry[key] >= 100 else 1}f}",
             (entry["ssim"], entry[key]),
             xytext=(1.04, place),
             textcoords="axes fraction",
@@ -107,7 +124,7 @@ def plot_exposure(entries: list[dict[str, Any]], path: Path, attack_photos: int,
 
 def plot_convergence(entries: list[dict[str, Any]], names: Sequence[str], path: Path, threshold: float) -> None:
     """Distances to classes, and the loss of those with a target, against steps."""
-    by_name = {entry["name"]: entry for entry in entries if entry.get("curves")}
+    by_name = {entry["name"]: entry for entry in sorted(entries, key=lambda one: one["steps"]) if entry.get("curves")}
     panels = []
     for name in (name for name in names if name in by_name):
         panels.append((name, "distance"))
