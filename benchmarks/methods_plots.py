@@ -41,7 +41,7 @@ KINDS = {  # colour and marker
     "none": ("#000000", "X"),
 }
 SHIFT = 1.005  # SSIM is drawn as −log(SHIFT − SSIM), which sets those near 1 apart
-SSIM_TICKS = (0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.97, 0.99, 1.0)
+SSIM_TICKS = (0.4, 0.6, 0.8, 0.9, 0.95, 0.97, 0.99, 1.0)
 LABEL_GAP = 0.165  # inches between labels
 
 
