@@ -12,7 +12,14 @@ from recessive.balls import LInf
 from recessive.codes import sign
 from recessive.encoders import Encoder, Trunk
 from recessive.protection.methods import METHODS, MethodError, Run, Surrogate, vanish
-from recessive.protection.methods.vanish import CODE_TEMPERATURE, OWN_WEIGHT, VIEWS, neighbours, views
+from recessive.protection.methods.vanish import (
+    CODE_TEMPERATURE,
+    LABELLED_TEMPERATURE,
+    OWN_WEIGHT,
+    VIEWS,
+    neighbours,
+    views,
+)
 from recessive.protection.objectives import SoftCount
 from recessive.protection.objectives.soft_count import SAFE
 from recessive.quality import ssim
@@ -121,6 +128,7 @@ def test_where_labels_tell_the_photos_of_its_class_own_neighbours_weigh_one_phot
     for surrogate, labels in ((unlabelled, None), (labelled, None), (labelled, torch.arange(2))):
         METHODS["vanish"](photos, [surrogate], Run(LInf(8), 1, [0, 1], labels=labels))
     assert [objective.own_weight for objective in given] == [OWN_WEIGHT, OWN_WEIGHT, 1.0]
+    assert [objective.temperature for objective in given] == [CODE_TEMPERATURE] * 2 + [LABELLED_TEMPERATURE]
 
 
 def test_a_threshold_is_asked_for(draw_photos):

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from recessive.protection.method import Need
     from recessive.protection.optimise import Minimised
 
-CODE_TEMPERATURE = 1.0  # bits
+CODE_TEMPERATURE = 3.0  # bits: own neighbours stand in for other pictures, which lie around them
+LABELLED_TEMPERATURE = 1.0  # bits, where the sample itself holds those
 COSINE_TEMPERATURE = 0.05
 OWN_WEIGHT = 1e6
 PATH = 120.0  # levels, root-mean-square: all steps together
@@ -121,18 +122,22 @@ class Vanish:
                     "photo: a Surrogate's `threshold`"
                 )
             items = torch.stack([sign(part) if is_code else F.normalize(part) for part in own], dim=1)
-            temperature = CODE_TEMPERATURE if is_code else COSINE_TEMPERATURE
             # where labels tell the sample's photos of the same class, they are neighbours enough
-            weight = OWN_WEIGHT if surrogate.labels is None or run.labels is None else 1.0
+            labelled = surrogate.labels is not None and run.labels is not None
+            weight = 1.0 if labelled else OWN_WEIGHT
+            of_codes = LABELLED_TEMPERATURE if labelled else CODE_TEMPERATURE
+            temperature = of_codes if is_code else COSINE_TEMPERATURE
             outputs = surrogate.encoder.outputs
             objectives.append(SoftCount(sample_of(surrogate), items, surrogate.threshold, temperature, weight, outputs))
         safe = -SAFE * len(surrogates)  # each of them is, and the SSIM is above its floor
+        # few steps cannot mend a first one that goes too far
+        first = min(STEP, run.steps, 2 * PATH / max(run.steps, 1))
         return descend(
             photos,
             surrogates,
             objectives,
             run,
-            step=L2(min(STEP, 2 * PATH / max(run.steps, 1)), MOMENTUM),
+            step=L2(first, MOMENTUM),
             wrap=lambda loss: StopWhen(KeepSimilar(loss, photos, SSIM_FLOOR, SSIM_WEIGHT), lambda score: score <= safe),
             keep_best=True,
         )
