@@ -34,3 +34,15 @@ def relevant(query_labels: Tensor, gallery_labels: Tensor) -> Tensor:
         # NumPy, because galleries are worked on in threads, of which torch would start more in each.
         return torch.from_numpy(query_labels.numpy()[:, None] == gallery_labels.numpy()[None])
     return query_labels.float() @ gallery_labels.float().T > 0
+
+
+def members(labels: Tensor) -> Tensor:
+    """Which photos are of each class: (C, N), bool; C is the largest label and one, or L.
+
+    Args:
+        labels: one label a photo (N,), from 0, or several (N, L), bool.
+    """
+    if labels.ndim == 2:
+        return labels.T
+    number = int(labels.max()) + 1 if len(labels) else 0
+    return labels == torch.arange(number, device=labels.device)[:, None]

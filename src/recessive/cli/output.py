@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
+    from pydantic import ValidationError
     from rich.progress import Progress, ProgressColumn
 
 FAILED = 1  # of some photos, or of the training
@@ -33,6 +34,14 @@ def say(text: str) -> None:
 def complain(problem: object) -> None:
     """One line on stderr."""
     print(f"recessive: {problem}", file=sys.stderr, flush=True)
+
+
+def complain_of_options(error: ValidationError, called: Mapping[str, str] | None = None) -> None:
+    """A line for each option whose value makes no sense; `called` has those that are not called as their settings."""
+    for problem in error.errors():
+        setting = "-".join(str(place) for place in problem["loc"][:1])
+        option = (called or {}).get(setting, setting).replace("_", "-")
+        complain(f"--{option}: {problem['msg'].removeprefix('Value error, ')}")
 
 
 @contextmanager

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from recessive.cli.output import FAILED, WRONG_USE, complain, print_json, progress_bar, say
-from recessive.cli.protect import complain_of_options
+from recessive.cli.output import FAILED, WRONG_USE, complain, complain_of_options, print_json, progress_bar, say
 
 if TYPE_CHECKING:
     from recessive.workflows import PrivateQueryReport

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from recessive.cli.output import FAILED, WRONG_USE, complain, print_json, progress_bar, say
+from recessive.cli.output import FAILED, WRONG_USE, complain, complain_of_options, print_json, progress_bar, say
 
 if TYPE_CHECKING:
-    from pydantic import ValidationError
-
     from recessive.workflows import ProtectReport
 
 
@@ -174,13 +172,6 @@ def protect(
                 f"{counts['hidden']} hidden from {against}"
             )
     return FAILED if counts["failed"] else 0
-
-
-def complain_of_options(error: ValidationError) -> None:
-    """A line for each option whose value makes no sense."""
-    for problem in error.errors():
-        option = "-".join(str(place) for place in problem["loc"][:1]).replace("_", "-")
-        complain(f"--{option}: {problem['msg'].removeprefix('Value error, ')}")
 
 
 def _line(report: ProtectReport) -> str:

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter, validators
 
-from recessive.cli.output import FAILED, INTERRUPTED, WRONG_USE, bar, complain, print_json, progress_bar, say
+from recessive.cli.output import (
+    FAILED,
+    INTERRUPTED,
+    WRONG_USE,
+    bar,
+    complain,
+    complain_of_options,
+    print_json,
+    progress_bar,
+    say,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -178,9 +188,7 @@ def train(
                     progress=measuring,
                 )
     except ValidationError as error:
-        for problem in error.errors():
-            option = "-".join(str(place) for place in problem["loc"][:1])
-            complain(f"--{_OPTIONS.get(option, option)}: {problem['msg'].removeprefix('Value error, ')}")
+        complain_of_options(error, _OPTIONS)
         return WRONG_USE
     except SettingsError as error:
         complain(error)

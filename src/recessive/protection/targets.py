@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from recessive.labels import relevant
+from recessive.labels import members, relevant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,11 +57,11 @@ def draw_targets(labels: Tensor, pool_labels: Tensor, seeds: Sequence[int], coun
     if len(seeds) != len(labels):
         raise ValueError(f"one seed a photo is needed: {len(seeds)} for {len(labels)} photos")
     labels, pool_labels = labels.cpu(), pool_labels.cpu()
-    members = _members(pool_labels)
+    of_class = members(pool_labels)
     classes = torch.empty(len(labels), dtype=torch.int64, device="cpu")
     rows = torch.empty(len(labels), count, dtype=torch.int64, device="cpu")
     for row, seed in enumerate(seeds):
-        foreign = members & ~relevant(labels[row : row + 1], pool_labels)
+        foreign = of_class & ~relevant(labels[row : row + 1], pool_labels)
         enough = (foreign.sum(1) > count).nonzero().flatten()
         if not len(enough):
             raise ValueError(
@@ -73,11 +73,3 @@ def draw_targets(labels: Tensor, pool_labels: Tensor, seeds: Sequence[int], coun
         those = foreign[classes[row]].nonzero().flatten()
         rows[row] = those[torch.randperm(len(those), generator=source, device="cpu")[:count]]
     return DrawnTargets(classes, rows)
-
-
-def _members(labels: Tensor) -> Tensor:
-    """Which photos of the pool are of each class: (C, P), bool."""
-    if labels.ndim == 2:
-        return labels.T
-    number = int(labels.max()) + 1 if len(labels) else 0
-    return labels == torch.arange(number, device="cpu")[:, None]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from recessive.codes import sign
+from recessive.labels import members
 
 if TYPE_CHECKING:
     from recessive.encoders import Outputs
@@ -25,9 +26,7 @@ def class_means(sample: Tensor, labels: Tensor) -> Tensor:
     Returns:
         (C, D); C is the largest label and one, or L.
     """
-    single = labels.ndim == 1
-    members = labels == torch.arange(int(labels.max()) + 1, device=labels.device)[:, None] if single else labels.T
-    weights = members.to(sample)
+    weights = members(labels).to(sample)
     return weights @ sample / weights.sum(1, keepdim=True)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from recessive.codes import sign
+from recessive.labels import members
 from recessive.protection.losses import StopWhen
 from recessive.protection.method import (
     MethodError,
@@ -63,12 +64,11 @@ def _classes(surrogate: Surrogate, run: Run) -> tuple[Tensor, Tensor]:
     if run.labels is None or surrogate.labels is None:
         raise MethodError(f"gradient-difference needs classes: of the photos, and of {surrogate.encoder.name}'s sample")
     same_class(surrogate, run)  # refuses photos whose class the sample does not know
-    labels, own = surrogate.labels.cpu(), run.labels.cpu()
-    if labels.ndim == 2:
-        present = labels.any(0)
-        return labels.T[present], own[:, present]
-    classes = labels.unique()
-    return labels == classes[:, None], own[:, None] == classes
+    of_class, own = members(surrogate.labels.cpu()), run.labels.cpu()
+    if own.ndim == 1:
+        own = own[:, None] == torch.arange(len(of_class), device="cpu")
+    present = of_class.any(1)
+    return of_class[present], own[:, present]
 
 
 def _drawn(own: Tensor, best: Tensor, seeds: Sequence[int]) -> list[int]:
@@ -95,8 +95,8 @@ def class_margin(surrogate: Surrogate, run: Run, originals: Tensor) -> ClassMarg
     Raises:
         MethodError: the sample does not know a photo's class, or no other one.
     """
-    sample, (members, own) = sample_of(surrogate), _classes(surrogate, run)
-    weights, outputs = members.to(sample), surrogate.encoder.outputs
+    sample, (of_class, own) = sample_of(surrogate), _classes(surrogate, run)
+    weights, outputs = of_class.to(sample), surrogate.encoder.outputs
     means = weights @ sample / weights.sum(1, keepdim=True)
     items = sign(originals) if outputs == "logits" else originals
     others = _drawn(own, (items @ means.T).argmax(1), run.seeds)

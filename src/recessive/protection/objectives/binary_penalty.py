@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from recessive.codes import sign, sign_straight_through
+from recessive.protection.objectives.code_agreement import differing_bits
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,7 +39,7 @@ class BinaryPenalty:
 
     def score(self, outputs: Tensor) -> Tensor:
         """Bits that differ from the anchor (N,): the Hamming distance."""
-        return (sign(outputs) != self.anchors).sum(1).float()
+        return differing_bits(outputs, self.anchors)
 
     def of(self, rows: Tensor) -> BinaryPenalty:
         """For some photos of the batch."""

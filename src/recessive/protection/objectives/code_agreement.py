@@ -16,6 +16,11 @@ def agreeing_bits(outputs: Tensor, codes: Tensor) -> Tensor:
     return (sign(outputs) == codes).sum(1).float()
 
 
+def differing_bits(outputs: Tensor, codes: Tensor) -> Tensor:
+    """Bits of logits (N, m) that differ from codes of ±1 (N, m): (N,), their Hamming distance."""
+    return (sign(outputs) != codes).sum(1).float()
+
+
 @dataclass(frozen=True)
 class CodeAgreement:
     """loss(x') = (h'·h₀ / m + 1)², h' = tanh(logits): 4 at the original, 0 when every bit is flipped.

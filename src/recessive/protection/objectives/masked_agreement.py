@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from recessive.codes import sign
+from recessive.protection.objectives.code_agreement import agreeing_bits
 from recessive.protection.objectives.sharpening import sharpness
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class MaskedAgreement:
 
     def score(self, outputs: Tensor) -> Tensor:
         """Bits that agree with the original's code (N,)."""
-        return (sign(outputs) == self.originals).sum(1).float()
+        return agreeing_bits(outputs, self.originals)
 
     def of(self, rows: Tensor) -> MaskedAgreement:
         """For some photos of the batch."""

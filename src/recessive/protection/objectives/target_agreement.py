@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from recessive.codes import sign
+from recessive.protection.objectives.code_agreement import differing_bits
 from recessive.protection.objectives.sharpening import sharpness
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class TargetAgreement:
 
     def score(self, outputs: Tensor) -> Tensor:
         """Bits that differ from the anchor (N,): the Hamming distance."""
-        return (sign(outputs) != self.anchors).sum(1).float()
+        return differing_bits(outputs, self.anchors)
 
     def of(self, rows: Tensor) -> TargetAgreement:
         """For some photos of the batch."""

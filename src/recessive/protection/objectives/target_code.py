@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from recessive.codes import sign
+from recessive.protection.objectives.code_agreement import differing_bits
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,7 +29,7 @@ class TargetCode:
 
     def score(self, outputs: Tensor) -> Tensor:
         """Hamming distance to the target's code (N,)."""
-        return (sign(outputs) != self.targets).sum(1).float()
+        return differing_bits(outputs, self.targets)
 
     def of(self, rows: Tensor) -> TargetCode:
         """For some photos of the batch."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from recessive.codes import sign
+from recessive.protection.objectives.code_agreement import agreeing_bits
 from recessive.protection.objectives.sharpening import sharpness
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class UnturnedBits:
 
     def score(self, outputs: Tensor) -> Tensor:
         """Bits that agree with c (N,): m − Hamming distance."""
-        return (sign(outputs) == self.codes).sum(1).float()
+        return agreeing_bits(outputs, self.codes)
 
     def of(self, rows: Tensor) -> UnturnedBits:
         """For some photos of the batch."""
