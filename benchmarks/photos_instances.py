@@ -73,14 +73,14 @@ def items(encoders: Sequence[Encoder], files: Sequence[Path], what: str) -> list
     return [sign(o) if e.outputs == "logits" else o for e, o in zip(encoders, stacked, strict=True)]
 
 
-def gallery_of(encoder: Encoder, stored: Tensor) -> Gallery:
+def gallery_of(encoder: Encoder, stored: Tensor) -> Gallery[Tensor]:
     """A gallery with these items."""
-    gallery: Gallery = HammingGallery(encoder.dim) if encoder.outputs == "logits" else DenseGallery(encoder.dim)
+    gallery: Gallery[Tensor] = HammingGallery(encoder.dim) if encoder.outputs == "logits" else DenseGallery(encoder.dim)
     gallery.add(stored)
     return gallery
 
 
-def missed(gallery: Gallery, queries: Tensor, query_labels: Tensor, gallery_labels: Tensor) -> float:
+def missed(gallery: Gallery[Tensor], queries: Tensor, query_labels: Tensor, gallery_labels: Tensor) -> float:
     """Share of queries without a photo of their own class among the first results."""
     hits = gallery.search(queries, FIRST_RESULTS)
     return float((gallery_labels[hits.indices] != query_labels[:, None]).all(dim=1).float().mean())

@@ -15,7 +15,7 @@ from recessive.encoders.checkpoint import (
     read_card,
     save_checkpoint,
 )
-from recessive.encoders.encoder import Encoder, EncoderError, Outputs, Trunk, encode
+from recessive.encoders.encoder import Describer, Encoder, EncoderError, Outputs, Trunk, encode
 from recessive.encoders.gem import DescriptorHead, GeM
 from recessive.encoders.hash_network import HashLayer, HashNetwork, make_hash_network
 from recessive.encoders.hasten import Precision, hasten
@@ -26,6 +26,7 @@ __all__ = [
     "BackboneEntry",
     "BundledEncoder",
     "Checkpoint",
+    "Describer",
     "DescriptorHead",
     "Encoder",
     "EncoderError",

@@ -7,7 +7,7 @@ and differentiable, so a gradient always reaches the photo's own pixels.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +18,20 @@ if TYPE_CHECKING:
 
 Outputs = Literal["descriptor", "logits"]
 Features = Tensor | tuple[Tensor, ...]
+
+
+class Describer(Protocol):
+    """The half of an encoder that those without gradients have, too: a name, and what it gives for photos.
+
+    `CEDD` and `GIST` are such; every `Encoder` is one. A bag of words is not: it gives no vector, see `BagOfWords`.
+    """
+
+    name: str
+    dim: int
+
+    def __call__(self, photos: Tensor) -> Tensor:
+        """Photos (N, 3, H, W) in [0, 1] to (N, dim)."""
+        ...
 
 
 class EncoderError(Exception):

@@ -39,7 +39,7 @@ class Searcher:
     """
 
     encoder: Encoder
-    gallery: Gallery
+    gallery: Gallery[Tensor]
     threshold: float
     seen: bool
 
@@ -104,7 +104,7 @@ def _distance(encoder: Encoder, first: Tensor, second: Tensor) -> float:
     return float(cosine_distances(first, second))
 
 
-def _rank(gallery: Gallery, query: Tensor, distance: float) -> int:
+def _rank(gallery: Gallery[Tensor], query: Tensor, distance: float) -> int:
     """1 + the number of gallery photos strictly nearer to the query than `distance`."""
     below = math.nextafter(distance, -math.inf)
     return 1 + (int(gallery.count_within(query, below)[0]) if below >= 0 else 0)

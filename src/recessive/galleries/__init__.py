@@ -7,9 +7,10 @@ from recessive.galleries.curves import (
     precision_recall_by_rank,
     precision_within,
 )
-from recessive.galleries.dense import DenseGallery, cosine_distances
+from recessive.galleries.dense import DenseGallery
 from recessive.galleries.gallery import Gallery, Hits
 from recessive.galleries.hamming import HammingGallery
+from recessive.galleries.measures import Measure, cosine_distances, euclidean_distances, tanimoto_distances
 from recessive.galleries.nearest import rank
 from recessive.galleries.ranking import RetrievalReport, average_precision, mean_average_precision
 
@@ -18,14 +19,17 @@ __all__ = [
     "Gallery",
     "HammingGallery",
     "Hits",
+    "Measure",
     "PrecisionRecall",
     "RetrievalReport",
     "WithinReport",
     "average_precision",
     "cosine_distances",
+    "euclidean_distances",
     "mean_average_precision",
     "precision_recall",
     "precision_recall_by_rank",
     "precision_within",
     "rank",
+    "tanimoto_distances",
 ]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from recessive.galleries.gallery import Gallery
+    from recessive.galleries.gallery import Gallery, Items
     from recessive.galleries.hamming import HammingGallery
 
 _Counts = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
@@ -69,7 +69,7 @@ class PrecisionRecall:
 
 
 def precision_within(
-    gallery: Gallery, queries: Tensor, query_labels: Tensor, gallery_labels: Tensor, *, radius: float = 2
+    gallery: Gallery[Items], queries: Items, query_labels: Tensor, gallery_labels: Tensor, *, radius: float = 2
 ) -> WithinReport:
     """Precision of what lies at distance ≤ radius, as in "precision within Hamming radius 2".
 
@@ -128,7 +128,7 @@ def precision_recall(
 
 
 def precision_recall_by_rank(
-    gallery: Gallery, queries: Tensor, query_labels: Tensor, gallery_labels: Tensor, ranks: Sequence[int]
+    gallery: Gallery[Items], queries: Items, query_labels: Tensor, gallery_labels: Tensor, ranks: Sequence[int]
 ) -> PrecisionRecall:
     """Precision and recall of the first r results, for several r: P(r) and R(r).
 

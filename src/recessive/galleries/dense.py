@@ -10,38 +10,32 @@ from torch import Tensor
 
 from recessive.galleries import nearest
 from recessive.galleries.gallery import SCRATCH_VALUES, Hits
+from recessive.galleries.measures import cosine_distances
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from recessive.galleries.measures import Measure
 
 _BLOCK_VALUES = 2_000_000  # of descriptors held in double precision at a time: 16 MiB
 
 
-def cosine_distances(first: Tensor, second: Tensor) -> Tensor:
-    """All distances D_ij = 1 − x_i·y_j, at least 0, of descriptors of unit length (N, D) and (M, D): (N, M), float32.
-
-    Summed in double precision and rounded once, so that a pair has one distance whatever is computed beside it, and
-    copies in a gallery are true ties. In float32 the order of summation, which depends on shapes, shows in the last
-    digits.
-    """
-    return (1 - first.double() @ second.double().T).clamp_(min=0).float()
-
-
 class DenseGallery:
-    """Descriptors of unit length: distance is 1 − d·c, from 0 (same) to 2 (opposite). Implements `Gallery`.
+    """Descriptors, compared by a measure. Implements `Gallery[Tensor]`.
 
-    Distances are those of `cosine_distances`. A descriptor may find its copy at 1e-7 rather than at 0, by as much as
-    its length differs from 1.
+    By the cosine, descriptors have unit length and distances go from 0 (same) to 2 (opposite); a descriptor may then
+    find its copy at 1e-7 rather than at 0, by as much as its length differs from 1.
 
     Args:
         dim: length of a descriptor.
+        measure: all distances of (N, dim) and (M, dim): one of `recessive.galleries.measures`.
     """
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: int, measure: Measure = cosine_distances) -> None:
         if dim < 1:
             raise ValueError(f"descriptors need at least one value: {dim}")
         self.dim = dim
+        self.measure = measure
         self._parts: list[Tensor] = []  # joined when first searched, so that many small additions stay cheap
 
     def __len__(self) -> int:
@@ -53,8 +47,10 @@ class DenseGallery:
             raise ValueError(f"this gallery takes descriptors (N, {self.dim}), not {tuple(items.shape)}")
         items = items.detach().float()
         # A NaN is no near length either.
-        if len(items) and not float((items.norm(dim=1) - 1).abs().max()) <= 1e-3:
+        if self.measure is cosine_distances and len(items) and not float((items.norm(dim=1) - 1).abs().max()) <= 1e-3:
             raise ValueError("descriptors must have unit length: divide them by their L2 norm")
+        if not bool(items.isfinite().all()):
+            raise ValueError("descriptors must be finite numbers")
         return items
 
     def _items(self) -> Tensor:
@@ -63,7 +59,7 @@ class DenseGallery:
         return self._parts[0]
 
     def add(self, items: Tensor) -> None:
-        """Append descriptors of unit length (N, dim)."""
+        """Append descriptors (N, dim)."""
         self._parts.append(self._check(items).clone())
 
     def distances(self, queries: Tensor) -> Iterator[tuple[slice, Tensor]]:
@@ -73,7 +69,7 @@ class DenseGallery:
         for first in range(0, max(1, len(queries)), few):
             some = slice(first, min(first + few, len(queries)))
             parts = items.split(max(1, _BLOCK_VALUES // self.dim))
-            yield some, torch.cat([cosine_distances(queries[some], part) for part in parts], dim=1)
+            yield some, torch.cat([self.measure(queries[some], part) for part in parts], dim=1)
 
     def search(self, queries: Tensor, k: int) -> Hits:
         """See `Gallery`; distances are float32."""
@@ -88,3 +84,8 @@ class DenseGallery:
         for some, distances in self.distances(queries):
             counts[some] = (distances <= float(limit)).sum(dim=1)
         return counts
+
+    def between(self, first: Tensor, second: Tensor) -> Tensor:
+        """See `Gallery`."""
+        pairs = zip(self._check(first), self._check(second), strict=True)
+        return torch.tensor([float(self.measure(one[None], other[None])) for one, other in pairs])

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from torch import Tensor
+
+Items = TypeVar("Items", bound=Sized)
+Items_contra = TypeVar("Items_contra", bound=Sized, contravariant=True)
 
 SCRATCH_VALUES = 4_000_000  # distances held at a time: at most 16 MiB, or one query's where the gallery is larger
 
@@ -26,22 +30,22 @@ class Hits:
     indices: Tensor
 
 
-class Gallery(Protocol):
-    """The searchable collection."""
+class Gallery(Protocol[Items_contra]):
+    """The searchable collection, of whatever an encoder gives: codes or descriptors (N, D), or bags of visual words."""
 
     def __len__(self) -> int:
         """How many items it holds."""
         ...
 
-    def add(self, items: Tensor) -> None:
-        """Append items (N, D); indices go on from the last."""
+    def add(self, items: Items_contra) -> None:
+        """Append N items; indices go on from the last."""
         ...
 
-    def distances(self, queries: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    def distances(self, queries: Items_contra) -> Iterator[tuple[slice, Tensor]]:
         """Distances to all items, a few queries at a time: (which queries, (few, len)). At least one part."""
         ...
 
-    def search(self, queries: Tensor, k: int) -> Hits:
+    def search(self, queries: Items_contra, k: int) -> Hits:
         """The k nearest items of each query; all of them when k is larger, and none of an empty gallery.
 
         Raises:
@@ -49,6 +53,14 @@ class Gallery(Protocol):
         """
         ...
 
-    def count_within(self, queries: Tensor, radius: float) -> Tensor:
+    def count_within(self, queries: Items_contra, radius: float) -> Tensor:
         """How many items lie at distance ≤ radius of each query: (Q,), int64."""
+        ...
+
+    def between(self, first: Items_contra, second: Items_contra) -> Tensor:
+        """Distances of N pairs that need not be in the gallery, as it would measure them: (N,).
+
+        Raises:
+            ValueError: not as many of the one as of the other.
+        """
         ...

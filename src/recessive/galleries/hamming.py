@@ -21,7 +21,7 @@ _Words = np.ndarray[tuple[int, ...], np.dtype[np.uint64]]
 
 
 class HammingGallery:
-    """Codes of ±1, held packed: distance is the number of bits that differ. Implements `Gallery`.
+    """Codes of ±1, held packed: distance is the number of bits that differ. Implements `Gallery[Tensor]`.
 
     Args:
         bits: length of a code.
@@ -79,3 +79,10 @@ class HammingGallery:
         for some, distances in self.distances(queries):
             counts[some] = (distances <= limit).sum(dim=1)
         return counts
+
+    def between(self, first: Tensor, second: Tensor) -> Tensor:
+        """See `Gallery`; distances are int16."""
+        if len(first) != len(second):
+            raise ValueError(f"pairs need as many of the one as of the other: {len(first)} and {len(second)}")
+        different = np.bitwise_count(self._pack(first) ^ self._pack(second))
+        return torch.from_numpy(different.sum(axis=1).astype(np.int16))

@@ -9,10 +9,10 @@ from recessive.labels import relevant
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from recessive.galleries.gallery import Gallery
+    from recessive.galleries.gallery import Gallery, Items
 
 
-def check_labels(gallery: Gallery, queries: Tensor, query_labels: Tensor, gallery_labels: Tensor) -> None:
+def check_labels(gallery: Gallery[Items], queries: Items, query_labels: Tensor, gallery_labels: Tensor) -> None:
     """Refuse labels that are not one row a query and one a gallery photo.
 
     Raises:

@@ -11,7 +11,7 @@ from torch import Tensor
 from recessive.galleries.gallery import Hits
 
 if TYPE_CHECKING:
-    from recessive.galleries.gallery import Gallery
+    from recessive.galleries.gallery import Gallery, Items
 
 
 def sort_keys(distances: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[Any]]:
@@ -43,7 +43,7 @@ def nearest(distances: Tensor, k: int) -> Hits:
     return Hits(values, indices.gather(1, places))
 
 
-def search(gallery: Gallery, queries: Tensor, k: int) -> Hits:
+def search(gallery: Gallery[Items], queries: Items, k: int) -> Hits:
     """`Gallery.search` by way of `Gallery.distances`.
 
     Raises:
@@ -55,7 +55,7 @@ def search(gallery: Gallery, queries: Tensor, k: int) -> Hits:
     return Hits(torch.cat([part.distances for part in parts]), torch.cat([part.indices for part in parts]))
 
 
-def rank(gallery: Gallery, queries: Tensor, indices: Tensor) -> Tensor:
+def rank(gallery: Gallery[Items], queries: Items, indices: Tensor) -> Tensor:
     """At which place of its results each query returns one given item, the first being 1: (Q,), int64.
 
     rank = 1 + (items nearer) + (items as near with a smaller index)

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from recessive.galleries.gallery import Gallery
+    from recessive.galleries.gallery import Gallery, Items
 
 Figure = TypeVar("Figure")
 
 
-def over_parts(gallery: Gallery, queries: Tensor, figure: Callable[[slice, Tensor], Figure]) -> list[Figure]:
+def over_parts(gallery: Gallery[Items], queries: Items, figure: Callable[[slice, Tensor], Figure]) -> list[Figure]:
     """Figures of all queries, by part, in their order.
 
     Parts are worked on in as many threads as torch uses (`torch.set_num_threads`): what figures spend their time in,

@@ -20,7 +20,7 @@ from recessive.labels import relevant
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from recessive.galleries.gallery import Gallery
+    from recessive.galleries.gallery import Gallery, Items
 
 
 def average_precision(distances: Tensor, relevant: Tensor, k: int | None = None) -> Tensor:
@@ -67,8 +67,8 @@ class RetrievalReport:
 
 
 def mean_average_precision(
-    gallery: Gallery,
-    queries: Tensor,
+    gallery: Gallery[Items],
+    queries: Items,
     query_labels: Tensor,
     gallery_labels: Tensor,
     *,

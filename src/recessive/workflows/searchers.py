@@ -66,7 +66,7 @@ def unseen(surrogates: Sequence[str]) -> tuple[str, ...]:
     return tuple(e.name for e in others if not e.seen) or tuple(e.name for e in others)
 
 
-def empty_gallery(encoder: Encoder) -> Gallery:
+def empty_gallery(encoder: Encoder) -> Gallery[Tensor]:
     """What an encoder's items are searched in."""
     return HammingGallery(encoder.dim) if encoder.outputs == "logits" else DenseGallery(encoder.dim)
 
