@@ -1,6 +1,7 @@
 """Small trees of the same layout as each data set. Files that no test decodes are empty."""
 
 import gzip
+import pickle
 import struct
 
 import numpy as np
@@ -137,6 +138,30 @@ def write_buildings(photos, truth, *, prefix="", query_prefix="", nested=False):
                 (truth / f"{stem}_{judgement}.txt").write_text("".join(f"{name}\n" for name in chosen))
 
 
+def revisited_truth(prefix=""):
+    """Photo 0 of each landmark asks, the others are the gallery; the second query has no easy photo."""
+    names = [[f"{prefix}{landmark}_{number:06}" for number in range(4)] for landmark in LANDMARKS]
+    judged = [([0], [1], [2]), ([], [4, 3], [5, 0])]
+    return {
+        "imlist": [name for group in names for name in group[1:]],
+        "qimlist": [group[0] for group in names],
+        "gnd": [
+            {
+                "bbx": [4.4, 6.5, 22.0 + query, 25.5],
+                "easy": np.array(easy, dtype=np.int64),
+                "hard": np.array(hard, dtype=np.int64),
+                "junk": np.array(junk, dtype=np.int64),
+            }
+            for query, (easy, hard, junk) in enumerate(judged)
+        ],
+    }
+
+
+def write_revisited(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(pickle.dumps(content))
+
+
 @pytest.fixture(scope="session")
 def root(tmp_path_factory):
     """All data sets below one folder."""
@@ -151,4 +176,6 @@ def root(tmp_path_factory):
     write_landmarks(folder / "google-landmarks", {7: 52, 9: 50, 12: 55, 40: 8})
     write_buildings(folder / "oxford5k" / "jpg", folder / "oxford5k" / "gt_files", query_prefix="oxc1_")
     write_buildings(folder / "paris6k" / "paris", folder / "paris6k" / "paris_120310", prefix="paris_", nested=True)
+    write_revisited(folder / "roxford5k" / "gnd_roxford5k.pkl", revisited_truth())
+    write_revisited(folder / "rparis6k" / "gnd_rparis6k.pkl", revisited_truth("paris_"))
     return folder

@@ -7,6 +7,8 @@ import torch
 from PIL import Image
 
 from recessive.datasets import DataError, load_data
+from recessive.galleries import DenseGallery
+from recessive.galleries.judged import Judgement, judged_map
 
 _trees = runpy.run_path(str(Path(__file__).with_name("conftest.py")))
 write_buildings = _trees["write_buildings"]
@@ -72,7 +74,8 @@ def test_photos_of_the_judgements_must_be_there(oxford):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "oxc1_keble_000000 1 2 3", "oxc1_keble_000000 1 2 3 x", "keble_000000 1 2 3 4 5"]
+    "content",
+    ["", *(f"oxc1_keble_000000 {box}" for box in ("1 2 3", "1 2 3 x", "1 2 3 4 5", "1 2 nan 4", "3 2 1 4", "1 2 3 2"))],
 )
 def test_damaged_queries_are_named(oxford, content):
     (oxford / "gt_files" / "keble_1_query.txt").write_text(content)
@@ -95,3 +98,40 @@ def test_a_query_with_nothing_to_find_is_refused(oxford):
         (oxford / "gt_files" / f"keble_2_{judgement}.txt").write_text("")
     with pytest.raises(DataError, match=r"keble_2_query\.txt: the query has nothing to find"):
         load_data("oxford5k", oxford)
+
+
+def test_queries_are_judged_by_good_ok_and_junk(oxford):
+    """By hand: a gallery of the photos' places, in which each query stands next to its own photo."""
+    data = load_data("oxford5k", oxford)
+    judgements = [Judgement(query.positive, query.junk) for query in data.truth]
+    assert judgements[3] == Judgement((4, 5, 6), (7,))
+    gallery = DenseGallery(1, lambda first, second: (first - second.T).abs())
+    gallery.add(torch.arange(8.0)[:, None])
+    report = judged_map(gallery, torch.tensor([[0.0], [4.2], [0.0], [5.6]]), judgements)
+    # 0 1 2 (3) 4 ...: all of them first
+    # 4 5 (3) 6 2 7 1 0: wrong ones first; positive ranks 4, 6 and 7 of 7, of 8 places without the third
+    # 0 1 2 3 4 5 6 (7): ranks 5, 6, 7
+    # 6 5 (7) 4: all of them first
+    second = ((0 + 1 / 4) + (1 / 5 + 2 / 6) + (2 / 6 + 3 / 7)) / 6
+    third = ((0 + 1 / 5) + (1 / 5 + 2 / 6) + (2 / 6 + 3 / 7)) / 6
+    assert report.average_precisions == pytest.approx((1, second, third, 1))
+    assert (report.queries, report.without_relevant) == (4, 0)
+
+
+def test_a_photo_listed_twice_counts_once(oxford):
+    (oxford / "gt_files" / "keble_1_good.txt").write_text("keble_000000\nkeble_000001\nkeble_000000\n")
+    (oxford / "gt_files" / "keble_1_ok.txt").write_text("keble_000001\nkeble_000002\n")
+    query = load_data("oxford5k", oxford).truth[2]
+    assert query.good == (4, 5)
+    assert query.positive == (4, 5, 6)
+    (oxford / "gt_files" / "keble_1_junk.txt").write_text("keble_000002\n")
+    with pytest.raises(DataError, match="keble_1: photo 6 of the gallery is judged twice"):
+        load_data("oxford5k", oxford)
+
+
+def test_queries_come_at_their_own_size(oxford):
+    boxed, whole = load_data("oxford5k", oxford), load_data("oxford5k", oxford, protocol="whole")
+    assert boxed.query.photos.photo(3).shape == (3, 19, 18)
+    assert boxed.query.photos.box(3) == (4.0, 6.0, 22.0, 25.0)
+    assert whole.query.photos.photo(3).shape == (3, 30, 40)
+    assert torch.equal(boxed.query.photos.whole(3), whole.query.photos.photo(3))

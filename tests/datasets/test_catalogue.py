@@ -32,11 +32,18 @@ SIZES = {  # query, gallery and train in the small trees
     ("oxford5k", "whole"): (4, 8, 0),
     ("paris6k", "box"): (4, 8, 0),
     ("paris6k", "whole"): (4, 8, 0),
+    ("roxford5k", "easy"): (2, 6, 0),
+    ("roxford5k", "medium"): (2, 6, 0),
+    ("roxford5k", "hard"): (2, 6, 0),
+    ("rparis6k", "easy"): (2, 6, 0),
+    ("rparis6k", "medium"): (2, 6, 0),
+    ("rparis6k", "hard"): (2, 6, 0),
 }
-MULTI_LABEL = {"flickr-25k", "nus-wide-21", "oxford5k", "paris6k"}
+JUDGED = {"oxford5k", "paris6k", "roxford5k", "rparis6k"}
+MULTI_LABEL = {"flickr-25k", "nus-wide-21"} | JUDGED
 QUERY_STAYS_IN_GALLERY = {"oxford5k", "paris6k"}
 # Nothing is drawn in these, or all classes of the small tree are.
-SEEDLESS = {p for p in SIZES if p[1] in ("II", "all")} | {p for p in SIZES if p[0] in QUERY_STAYS_IN_GALLERY}
+SEEDLESS = {p for p in SIZES if p[1] in ("II", "all")} | {p for p in SIZES if p[0] in JUDGED}
 
 
 def keys(split):
@@ -82,10 +89,20 @@ def test_labels_have_their_shape(load, name, protocol):
     for split in (data.query, data.gallery, data.train):
         if data.multi_label:
             assert (split.labels.dtype, split.labels.shape[1]) == (torch.bool, len(data.classes))
-            assert name in QUERY_STAYS_IN_GALLERY or bool(split.labels.any(dim=1).all())
+            assert name in JUDGED or bool(split.labels.any(dim=1).all())
         else:
             assert split.labels.dtype == torch.int64
             assert split.labels.unique().tolist() == list(range(len(data.classes)))
+
+
+@pytest.mark.parametrize(("name", "protocol"), SIZES)
+def test_judgements_agree_with_the_labels(load, name, protocol):
+    data = load(name, protocol)
+    assert len(data.truth) == (len(data.query) if name in JUDGED else 0)
+    shared = (data.query.labels.float() @ data.gallery.labels.float().T) > 0 if data.truth else None
+    for row, query in enumerate(data.truth):
+        assert set(shared[row].nonzero().flatten().tolist()) == set(query.positive)
+        assert (query.photo is not None) == (name in QUERY_STAYS_IN_GALLERY)
 
 
 @pytest.mark.parametrize(("name", "protocol"), SIZES)
@@ -106,7 +123,7 @@ def test_the_first_protocol_is_the_default(root):
 
 def test_unknown_names_list_the_known_ones(root, tmp_path):
     with pytest.raises(
-        DataError, match=r"unknown data set 'cifar10': choose cifar-10, .*paris6k, or an existing folder"
+        DataError, match=r"unknown data set 'cifar10': choose cifar-10, .*rparis6k, or an existing folder"
     ):
         load_data("cifar10", root)
     with pytest.raises(DataError, match="unknown data set"):

@@ -85,5 +85,5 @@ def test_splits_are_not_taken_for_classes(tmp_path):
 
 
 def test_unknown_protocols_list_the_known_ones(folder):
-    with pytest.raises(DataError, match="has no protocol 'I': choose tenth"):
+    with pytest.raises(DataError, match="has no protocol 'I': choose tenth, query-database"):
         load_data(str(folder), None, protocol="I")

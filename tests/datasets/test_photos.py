@@ -94,9 +94,91 @@ def test_boxes_belong_to_photos(files):
         FilePhotos(files.root, files.names, ((0, 0, 6, 6),))
 
 
+def test_arrays_give_single_photos_as_they_are(array):
+    photo = array.photo(3)
+    assert (photo.dtype, photo.shape) == (torch.float32, (3, 8, 8))
+    assert torch.equal((photo * 255).round().to(torch.uint8), array.array[3])
+    assert torch.equal(photo, array.whole(3))
+    assert array.box(3) is None
+    grey = ArrayPhotos(array.array[:, 1:2].clone(), (("train", 5),))
+    assert torch.equal(grey.photo(2), array.photo(2)[1:2].repeat(3, 1, 1))
+
+
+def levels(photo):
+    assert photo.dtype == torch.float32
+    return (photo * 255).round().permute(1, 2, 0).numpy()
+
+
+def test_files_are_decoded_at_their_own_size(files):
+    for index in (0, 1, 2):
+        assert np.array_equal(levels(files.photo(index)), np.asarray(Image.open(files.path(index))))
+        assert torch.equal(files.photo(index), files.whole(index))
+        assert files.box(index) is None
+    files.path(0).unlink()
+    files.path(1).write_bytes(b"no photo")
+    for index, name in enumerate((r"a/1\.png: does not exist", r"a/2\.jpg: ")):
+        with pytest.raises(DataError, match=name):
+            files.photo(index)
+
+
+@pytest.mark.parametrize(
+    ("box", "rows", "columns"),
+    [
+        ((2, 3, 7, 9), slice(3, 9), slice(2, 7)),
+        ((0.4, 0.6, 5.4, 5.6), slice(1, 6), slice(0, 5)),
+        ((0.5, 1.5, 6.5, 7.5), slice(2, 8), slice(0, 6)),  # halves go to the even number
+        ((-3, 4, 8, 90), slice(4, 10), slice(0, 8)),  # clipped to 12 x 10
+        ((-0.3, -5, 12.4, 10.4), slice(0, 10), slice(0, 12)),
+    ],
+)
+def test_a_box_is_cut_out_in_whole_pixels(files, box, rows, columns):
+    boxed = FilePhotos(files.root, files.names, (None, box, box))
+    for index in (1, 2):
+        whole = np.asarray(Image.open(files.path(index)))
+        assert np.array_equal(levels(boxed.photo(index)), whole[rows, columns])
+        assert np.array_equal(levels(boxed.whole(index)), whole)
+        assert boxed.box(index) == box
+        inside = (max(0, box[0]), max(0, box[1]), min(12, box[2]), min(10, box[3]))
+        pillow = np.asarray(Image.open(files.path(index)).crop(inside))
+        assert np.array_equal(levels(boxed.photo(index)), pillow)
+    assert torch.equal(boxed.photo(0), files.photo(0))
+    assert torch.equal(boxed.batch([0], 8), files.batch([0], 8))
+
+
+def test_a_cut_photo_does_not_keep_the_whole_one(files):
+    photo = FilePhotos(files.root, files.names, ((2, 2, 4, 4),) * 3).photo(0)
+    assert photo.is_contiguous()
+    assert photo.untyped_storage().nbytes() == 3 * 2 * 2 * 4
+
+
+@pytest.mark.parametrize("box", [(12, 0, 20, 5), (0, -4, 5, 0), (3, 3, 3.4, 8)])
+def test_a_box_of_nothing_is_named_with_its_photo(files, box):
+    boxed = FilePhotos(files.root, files.names, (box,) * 3)
+    with pytest.raises(DataError, match=rf"b/1\.png: the box {box[0]:g} {box[1]:g} .* holds nothing of the photo"):
+        boxed.photo(2)
+
+
+def test_boxes_are_in_pixels_of_the_upright_photo(tmp_path):
+    pixels = write_photo(tmp_path / "turned.png", size=(12, 10), exif=b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0"
+                         b"\x01\0\0\0\x06\0\0\0\0\0\0\0")  # fmt: skip
+    turned = FilePhotos(tmp_path, ("turned.png",), ((1, 2, 9, 11),))
+    upright = np.rot90(pixels, -1)
+    assert np.array_equal(levels(turned.whole(0)), upright)
+    assert np.array_equal(levels(turned.photo(0)), upright[2:11, 1:9])
+
+
 def test_choices_of_choices_refer_to_the_first_sequence(array):
     chosen = choose(choose(array, [4, 2, 0]), torch.tensor([2, 0]))
     assert isinstance(chosen, ChosenPhotos)
     assert chosen.photos is array
     assert [chosen.key(i) for i in range(len(chosen))] == ["train/0", "test/1"]
     assert torch.equal(chosen.batch([1, 0], 8), array.array[[4, 0]])
+
+
+def test_chosen_photos_keep_their_boxes(files):
+    boxed = FilePhotos(files.root, files.names, ((0, 0, 6, 6), None, (2, 2, 10, 10)))
+    chosen = choose(boxed, [2, 1])
+    assert [chosen.box(i) for i in range(2)] == [(2, 2, 10, 10), None]
+    for place, index in enumerate((2, 1)):
+        assert torch.equal(chosen.photo(place), boxed.photo(index))
+        assert torch.equal(chosen.whole(place), boxed.whole(index))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from recessive.datasets import ArrayPhotos, DataError, RetrievalData, Split
+from recessive.datasets import ArrayPhotos, DataError, GroundTruth, RetrievalData, Split
 from recessive.datasets.splits import draw, draw_per_class, others, random_source
 
 LABELS = torch.arange(60) % 3
@@ -94,3 +94,22 @@ def test_labels_of_a_data_set_must_agree():
     for part in (single, several):
         with pytest.raises(DataError, match="has 3 classes, 2 have names"):
             RetrievalData("x", "p", tuple("ab"), part, part, part)
+
+
+def test_what_is_to_be_found_is_good_or_ok_once():
+    query = GroundTruth("keble_1", 3, (0, 0, 1, 1), (3, 1), (2, 1), (7, 0))
+    assert query.positive == (3, 1, 2)
+    assert GroundTruth("milk/1.jpg", None, None, (), (), (4,)).positive == ()
+
+
+@pytest.mark.parametrize(("good", "ok"), [((1, 5), ()), ((), (5, 9)), ((5,), (5,))])
+def test_a_photo_is_not_to_be_found_and_junk(good, ok):
+    with pytest.raises(DataError, match="keble_1: photo 5 of the gallery is judged twice, as to be found and as junk"):
+        GroundTruth("keble_1", None, None, good, ok, (5, 8))
+
+
+def test_there_is_one_judgement_a_query():
+    whole, truth = split(LABELS), GroundTruth("x", 0, None, (1,), (), ())
+    assert len(RetrievalData("x", "p", tuple("abc"), whole, whole, whole, truth=(truth,) * 60).truth) == 60
+    with pytest.raises(DataError, match="x: 60 queries have 1 judgements"):
+        RetrievalData("x", "p", tuple("abc"), whole, whole, whole, truth=(truth,))

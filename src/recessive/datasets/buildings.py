@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from recessive.datasets.boxes import read_box
 from recessive.datasets.class_folders import base_folder, photo_names
 from recessive.datasets.errors import DataError, MissingDataError
 from recessive.datasets.photos import FilePhotos
@@ -25,7 +26,8 @@ PROTOCOLS = {
 
 _QUERIES = 55
 _TRUTH = ("gt_files", "gt_files_170407", "paris_120310", "lab")
-_PHOTOS = ("jpg", "oxbuild_images", "paris", "images")
+PHOTO_FOLDERS = ("jpg", "oxbuild_images", "paris", "images")
+"""What the folder of the photos may be called."""
 _PREFIX = "oxc1_"  # of names in Oxford's queries, not of its files
 # Published as corrupt by the authors; everybody leaves them out, which makes 6,392 of 6,412.
 _CORRUPT = {
@@ -59,8 +61,7 @@ def load_paris6k(root: Path, protocol: str, seed: int) -> RetrievalData:  # noqa
 
 def _load(name: str, official: int, places: tuple[str, ...], root: Path, protocol: str) -> RetrievalData:
     base, photo_folder, truth_folder = _folders(root, places)
-    names = photo_names(base / photo_folder, base / photo_folder, nested=True)
-    names = [photo.removeprefix("./") for photo in names]
+    names = building_photos(base / photo_folder)
     intact = [photo for photo in names if Path(photo).stem not in _CORRUPT]
     index = {Path(photo).stem: place for place, photo in enumerate(intact)}
     queries = sorted((base / truth_folder).glob("*_query.txt"))
@@ -78,7 +79,7 @@ def _load(name: str, official: int, places: tuple[str, ...], root: Path, protoco
 
     gallery = FilePhotos(base / photo_folder, tuple(intact))
     boxes = tuple(query.box for query in truth) if protocol == "box" else None
-    photos = FilePhotos(gallery.root, tuple(intact[query.photo] for query in truth), boxes)
+    asking = tuple(intact[query.photo] for query in truth if query.photo is not None)  # all have one
     notes = []
     if len(intact) < len(names):
         notes.append(f"{len(names) - len(intact)} corrupt photos are left out")
@@ -88,7 +89,7 @@ def _load(name: str, official: int, places: tuple[str, ...], root: Path, protoco
         name,
         protocol,
         tuple(landmarks),
-        query=Split(photos, asked),
+        query=Split(FilePhotos(gallery.root, asking, boxes), asked),
         gallery=Split(gallery, shown),
         train=Split(FilePhotos(gallery.root, ()), shown[:0]),
         note="; ".join(notes),
@@ -96,15 +97,24 @@ def _load(name: str, official: int, places: tuple[str, ...], root: Path, protoco
     )
 
 
+def building_photos(folder: Path) -> list[str]:
+    """The photos in a folder and in those inside it, sorted, as names below it; judgements call them by their stems.
+
+    Raises:
+        DataError: the folder cannot be read.
+    """
+    return [name.removeprefix("./") for name in photo_names(folder, folder, nested=True)]
+
+
 def _folders(root: Path, places: tuple[str, ...]) -> tuple[Path, str, str]:
     """The folder of the data set, and the names of its two folders."""
-    for photo_folder in _PHOTOS:
+    for photo_folder in PHOTO_FOLDERS:
         for truth_folder in _TRUTH:
             try:
                 return base_folder(root, places, (photo_folder, truth_folder)), photo_folder, truth_folder
             except MissingDataError:
                 continue
-    raise MissingDataError(f"{root} has no {_PHOTOS[0]} and {_TRUTH[0]}")
+    raise MissingDataError(f"{root} has no {PHOTO_FOLDERS[0]} and {_TRUTH[0]}")
 
 
 def _landmark(query: GroundTruth) -> str:
@@ -113,17 +123,14 @@ def _landmark(query: GroundTruth) -> str:
 
 def _truth(path: Path, index: dict[str, int]) -> GroundTruth:
     name = path.name.removesuffix("_query.txt")
-    words = _words(path)
-    try:
-        photo, left, top, right, bottom = words[0].removeprefix(_PREFIX), *map(float, words[1:])
-    except (ValueError, IndexError):
-        raise DataError(f"{path}: is damaged; it ought to be a photo's name and a box of four numbers") from None
+    photo, *numbers = _words(path) or [""]
+    photo, box = photo.removeprefix(_PREFIX), read_box(numbers, str(path))
     good, ok, junk = (_places(path.with_name(f"{name}_{judgement}.txt"), index) for judgement in ("good", "ok", "junk"))
     if photo not in index:
         raise DataError(f"{path}: names {photo}, of which there is no photo")
     if not good and not ok:
         raise DataError(f"{path}: the query has nothing to find; its lists of good and ok photos are empty")
-    return GroundTruth(name, index[photo], (left, top, right, bottom), good, ok, junk)
+    return GroundTruth(name, index[photo], box, good, ok, junk)
 
 
 def _places(path: Path, index: dict[str, int]) -> tuple[int, ...]:
@@ -134,7 +141,7 @@ def _places(path: Path, index: dict[str, int]) -> tuple[int, ...]:
         if photo not in index:
             raise DataError(f"{path}: names {photo}, of which there is no photo")
         places.append(index[photo])
-    return tuple(places)
+    return tuple(dict.fromkeys(places))
 
 
 def _words(path: Path) -> list[str]:

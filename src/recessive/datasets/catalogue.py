@@ -11,6 +11,7 @@ from recessive.datasets import (
     folder,
     landmarks,
     nus_wide,
+    revisited,
     ten_classes,
 )
 from recessive.datasets.cifar10 import load_cifar10
@@ -162,6 +163,28 @@ _LISTED = (
         "research only; the photos belong to their owners at Flickr",
         buildings.load_paris6k,
     ),
+    Dataset(
+        "roxford5k",
+        "Oxford5k, revisited: 4,993 photos, 70 queries with boxes that are not among them, judged anew",
+        revisited.PROTOCOLS,
+        224,
+        "the photos of oxford5k (2 GB) from https://www.robots.ox.ac.uk/~vgg/data/oxbuildings/ and gnd_roxford5k.pkl "
+        "from http://cmp.felk.cvut.cz/cnnimageretrieval/data/test/roxford5k/",
+        "roxford5k/gnd_roxford5k.pkl, and the photos in roxford5k/jpg or oxford5k/jpg",
+        "research only; the photos belong to their owners at Flickr",
+        revisited.load_roxford5k,
+    ),
+    Dataset(
+        "rparis6k",
+        "Paris6k, revisited: 6,322 photos, 70 queries with boxes that are not among them, judged anew",
+        revisited.PROTOCOLS,
+        224,
+        "the photos of paris6k (2.5 GB) from https://www.robots.ox.ac.uk/~vgg/data/parisbuildings/ and "
+        "gnd_rparis6k.pkl from http://cmp.felk.cvut.cz/cnnimageretrieval/data/test/rparis6k/",
+        "rparis6k/gnd_rparis6k.pkl, and the photos in rparis6k/jpg or paris6k/jpg, folders inside jpg too",
+        "research only; the photos belong to their owners at Flickr",
+        revisited.load_rparis6k,
+    ),
 )
 
 DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in _LISTED}
@@ -180,9 +203,11 @@ def load_data(
     """Loads a data set, or a folder of class folders.
 
     Args:
-        name_or_dir: a key of `DATASETS`, or a folder of photos, one folder a class.
+        name_or_dir: a key of `DATASETS`, or a folder of photos, one folder a class, or such folders in ``query`` and
+            ``database``.
         root: the folder that data sets lie in; a folder of photos does not need it.
-        protocol: one of the data set's protocols; the first when None.
+        protocol: one of the data set's protocols; the first when None. Of a folder of photos, when None,
+            ``query-database`` where it has these two folders, else ``tenth``.
         seed: of whatever is drawn.
         download: fetch what is missing, if its owners let everybody do so.
         progress: called while fetching.
@@ -195,6 +220,8 @@ def load_data(
         if not Path(name_or_dir).is_dir():
             known = ", ".join(DATASETS)
             raise DataError(f"unknown data set {name_or_dir!r}: choose {known}, or an existing folder of class folders")
+        if protocol is None:
+            protocol = folder.default_protocol(Path(name_or_dir))
         return folder.load_folder(Path(name_or_dir), _protocol(name_or_dir, folder.PROTOCOLS, protocol), seed)
     chosen = _protocol(dataset.name, dataset.protocols, protocol)
     if root is None:

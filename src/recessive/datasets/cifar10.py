@@ -7,7 +7,6 @@ to disk. Pickles are read by an unpickler that knows numpy arrays and nothing el
 """
 
 import io
-import pickle
 import tarfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -22,6 +21,7 @@ from torch import Tensor
 from recessive.datasets.decoding import squeezed
 from recessive.datasets.errors import DataError, MissingDataError
 from recessive.datasets.photos import ArrayPhotos
+from recessive.datasets.pickles import PlainUnpickler
 from recessive.datasets.splits import RetrievalData, Split
 from recessive.datasets.ten_classes import ten_class_data
 from recessive.photos import format_of_path
@@ -116,25 +116,13 @@ def _members(archive: Path) -> Iterator[tuple[str, bytes]]:
         raise DataError(f"{archive}: is damaged or cut short ({error}); download it again") from error
 
 
-class _ArraysOnly(pickle.Unpickler):
-    """Unpickles numbers, strings, lists, dictionaries and numpy arrays."""
-
-    def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 - as the base class has it
-        """The few names that an array is made of; a pickle could call anything else."""
-        if name == "_reconstruct" and module in ("numpy.core.multiarray", "numpy._core.multiarray"):
-            return np._core.multiarray._reconstruct  # type: ignore[attr-defined]  # noqa: SLF001
-        if module == "numpy" and name in ("ndarray", "dtype"):
-            return getattr(np, name)
-        raise pickle.UnpicklingError(f"it wants to load {module}.{name}")
-
-
 def _python_batch(data: bytes, where: str) -> _Part:
     try:
-        batch = _ArraysOnly(io.BytesIO(data), encoding="bytes").load()
-        pixels, labels = batch[b"data"], np.asarray(batch[b"labels"])
+        batch = PlainUnpickler(io.BytesIO(data), encoding="latin1").load()
+        pixels, labels = np.asarray(batch["data"]), np.asarray(batch["labels"])
     except Exception as error:  # a damaged pickle raises anything
         raise DataError(f"{where}: is not a batch of CIFAR-10, or is damaged ({error})") from error
-    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (_PIXELS,):
+    if pixels.dtype != np.uint8 or pixels.shape[1:] != (_PIXELS,):
         raise DataError(f"{where}: does not hold photos of 32 x 32 pixels")
     return pixels, _labels(labels, len(pixels), where)
 

@@ -1,28 +1,43 @@
-"""Any folder of photos: its folders are the classes, and photos may lie in folders inside these."""
+"""Any folder of photos: its folders are the classes, and photos may lie in folders inside these.
+
+A folder with the two folders ``query`` and ``database`` is divided already, and read by `recessive.datasets.instances`
+unless ``tenth`` is asked for.
+"""
 
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from recessive.datasets import instances
 from recessive.datasets.class_folders import photo_names, subfolders
 from recessive.datasets.errors import DataError
 from recessive.datasets.photos import FilePhotos
 from recessive.datasets.splits import RetrievalData, Split, divide, draw, others, random_source
 
-PROTOCOLS = {"tenth": "queries = a tenth of each class, at least one photo, drawn; gallery and train = all others"}
+PROTOCOLS = {
+    "tenth": "queries = a tenth of each class, at least one photo, drawn; gallery and train = all others",
+    **instances.PROTOCOLS,
+}
 
 _PART = 10  # one query in as many photos
 _SPLIT_NAMES = {"train", "training", "test", "val", "valid", "validation", "query", "queries", "gallery", "database"}
 
 
+def default_protocol(folder: Path) -> str:
+    """``query-database`` where both of its folders are there, else ``tenth``."""
+    return "query-database" if instances.is_divided(folder) else "tenth"
+
+
 def load_folder(folder: Path, protocol: str, seed: int) -> RetrievalData:
-    """Reads a folder of class folders.
+    """Reads a folder of class folders, or, by ``query-database``, one that is divided already.
 
     Raises:
         DataError: there are no class folders, or fewer than two; a class has fewer than two photos; the folders
-            look like splits instead of classes.
+            look like splits instead of classes. Or as `instances.load_instances` has it.
     """
+    if protocol == "query-database":
+        return instances.load_instances(folder, protocol)
     classes = subfolders(folder)
     loose = photo_names(folder, folder)
     layout = f"one folder a class with photos in it, such as {folder / 'beach' / '1.jpg'}"

@@ -10,8 +10,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from recessive.datasets.boxes import cut_out
 from recessive.datasets.decoding import Box, squeezed
 from recessive.datasets.errors import DataError
+from recessive.photos import PhotoError, read_photo
 
 
 class Photos(Protocol):
@@ -25,6 +27,22 @@ class Photos(Protocol):
         Raises:
             DataError: a file is missing or damaged; the message names it.
         """
+        ...
+
+    def photo(self, index: int) -> Tensor:
+        """One photo at its own size, cut out by its box where it has one: (3, H, W), float32, RGB in [0, 1].
+
+        Raises:
+            DataError: the file is missing or damaged, or the box holds nothing of the photo; the message names it.
+        """
+        ...
+
+    def whole(self, index: int) -> Tensor:
+        """The same without the box being cut out."""
+        ...
+
+    def box(self, index: int) -> Box | None:
+        """The part of the whole photo that `photo` and `batch` give; None for all of it."""
         ...
 
     def key(self, index: int) -> str:
@@ -64,6 +82,18 @@ class ArrayPhotos:
             found = torch.from_numpy(resized)
         return found if found.shape[1] == 3 else found.repeat(1, 3, 1, 1)
 
+    def photo(self, index: int) -> Tensor:
+        """The photo, all of it."""
+        return self.whole(index)
+
+    def whole(self, index: int) -> Tensor:
+        """The photo, its levels divided by 255."""
+        found = self.array[index].float() / 255
+        return found if len(found) == 3 else found.repeat(3, 1, 1)
+
+    def box(self, index: int) -> None:
+        """Photos in memory have none."""
+
     def key(self, index: int) -> str:
         """Such as train/17."""
         if index < 0:
@@ -82,12 +112,12 @@ class FilePhotos:
     Attributes:
         root: the folder that the names begin in.
         names: the files below it, with ``/`` between folders; they are the keys.
-        boxes: the part to cut out of each photo; all photos are whole when None.
+        boxes: the part to cut out of each photo, None for one that stays whole; all do when there are no boxes.
     """
 
     root: Path
     names: tuple[str, ...]
-    boxes: tuple[Box, ...] | None = None
+    boxes: tuple[Box | None, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.boxes is not None and len(self.boxes) != len(self.names):
@@ -101,8 +131,24 @@ class FilePhotos:
         rows = torch.as_tensor(indices, dtype=torch.int64).tolist()
         found = torch.empty((len(rows), 3, size, size), dtype=torch.uint8)
         for outcome, row in zip(found, rows, strict=True):
-            outcome.copy_(squeezed(self.path(row), size, box=self.boxes[row] if self.boxes else None))
+            outcome.copy_(squeezed(self.path(row), size, box=self.box(row)))
         return found
+
+    def photo(self, index: int) -> Tensor:
+        """The photo, decoded; of its box whole pixels (`cut_out`), where `batch` resamples from the box as it is."""
+        box = self.box(index)
+        return self.whole(index) if box is None else cut_out(self.whole(index), box, str(self.path(index)))
+
+    def whole(self, index: int) -> Tensor:
+        """The photo, decoded as `recessive.photos` does."""
+        try:
+            return read_photo(self.path(index)).pixels
+        except PhotoError as error:
+            raise DataError(str(error)) from error
+
+    def box(self, index: int) -> Box | None:
+        """As it was given: neither rounded nor clipped."""
+        return self.boxes[index] if self.boxes else None
 
     def path(self, index: int) -> Path:
         """The file."""
@@ -131,6 +177,18 @@ class ChosenPhotos:
     def batch(self, indices: Sequence[int] | Tensor, size: int) -> Tensor:
         """Some of the chosen photos."""
         return self.photos.batch(self.rows[torch.as_tensor(indices, dtype=torch.int64)], size)
+
+    def photo(self, index: int) -> Tensor:
+        """As the sequence gives it."""
+        return self.photos.photo(int(self.rows[index]))
+
+    def whole(self, index: int) -> Tensor:
+        """As the sequence gives it."""
+        return self.photos.whole(int(self.rows[index]))
+
+    def box(self, index: int) -> Box | None:
+        """The box that the sequence gives."""
+        return self.photos.box(int(self.rows[index]))
 
     def key(self, index: int) -> str:
         """The key that the sequence gives."""

@@ -52,19 +52,30 @@ class GroundTruth:
 
     Attributes:
         name: the query's, such as ``all_souls_1``.
-        photo: the gallery index of the photo that the query is, or is cut out of.
-        box: the part of that photo that shows the object.
+        photo: the gallery index of the photo that the query is, or is cut out of; None where it is in no gallery.
+        box: the part of that photo that shows the object; None where nobody has drawn it.
         good: gallery indices of photos that show the object clearly.
-        ok: gallery indices of photos that show more than a quarter of it.
+        ok: gallery indices of photos that show it less well, such as more than a quarter of it.
         junk: gallery indices of photos that show less; a ranking is judged as if they were not in the gallery.
     """
 
     name: str
-    photo: int
-    box: Box
+    photo: int | None
+    box: Box | None
     good: tuple[int, ...]
     ok: tuple[int, ...]
     junk: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if self.junk and (both := set(self.junk).intersection(self.positive)):
+            raise DataError(
+                f"{self.name}: photo {min(both)} of the gallery is judged twice, as to be found and as junk"
+            )
+
+    @property
+    def positive(self) -> tuple[int, ...]:
+        """The photos to be found: good ones, then ok ones."""
+        return tuple(dict.fromkeys(self.good + self.ok))
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +112,8 @@ class RetrievalData:
             count = split.labels.shape[1] if self.multi_label else len(split.labels.bincount())
             if (count != len(self.classes)) if self.multi_label else (count > len(self.classes)):
                 raise DataError(f"{self.name}: the {word} split has {count} classes, {len(self.classes)} have names")
+        if self.truth and len(self.truth) != len(self.query):
+            raise DataError(f"{self.name}: {len(self.query)} queries have {len(self.truth)} judgements")
 
     @property
     def multi_label(self) -> bool:

@@ -10,6 +10,7 @@ from recessive.galleries.curves import (
 from recessive.galleries.dense import DenseGallery
 from recessive.galleries.gallery import Gallery, Hits
 from recessive.galleries.hamming import HammingGallery
+from recessive.galleries.judged import JudgedReport, Judgement, judged_map, trapezoid_average_precision
 from recessive.galleries.measures import Measure, cosine_distances, euclidean_distances, tanimoto_distances
 from recessive.galleries.nearest import rank
 from recessive.galleries.ranking import RetrievalReport, average_precision, mean_average_precision
@@ -19,6 +20,8 @@ __all__ = [
     "Gallery",
     "HammingGallery",
     "Hits",
+    "JudgedReport",
+    "Judgement",
     "Measure",
     "PrecisionRecall",
     "RetrievalReport",
@@ -26,10 +29,12 @@ __all__ = [
     "average_precision",
     "cosine_distances",
     "euclidean_distances",
+    "judged_map",
     "mean_average_precision",
     "precision_recall",
     "precision_recall_by_rank",
     "precision_within",
     "rank",
     "tanimoto_distances",
+    "trapezoid_average_precision",
 ]

@@ -1,0 +1,180 @@
+"""mAP where people have judged photo by photo what a query ought to find, and which photos do not count: junk.
+
+Philbin et al., "Object retrieval with large vocabularies and fast spatial matching", CVPR 2007 (Oxford5k, and after it
+Paris6k), whose average precision is an area of trapezoids; Radenović et al., "Revisiting Oxford and Paris", CVPR 2018,
+section 3, for the precision of the first results. Both differ from `recessive.galleries.ranking`, which takes the
+mean of the precisions at the hits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from recessive.galleries.nearest import sort_keys
+from recessive.galleries.parts import over_parts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from recessive.galleries.gallery import Gallery, Items
+
+_FIRST = (1, 5, 10)  # results, as the revisited evaluation counts them
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What one query ought to find; all photos that are not named are wrong.
+
+    Attributes:
+        positive: gallery indices of the photos to be found.
+        junk: gallery indices of photos that neither count for a ranking nor against it.
+    """
+
+    positive: tuple[int, ...]
+    junk: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        named = self.positive + self.junk
+        if len(set(named)) != len(named):
+            raise ValueError("a judgement names a photo twice: it is positive once, or junk once")
+        if named and min(named) < 0:
+            raise ValueError(f"a judgement names gallery indices, at least 0: {min(named)}")
+
+
+@dataclass(frozen=True)
+class JudgedReport:
+    """mAP by judgements, and what it is a mean of.
+
+    Attributes:
+        map: mean of `trapezoid_average_precision` over all queries.
+        precision_at: mP@k for k = 1, 5 and 10: the mean over all queries of the precision of the first
+            min(k, rank of the last positive) results, junk not among them, as the revisited evaluation has it.
+        queries: how many there were.
+        without_relevant: how many of them have no positive photo; they count as 0.
+        average_precisions: of each query, in their order.
+    """
+
+    map: float
+    precision_at: dict[int, float]
+    queries: int
+    without_relevant: int
+    average_precisions: tuple[float, ...]
+
+    @property
+    def answerable(self) -> JudgedReport:
+        """The same over the queries that have a positive photo, as the revisited evaluation reports it."""
+        found = tuple(value for value in self.average_precisions if value > 0)  # a positive photo always has a rank
+        share = self.queries / max(1, len(found))
+        precision_at = {first: share * value for first, value in self.precision_at.items()}
+        return replace(
+            self,
+            map=share * self.map,
+            precision_at=precision_at,
+            queries=len(found),
+            without_relevant=0,
+            average_precisions=found,
+        )
+
+
+def trapezoid_average_precision(distances: Tensor, judgements: Sequence[Judgement]) -> Tensor:
+    """The area below precision over recall, in trapezoids, of each query; 0 where there is nothing to find.
+
+    Results are ordered by (distance, gallery index), and junk is taken out: ranks close up. With P positive photos, of
+    which the j-th (from 0) comes at rank r_j (from 0) of what is left,
+
+        AP = Σ_j (p₀ + p₁) / 2P,   p₁ = (j + 1) / (r_j + 1),   p₀ = j / r_j, or 1 where r_j = 0
+
+    which is what a walk along the results gives that adds (recall − recall before) · (precision before + precision) / 2
+    at each, with a precision of 1 before the first.
+
+    Args:
+        distances: (Q, N).
+        judgements: one a query.
+
+    Returns:
+        (Q,), float64.
+
+    Raises:
+        ValueError: not one judgement a query, or one that names a photo outside the gallery.
+    """
+    _check(judgements, *distances.shape)
+    return torch.tensor([_average_precision(ranks) for ranks in _ranks(distances, judgements)], dtype=torch.float64)
+
+
+def judged_map(gallery: Gallery[Items], queries: Items, judgements: Sequence[Judgement]) -> JudgedReport:
+    """mAP and mP@k of queries against a gallery, by judgements.
+
+    A query that is in the gallery itself is no exception: it counts as its judgement says.
+
+    Args:
+        gallery: what is searched.
+        queries: Q of what it holds: codes or descriptors (Q, D), or bags of visual words.
+        judgements: one a query.
+
+    Raises:
+        ValueError: not one judgement a query, or one that names a photo outside the gallery.
+    """
+    _check(judgements, len(queries), len(gallery))
+
+    def measured(some: slice, distances: Tensor) -> list[tuple[float, ...]]:
+        return [
+            (_average_precision(ranks), *(_precision(ranks, first) for first in _FIRST))
+            for ranks in _ranks(distances, judgements[some])
+        ]
+
+    rows = [row for part in over_parts(gallery, queries, measured) for row in part]
+    means = np.asarray(rows).reshape(-1, 1 + len(_FIRST)).sum(axis=0) / max(1, len(rows))
+    return JudgedReport(
+        float(means[0]),
+        dict(zip(_FIRST, means[1:].tolist(), strict=True)),
+        len(rows),
+        sum(not judgement.positive for judgement in judgements),
+        tuple(row[0] for row in rows),
+    )
+
+
+def _check(judgements: Sequence[Judgement], queries: int, photos: int) -> None:
+    if len(judgements) != queries:
+        raise ValueError(f"one judgement a query is needed: {len(judgements)} for {queries} queries")
+    for query, judgement in enumerate(judgements):
+        largest = max(judgement.positive + judgement.junk, default=-1)
+        if largest >= photos:
+            raise ValueError(f"the judgement of query {query} names photo {largest} of a gallery of {photos}")
+
+
+def _ranks(distances: Tensor, judgements: Sequence[Judgement]) -> list[NDArray[np.int64]]:
+    """Ranks of each query's positive photos among its results without junk, from 0, in ascending order."""
+    return [_rank(keys, judgement) for keys, judgement in zip(sort_keys(distances), judgements, strict=True)]
+
+
+def _rank(keys: NDArray[Any], judgement: Judgement) -> NDArray[np.int64]:
+    if not judgement.positive:
+        return np.empty(0, dtype=np.int64)
+    positive, counts = np.zeros(len(keys), dtype=bool), np.ones(len(keys), dtype=bool)
+    positive[list(judgement.positive)] = True
+    counts[list(judgement.junk)] = False
+    order = np.argsort(keys, kind="stable")
+    return np.flatnonzero(positive[order[counts[order]]])
+
+
+def _average_precision(ranks: NDArray[np.int64]) -> float:
+    if not len(ranks):
+        return 0.0
+    hits = np.arange(len(ranks))
+    before = np.where(ranks == 0, 1.0, hits / np.maximum(ranks, 1))
+    return float((before + (hits + 1) / (ranks + 1)).mean() / 2)
+
+
+def _precision(ranks: NDArray[np.int64], first: int) -> float:
+    """Of the first results, as many as are asked for, but none behind the last positive photo."""
+    if not len(ranks):
+        return 0.0
+    count = min(first, int(ranks[-1]) + 1)
+    return int((ranks < count).sum()) / count
