@@ -7,8 +7,8 @@ import pytest
 
 from recessive import __version__
 
-COMMANDS = ("protect", "audit", "private-query", "encoders", "methods", "train", "data")
-HEAVY = ("torch", "numpy", "PIL", "pydantic", "scipy", "sklearn", "kornia", "matplotlib")
+COMMANDS = ("protect", "audit", "private-query", "index", "search", "encoders", "methods", "train", "data")
+HEAVY = ("torch", "numpy", "PIL", "pydantic", "scipy", "sklearn", "kornia", "matplotlib", "cv2", "faiss")
 
 
 def python(code, **options):

@@ -12,10 +12,12 @@ from recessive import __version__
 from recessive.cli.audit import audit
 from recessive.cli.data import data
 from recessive.cli.encoders import encoders
+from recessive.cli.index import index
 from recessive.cli.methods import methods
 from recessive.cli.output import INTERRUPTED, WRONG_USE
 from recessive.cli.private_query import private_query
 from recessive.cli.protect import protect
+from recessive.cli.search import search
 from recessive.cli.train import train
 
 if TYPE_CHECKING:
@@ -38,6 +40,11 @@ To search without showing what for, make a photo that may be seen return what a 
 
   recessive private-query passport.jpg --carrier cat.jpg --out query.png
 
+Search as others do, by networks, local features or global descriptors:
+
+  recessive index holiday --encoder bovw-he --out holiday.index
+  recessive search holiday.index protected/beach.jpg
+
 Networks that searchers use can be trained, and measured as papers do:
 
   recessive train hashnet --data fashion-mnist --root DATA
@@ -49,6 +56,8 @@ Exit status: 0 done, 1 some photos or the training failed (what was finished is 
 app.command(protect)
 app.command(audit)
 app.command(private_query)
+app.command(index)
+app.command(search)
 app.command(encoders)
 app.command(methods)
 app.command(train)

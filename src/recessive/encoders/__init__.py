@@ -1,6 +1,7 @@
 """Encoders: photos (N, 3, H, W) to descriptors or to the logits of a code (N, D)."""
 
 from recessive.encoders.backbones import BACKBONES, Backbone, BackboneEntry, make_backbone
+from recessive.encoders.bag_of_words import BagOfWords, bundled_vocabulary
 from recessive.encoders.bundled import (
     BundledEncoder,
     bundled_encoders,
@@ -8,6 +9,13 @@ from recessive.encoders.bundled import (
     owners_sample,
     reference_gallery,
 )
+from recessive.encoders.bundled_descriptors import (
+    descriptor_gallery,
+    descriptor_sample,
+    descriptor_thresholds,
+    words_gallery,
+)
+from recessive.encoders.cedd import CEDD, soft_cedd, soft_levels
 from recessive.encoders.checkpoint import (
     Checkpoint,
     committed_checkpoints,
@@ -17,13 +25,26 @@ from recessive.encoders.checkpoint import (
 )
 from recessive.encoders.encoder import Describer, Encoder, EncoderError, Outputs, Trunk, encode
 from recessive.encoders.gem import DescriptorHead, GeM
+from recessive.encoders.gist import GIST
 from recessive.encoders.hash_network import HashLayer, HashNetwork, make_hash_network
 from recessive.encoders.hasten import Precision, hasten
+from recessive.encoders.pooling import MAC, RMAC, SPoC
+from recessive.encoders.retrieval_network import RetrievalNetwork, load_cnnimageretrieval, make_retrieval_network
+from recessive.encoders.sift import SIFT, LocalFeatures, grey_levels
+from recessive.encoders.smooth_sift import by_scale, describe_at
+from recessive.encoders.vocabulary import Vocabulary
+from recessive.encoders.whitening import Whitening, learn_whitening, pca_whitening
 
 __all__ = [
     "BACKBONES",
+    "CEDD",
+    "GIST",
+    "MAC",
+    "RMAC",
+    "SIFT",
     "Backbone",
     "BackboneEntry",
+    "BagOfWords",
     "BundledEncoder",
     "Checkpoint",
     "Describer",
@@ -33,19 +54,38 @@ __all__ = [
     "GeM",
     "HashLayer",
     "HashNetwork",
+    "LocalFeatures",
     "Outputs",
     "Precision",
+    "RetrievalNetwork",
+    "SPoC",
     "Trunk",
+    "Vocabulary",
+    "Whitening",
     "bundled_encoders",
+    "bundled_vocabulary",
+    "by_scale",
     "committed_checkpoints",
+    "describe_at",
+    "descriptor_gallery",
+    "descriptor_sample",
+    "descriptor_thresholds",
     "encode",
+    "grey_levels",
     "hasten",
+    "learn_whitening",
     "load_checkpoint",
+    "load_cnnimageretrieval",
     "load_encoder",
     "make_backbone",
     "make_hash_network",
+    "make_retrieval_network",
     "owners_sample",
+    "pca_whitening",
     "read_card",
     "reference_gallery",
     "save_checkpoint",
+    "soft_cedd",
+    "soft_levels",
+    "words_gallery",
 ]

@@ -1,6 +1,6 @@
 """Exposure: what a searcher finds. It compares photos, whoever protected them."""
 
-from recessive.exposure.audit import FIRST_RESULTS, Audit, EncoderAudit, Searcher, audit
+from recessive.exposure.audit import FIRST_RESULTS, Audit, EncoderAudit, Searcher, Sight, audit, see
 from recessive.exposure.expected_queries import ExpectedQueries, expected_queries
 from recessive.exposure.thresholds import Threshold, best_f1, best_precision, cosine_candidates, hamming_candidates
 
@@ -10,6 +10,7 @@ __all__ = [
     "EncoderAudit",
     "ExpectedQueries",
     "Searcher",
+    "Sight",
     "Threshold",
     "audit",
     "best_f1",
@@ -17,4 +18,5 @@ __all__ = [
     "cosine_candidates",
     "expected_queries",
     "hamming_candidates",
+    "see",
 ]

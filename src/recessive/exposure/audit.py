@@ -8,23 +8,34 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
-from recessive.codes import hamming, sign
-from recessive.encoders import encode
-from recessive.galleries import cosine_distances
+from recessive.codes import sign
+from recessive.encoders import Encoder, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from torch import Tensor
 
-    from recessive.encoders import Encoder
     from recessive.galleries import Gallery
 
 FIRST_RESULTS = 10  # a photo that is not among the first ten results is hidden
+
+
+class Sight(Protocol):
+    """What a searcher without a network has in place of an encoder: local features, colours, textures."""
+
+    @property
+    def name(self) -> str:
+        """What people call it by."""
+        ...
+
+    def items(self, photo: Tensor) -> Any:  # noqa: ANN401 - whatever its galleries take
+        """One photo (3, H, W) to the one item that a gallery of its kind adds and searches."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -32,14 +43,14 @@ class Searcher:
     """An encoder with the gallery that it searches.
 
     Attributes:
-        encoder: the encoder.
-        gallery: codes or descriptors of the searchable photos.
+        encoder: the encoder, or what does without a network.
+        gallery: codes, descriptors or visual words of the searchable photos.
         threshold: T, within which a query returns a photo.
         seen: whether the protection was optimised against this encoder.
     """
 
-    encoder: Encoder
-    gallery: Gallery[Tensor]
+    encoder: Encoder | Sight
+    gallery: Gallery[Any]
     threshold: float
     seen: bool
 
@@ -94,17 +105,22 @@ class Audit:
     verdict: str
 
 
-def _items(encoder: Encoder, outputs: Tensor) -> Tensor:
-    return sign(outputs) if encoder.outputs == "logits" else outputs
+def see(searchers: Sequence[Searcher], photo: Tensor) -> list[Any]:
+    """What each searcher sees in one photo (3, H, W): one item for its gallery. Encoders on one network run it once."""
+    networks = [searcher.encoder for searcher in searchers if isinstance(searcher.encoder, Encoder)]
+    outputs = iter(encode(networks, photo[None]))
+    items: list[Any] = []
+    for searcher in searchers:
+        encoder = searcher.encoder
+        if not isinstance(encoder, Encoder):
+            items.append(encoder.items(photo))
+        else:
+            found = next(outputs)
+            items.append(sign(found) if encoder.outputs == "logits" else found)
+    return items
 
 
-def _distance(encoder: Encoder, first: Tensor, second: Tensor) -> float:
-    if encoder.outputs == "logits":
-        return float(hamming(first, second))
-    return float(cosine_distances(first, second))
-
-
-def _rank(gallery: Gallery[Tensor], query: Tensor, distance: float) -> int:
+def _rank(gallery: Gallery[Any], query: Any, distance: float) -> int:  # noqa: ANN401
     """1 + the number of gallery photos strictly nearer to the query than `distance`."""
     below = math.nextafter(distance, -math.inf)
     return 1 + (int(gallery.count_within(query, below)[0]) if below >= 0 else 0)
@@ -119,29 +135,29 @@ def audit(
 ) -> Audit:
     """Search each gallery with the original and see where the protected photo comes.
 
+    A photo without local features has no distance but 1 from any other by visual words, and so is found by none.
+
     Args:
         original: (3, H, W) in [0, 1].
         protected: (3, H', W') in [0, 1], as re-read from its file.
         searchers: encoders, each with the same gallery photos.
         transforms: by name, what a platform may do to the protected photo: the real operations.
     """
-    encoders = [searcher.encoder for searcher in searchers]
-    before = encode(encoders, original[None])
-    after = encode(encoders, protected[None])
-    altered = {name: encode(encoders, transform(protected[None])) for name, transform in (transforms or {}).items()}
+    before, after = see(searchers, original), see(searchers, protected)
+    altered = {name: see(searchers, transform(protected[None])[0]) for name, transform in (transforms or {}).items()}
     found = []
     for i, searcher in enumerate(searchers):
-        encoder, gallery, threshold = searcher.encoder, searcher.gallery, searcher.threshold
-        query, item = _items(encoder, before[i]), _items(encoder, after[i])
-        distance = _distance(encoder, query, item)
+        gallery, threshold = searcher.gallery, searcher.threshold
+        query, item = before[i], after[i]
+        distance = float(gallery.between(query, item)[0])
         rank = _rank(gallery, query, distance)
         survives = {}
-        for name, outputs in altered.items():
-            there = _distance(encoder, query, _items(encoder, outputs[i]))
+        for name, seen in altered.items():
+            there = float(gallery.between(query, seen[i])[0])
             survives[name] = _rank(gallery, query, there) > FIRST_RESULTS
         found.append(
             EncoderAudit(
-                name=encoder.name,
+                name=searcher.encoder.name,
                 seen=searcher.seen,
                 distance_before=0.0,
                 distance_after=distance,

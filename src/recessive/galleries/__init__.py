@@ -10,6 +10,7 @@ from recessive.galleries.curves import (
 from recessive.galleries.dense import DenseGallery
 from recessive.galleries.gallery import Gallery, Hits
 from recessive.galleries.hamming import HammingGallery
+from recessive.galleries.inverted_file import InvertedFile, Scoring
 from recessive.galleries.judged import JudgedReport, Judgement, judged_map, trapezoid_average_precision
 from recessive.galleries.measures import Measure, cosine_distances, euclidean_distances, tanimoto_distances
 from recessive.galleries.nearest import rank
@@ -20,11 +21,13 @@ __all__ = [
     "Gallery",
     "HammingGallery",
     "Hits",
+    "InvertedFile",
     "JudgedReport",
     "Judgement",
     "Measure",
     "PrecisionRecall",
     "RetrievalReport",
+    "Scoring",
     "WithinReport",
     "average_precision",
     "cosine_distances",

@@ -69,6 +69,32 @@ class Ensemble:
 
 
 @dataclass(frozen=True)
+class Together:
+    """Σ_i weight_i loss_i(x), the scores summed likewise; a photo is done when every loss calls it so.
+
+    Attributes:
+        losses: one or more.
+        weights: one a loss.
+    """
+
+    losses: Sequence[PhotoLoss]
+    weights: Sequence[float]
+
+    def __call__(self, photos: Tensor, progress: float) -> Evaluation:
+        """See `PhotoLoss`."""
+        evaluations = [loss(photos, progress) for loss in self.losses]
+        return Evaluation(
+            torch.stack([w * e.loss for w, e in zip(self.weights, evaluations, strict=True)]).sum(0),
+            torch.stack([w * e.score for w, e in zip(self.weights, evaluations, strict=True)]).sum(0),
+            torch.stack([e.done for e in evaluations]).all(0),
+        )
+
+    def of(self, rows: Tensor) -> Together:
+        """See `PhotoLoss`."""
+        return Together([loss.of(rows) for loss in self.losses], self.weights)
+
+
+@dataclass(frozen=True)
 class OverTransforms:
     """Expectation over transforms: loss(x) = mean_t loss(t(x)), the scores averaged likewise.
 

@@ -1,9 +1,11 @@
 """Workflows: paths in, dataclasses out. What the command line, and anybody else, calls."""
 
 from recessive.workflows.audit import AuditReport, audit_photos
+from recessive.workflows.index import IndexReport, index_photos
 from recessive.workflows.measure import TrainReport, evaluate_checkpoint
 from recessive.workflows.private_query import PrivateQueryReport, QueryResults, make_private_query
 from recessive.workflows.protect import Failure, Protector, ProtectReport, protect_photos
+from recessive.workflows.search import PhotoIndex, SearchReport, SearchResult, search_index
 from recessive.workflows.searchers import searchers
 from recessive.workflows.settings import PrivateQuerySettings, ProtectSettings, SettingsError
 from recessive.workflows.train import train_encoder
@@ -12,19 +14,25 @@ from recessive.workflows.train_settings import TrainSettings
 __all__ = [
     "AuditReport",
     "Failure",
+    "IndexReport",
+    "PhotoIndex",
     "PrivateQueryReport",
     "PrivateQuerySettings",
     "ProtectReport",
     "ProtectSettings",
     "Protector",
     "QueryResults",
+    "SearchReport",
+    "SearchResult",
     "SettingsError",
     "TrainReport",
     "TrainSettings",
     "audit_photos",
     "evaluate_checkpoint",
+    "index_photos",
     "make_private_query",
     "protect_photos",
+    "search_index",
     "searchers",
     "train_encoder",
 ]

@@ -11,7 +11,7 @@ from recessive.photos import read_photo
 from recessive.transforms import parse_transform
 from recessive.workflows.fidelity import fidelity
 from recessive.workflows.records import finished
-from recessive.workflows.searchers import searchers
+from recessive.workflows.searchers import DESCRIPTORS, searchers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -67,7 +67,7 @@ def audit_photos(
     Args:
         original: path.
         protected: path.
-        encoders: names of bundled ones; all of them when empty.
+        encoders: names of bundled ones, or of local and global searches; all of them when empty.
         gallery: folder of photos to search; the bundled reference gallery when None.
         survive: transforms by name, applied to the protected photo.
         progress: told how many of how many gallery photos are read.
@@ -82,7 +82,7 @@ def audit_photos(
     transforms = {text: parse_transform(text).real for text in survive}
     before, after = read_photo(original).pixels, read_photo(protected).pixels
     listed = bundled_encoders()
-    names = tuple(dict.fromkeys(encoders or listed))
+    names = tuple(dict.fromkeys(encoders or (*listed, *DESCRIPTORS)))
     made = finished(protected)  # by us, and recorded; otherwise take it that the defaults were used
     used = made["encoders"] if made else [name for name, entry in listed.items() if entry.seen]
     seen = [name for name in names if name in used]

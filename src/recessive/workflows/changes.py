@@ -12,7 +12,7 @@ from recessive.encoders import EncoderError, bundled_encoders, hasten, owners_sa
 from recessive.hashing import TrainingError, pick_device
 from recessive.photos import PhotoError, format_named
 from recessive.protection.method import MethodError, check, same_class, sample_of
-from recessive.protection.methods import METHODS, Run, Surrogate
+from recessive.protection.methods import AGAINST, METHODS, Run, Surrogate
 from recessive.transforms import JPEG, BitDepth, parse_transform
 from recessive.workflows.grid import enlarge, grey, shrink
 from recessive.workflows.owners_photos import OwnersSample, label_of, read_sample
@@ -47,6 +47,7 @@ class Changer:
     Attributes:
         method: the method.
         encoders: names of the encoders that it optimises against; none for a method without gradients.
+        against: these, and the local and global searches that it works against in its own way.
         judges: names of the surrogates, and of the encoders that share no network with them.
         budget: in 1/255.
         steps: at most so many; 0 for a method without gradients.
@@ -88,6 +89,7 @@ class Changer:
             fit = [name for name, method in METHODS.items() if "target" in method.needs]
             raise SettingsError(f"{self.method.name} takes no --target; methods that do: {', '.join(fit) or 'none'}")
         self.encoders = names if climbs else ()
+        self.against = (*self.encoders, *AGAINST.get(self.method.name, ()))
         self.judges = (*names, *unseen(names))
         self.budget = self.method.budget if settings.budget is None else settings.budget
         self.steps = (self.method.steps if settings.steps is None else settings.steps) if climbs else 0

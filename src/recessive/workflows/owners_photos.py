@@ -10,10 +10,10 @@ import torch
 
 from recessive.encoders import encode
 from recessive.photos import PhotoError, read_photo
+from recessive.workflows.describers import items
 from recessive.workflows.grid import shrink
 from recessive.workflows.photo_folders import photos_below
 from recessive.workflows.records import content, digest
-from recessive.workflows.searchers import items
 from recessive.workflows.settings import SettingsError
 
 if TYPE_CHECKING:

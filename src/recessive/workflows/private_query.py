@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from recessive.encoders import encode
-from recessive.exposure import FIRST_RESULTS
+from recessive.exposure import FIRST_RESULTS, see
 from recessive.photos import PhotoError, format_named, format_of_path, output_settings, read_photo, save_photo
 from recessive.protection.methods import METHODS
 from recessive.workflows.changes import Changer, trouble
@@ -22,7 +21,7 @@ from recessive.workflows.fidelity import fidelity
 from recessive.workflows.grid import shrink
 from recessive.workflows.photo_folders import make_folder
 from recessive.workflows.records import content
-from recessive.workflows.searchers import empty_gallery, items, searchers
+from recessive.workflows.searchers import searchers
 from recessive.workflows.settings import PrivateQuerySettings, SettingsError
 
 if TYPE_CHECKING:
@@ -251,20 +250,16 @@ def compare_results(
         query: (3, H', W'), as re-read from its file.
         searchers: encoders, each with the same gallery photos.
     """
-    encoders = [searcher.encoder for searcher in searchers]
-    outputs = zip(*(encode(encoders, photo[None]) for photo in (private, carrier, query)), strict=True)
+    seen = zip(*(see(searchers, photo) for photo in (private, carrier, query)), strict=True)
     found = []
-    for searcher, row in zip(searchers, outputs, strict=True):
-        encoder, gallery = searcher.encoder, searcher.gallery
-        asked = torch.cat([items(encoder, output) for output in row])  # private, carrier, query
-        wanted, before, after = (set(row) for row in gallery.search(asked, FIRST_RESULTS).indices.tolist())
-        home = empty_gallery(encoder)
-        home.add(asked[:1])
-        _, distance_before, distance_after = home.search(asked, 1).distances.flatten().tolist()
+    for searcher, asked in zip(searchers, seen, strict=True):
+        gallery = searcher.gallery
+        wanted, before, after = (set(gallery.search(item, FIRST_RESULTS).indices[0].tolist()) for item in asked)
+        distance_before, distance_after = (gallery.between(asked[0], item)[0] for item in asked[1:])
         shared, first = len(wanted & after), len(wanted)
         found.append(
             QueryResults(
-                name=encoder.name,
+                name=searcher.encoder.name,
                 seen=searcher.seen,
                 distance_before=float(distance_before),
                 distance_after=float(distance_after),

@@ -19,7 +19,7 @@ from recessive.workflows.fidelity import fidelity
 from recessive.workflows.owners_photos import read_targets
 from recessive.workflows.photo_folders import make_folder
 from recessive.workflows.records import content, digest, finished, remember
-from recessive.workflows.searchers import searchers
+from recessive.workflows.searchers import DESCRIPTORS, searchers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -41,7 +41,8 @@ class ProtectReport:
         input: the photo's path.
         output: the protected photo's path.
         method: its name.
-        encoders: names of those that it was optimised against; none for a method without gradients.
+        encoders: names of those that it was optimised against, local and global searches included; none for a method
+            that works against none.
         budget: in 1/255, of the change before a lossy file format adds its own.
         norm: of the budget: linf or l2.
         steps: taken.
@@ -126,7 +127,7 @@ class Protector:
         complain: told of photos in folders that cannot be read.
 
     Attributes:
-        names: of the encoders that are optimised against.
+        names: of the encoders, and of local and global searches, that the method works against.
 
     Raises:
         SettingsError: as `Changer` has it, a target that cannot be read, or a gallery without photos.
@@ -144,10 +145,9 @@ class Protector:
             settings, label=settings.label, targeted=bool(settings.target), progress=progress, complain=complain
         )
         self._targets = read_targets(settings.target, settings.grid, complain=complain)
-        self.names = self._changer.encoders
-        self.searchers = searchers(
-            self._changer.judges, self.names, settings.gallery, progress=progress, complain=complain
-        )
+        self.names = self._changer.against
+        judges = (*self._changer.judges, *DESCRIPTORS)
+        self.searchers = searchers(judges, self.names, settings.gallery, progress=progress, complain=complain)
 
     def asked(self, content: bytes) -> str:
         """A digest of the input's content and of all that decides the outcome."""

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from recessive.codes import sign
 from recessive.encoders import (
     EncoderError,
     bundled_encoders,
     committed_checkpoints,
+    descriptor_gallery,
+    descriptor_thresholds,
     encode,
     load_encoder,
     reference_gallery,
+    words_gallery,
 )
 from recessive.exposure import Searcher
 from recessive.galleries import DenseGallery, HammingGallery
+from recessive.workflows.describers import items, search_encoder
+from recessive.workflows.encoder_settings import EncoderSettings
 from recessive.workflows.photo_folders import photos_below
 
 if TYPE_CHECKING:
@@ -28,6 +32,10 @@ if TYPE_CHECKING:
     from recessive.encoders import Encoder
     from recessive.galleries import Gallery
     from recessive.photos import PhotoError
+    from recessive.workflows.describers import SearchEncoder
+
+DESCRIPTORS = ("bovw-he", "cedd", "gist")
+"""Local and global search, which no network does, and which every audit asks."""
 
 
 def load_bundled(names: Sequence[str]) -> list[Encoder]:
@@ -40,6 +48,11 @@ def load_bundled(names: Sequence[str]) -> list[Encoder]:
     for name in names:
         if name in listed:
             continue
+        if name in DESCRIPTORS:
+            raise EncoderError(
+                f"{name} has no gradient to optimise against; --method joint and rmd+ls work against it in their own "
+                f"way, and every audit asks it. Encoders: {', '.join(listed)}"
+            )
         known = ", ".join(listed)
         if name in committed_checkpoints():
             raise EncoderError(
@@ -71,9 +84,14 @@ def empty_gallery(encoder: Encoder) -> Gallery[Tensor]:
     return HammingGallery(encoder.dim) if encoder.outputs == "logits" else DenseGallery(encoder.dim)
 
 
-def items(encoder: Encoder, outputs: Tensor) -> Tensor:
-    """What is stored of an encoder's outputs (N, D): codes of ±1, or the descriptors."""
-    return sign(outputs) if encoder.outputs == "logits" else outputs
+def descriptor(name: str) -> SearchEncoder:
+    """One of `DESCRIPTORS`, ready to describe."""
+    return search_encoder(EncoderSettings(name))
+
+
+def reference_items(name: str) -> Any:  # noqa: ANN401 - whatever its gallery takes
+    """What one of `DESCRIPTORS` gives for the photos of the bundled reference gallery."""
+    return words_gallery() if name == "bovw-he" else descriptor_gallery("cedd" if name == "cedd" else "gist")
 
 
 @torch.no_grad()
@@ -88,9 +106,9 @@ def searchers(
     """Encoders with their galleries.
 
     Args:
-        names: of bundled encoders.
+        names: of bundled encoders, and of `DESCRIPTORS`.
         seen: those of them that the protection was optimised against.
-        folder: of photos to search; the bundled reference gallery when None.
+        folder: of photos to search; the bundled reference galleries when None.
         progress: told how many of how many gallery photos are done.
         complain: told of gallery photos that cannot be read; they are left out.
 
@@ -98,17 +116,19 @@ def searchers(
         EncoderError: an unknown name, or a committed checkpoint.
         SettingsError: the folder holds no photo that can be read.
     """
-    encoders = load_bundled(names)
-    galleries = [empty_gallery(encoder) for encoder in encoders]
+    sights = {name: descriptor(name) for name in names if name in DESCRIPTORS}
+    encoders = load_bundled([name for name in names if name not in sights])
+    galleries = {encoder.name: empty_gallery(encoder) for encoder in encoders}
+    galleries |= {name: sight.gallery() for name, sight in sights.items()}
     if folder is None:
-        for encoder, gallery in zip(encoders, galleries, strict=True):
-            gallery.add(reference_gallery(encoder.name))
+        for name, gallery in galleries.items():
+            gallery.add(reference_items(name) if name in sights else reference_gallery(name))
     else:
         for _, pixels in photos_below(folder, progress=progress, complain=complain):
-            for encoder, gallery, output in zip(encoders, galleries, encode(encoders, pixels[None]), strict=True):
-                gallery.add(items(encoder, output))
-    listed = bundled_encoders()
-    return [
-        Searcher(encoder, gallery, listed[encoder.name].threshold, encoder.name in seen)
-        for encoder, gallery in zip(encoders, galleries, strict=True)
-    ]
+            for encoder, output in zip(encoders, encode(encoders, pixels[None]), strict=True):
+                galleries[encoder.name].add(items(encoder, output))
+            for name, sight in sights.items():
+                galleries[name].add(sight.items(pixels))
+    known = {encoder.name: encoder for encoder in encoders} | sights
+    thresholds = {name: entry.threshold for name, entry in bundled_encoders().items()} | descriptor_thresholds()
+    return [Searcher(known[name], galleries[name], thresholds[name], name in seen) for name in names]

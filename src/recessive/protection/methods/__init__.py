@@ -1,5 +1,6 @@
 """Methods: published ways to protect photos, and ours, one file each; `METHODS` lists them by name."""
 
+from recessive.protection.keypoints import KEYPOINT_METHODS
 from recessive.protection.method import Method, MethodError, Need, Run, Surrogate, defaults
 from recessive.protection.methods.centre_code import CentreCode
 from recessive.protection.methods.cwdm import CWDM, CWDM_FAMILY
@@ -7,6 +8,7 @@ from recessive.protection.methods.fgsm import FGSM, IFGSM
 from recessive.protection.methods.gradient_difference import GradientDifference
 from recessive.protection.methods.hag import HAG
 from recessive.protection.methods.hdm import HDM, HDM_RELEASED
+from recessive.protection.methods.joint import Joint
 from recessive.protection.methods.mainstay import Mainstay
 from recessive.protection.methods.nag import NAG
 from recessive.protection.methods.pire import PIRE, PIRE_PLAIN, PIREBudget
@@ -18,6 +20,7 @@ from recessive.protection.obfuscation import OBFUSCATIONS
 
 _ALL: tuple[Method, ...] = (
     Vanish(),
+    Joint(),
     PIRE(),
     PIRE_PLAIN,
     PIREBudget(),
@@ -37,11 +40,18 @@ _ALL: tuple[Method, ...] = (
     NAG(),
     CentreCode(),
     Mainstay(),
+    *KEYPOINT_METHODS,
     *OBFUSCATIONS,
 )
 METHODS: dict[str, Method] = {method.name: method for method in _ALL}
+AGAINST: dict[str, tuple[str, ...]] = {
+    "joint": ("bovw-he", "cedd", "gist"),
+    **{method.name: ("bovw-he",) for method in KEYPOINT_METHODS},
+}
+"""Which searches without a network a method works against; those that are not here work against encoders alone."""
 
 __all__ = [
+    "AGAINST",
     "CWDM",
     "CWDM_FAMILY",
     "FGSM",
@@ -54,6 +64,7 @@ __all__ = [
     "TMA",
     "CentreCode",
     "GradientDifference",
+    "Joint",
     "Mainstay",
     "Method",
     "MethodError",

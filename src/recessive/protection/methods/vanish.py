@@ -91,9 +91,35 @@ def _view(small: Tensor, seeds: Sequence[int], number: int) -> Tensor:
     return (seen.clamp(1e-4, 1) ** gamma * gain).clamp(0, 1)
 
 
-def neighbours(photos: Tensor, seeds: Sequence[int]) -> list[Tensor]:
+def neighbours(photos: Tensor, seeds: Sequence[int], count: int = 2 + VIEWS) -> list[Tensor]:
     """What a searcher may hold of the same motif: the photo, mirrored, and as other pictures of it would look."""
-    return [photos, photos.flip(-1), *views(photos, seeds, VIEWS)]
+    return [photos, photos.flip(-1), *views(photos, seeds, count - 2)]
+
+
+def soft_counts(name: str, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> list[SoftCount]:
+    """What vanish minimises: one objective a surrogate.
+
+    Raises:
+        MethodError: a surrogate has no threshold; `name` is that of the method.
+    """
+    near = [original_outputs(view, surrogates) for view in neighbours(photos, run.seeds)]
+    objectives = []
+    for surrogate, *own in zip(surrogates, *near, strict=True):
+        is_code = surrogate.encoder.outputs == "logits"
+        if surrogate.threshold is None:
+            raise MethodError(
+                f"{name} needs the distance within which a search with {surrogate.encoder.name} returns a "
+                "photo: a Surrogate's `threshold`"
+            )
+        items = torch.stack([sign(part) if is_code else F.normalize(part) for part in own], dim=1)
+        # where labels tell the sample's photos of the same class, they are neighbours enough
+        labelled = surrogate.labels is not None and run.labels is not None
+        weight = 1.0 if labelled else OWN_WEIGHT
+        of_codes = LABELLED_TEMPERATURE if labelled else CODE_TEMPERATURE
+        temperature = of_codes if is_code else COSINE_TEMPERATURE
+        outputs = surrogate.encoder.outputs
+        objectives.append(SoftCount(sample_of(surrogate), items, surrogate.threshold, temperature, weight, outputs))
+    return objectives
 
 
 @dataclass(frozen=True)
@@ -112,23 +138,7 @@ class Vanish:
     def __call__(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
         """See `Method`."""
         check(self, photos, surrogates, run)
-        near = [original_outputs(view, surrogates) for view in neighbours(photos, run.seeds)]
-        objectives = []
-        for surrogate, *own in zip(surrogates, *near, strict=True):
-            is_code = surrogate.encoder.outputs == "logits"
-            if surrogate.threshold is None:
-                raise MethodError(
-                    f"{self.name} needs the distance within which a search with {surrogate.encoder.name} returns a "
-                    "photo: a Surrogate's `threshold`"
-                )
-            items = torch.stack([sign(part) if is_code else F.normalize(part) for part in own], dim=1)
-            # where labels tell the sample's photos of the same class, they are neighbours enough
-            labelled = surrogate.labels is not None and run.labels is not None
-            weight = 1.0 if labelled else OWN_WEIGHT
-            of_codes = LABELLED_TEMPERATURE if labelled else CODE_TEMPERATURE
-            temperature = of_codes if is_code else COSINE_TEMPERATURE
-            outputs = surrogate.encoder.outputs
-            objectives.append(SoftCount(sample_of(surrogate), items, surrogate.threshold, temperature, weight, outputs))
+        objectives = soft_counts(self.name, photos, surrogates, run)
         safe = -SAFE * len(surrogates)  # each of them is, and the SSIM is above its floor
         # few steps cannot mend a first one that goes too far
         first = min(STEP, run.steps, 2 * PATH / max(run.steps, 1))

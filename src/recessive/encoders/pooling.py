@@ -1,0 +1,137 @@
+"""Global pooling: a feature map (N, C, h, w) to one vector a photo (N, C). GeM has a file of its own, `gem.py`.
+
+Sources: Razavian et al., "Visual instance retrieval with deep convolutional networks", 2016 (MAC); Babenko,
+Lempitsky, "Aggregating deep convolutional features for image retrieval", 2015 (SPoC, here without its centre prior,
+as Radenović et al. compare with it); Tolias, Sicre, Jégou, "Particular object retrieval with integral max-pooling of
+CNN activations", 2016, section 3 (R-MAC).
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+LEVELS = 3  # L of the paper
+_MOST_EXTRA = 6  # more squares than this are not added along the longer side
+
+
+class MAC(nn.Module):
+    """Maximum over places: f_c = max_{hw} z_chw."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features (N, C, h, w) to pooled features (N, C)."""
+        return features.amax(dim=(2, 3))
+
+
+class SPoC(nn.Module):
+    """Mean over places: f_c = mean_{hw} z_chw. The sum of the paper has the same direction."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features (N, C, h, w) to pooled features (N, C)."""
+        return features.mean(dim=(2, 3))
+
+
+def unit(vectors: Tensor) -> Tensor:
+    """v / (‖v‖₂ + 1e-6) along the last dimension, as the public networks have it: zero stays zero."""
+    length: Tensor = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
+    return vectors / (length + 1e-6)
+
+
+class Squares(NamedTuple):
+    """The regions of one level: squares of one side, at each pair of a top and a left.
+
+    Attributes:
+        side: of a square, in places of the map.
+        tops: first rows.
+        lefts: first columns.
+    """
+
+    side: int
+    tops: list[int]
+    lefts: list[int]
+
+
+def squares(height: int, width: int, levels: int = LEVELS) -> list[Squares]:
+    """The overlapping squares of R-MAC on a map of height × width.
+
+    Level l = 1 … L has squares of side ⌊2 min(h, w) / (l + 1)⌋: l of them along the shorter side and l + m along the
+    longer one (m = 0 on a square map), evenly spread from border to border, their corners rounded down. m in 1 … 6
+    is such that m + 1 squares as large as the shorter side overlap by as near to 40% as can be: 1 − (long − short) /
+    (m short) ≈ 0.4, the fewer of two as near. Levels whose side is 0, on maps of one place, are left out.
+
+    Args:
+        height: h ≥ 1.
+        width: w ≥ 1.
+        levels: L.
+    """
+    short, spare = min(height, width), abs(height - width)
+    extra = min(range(1, _MOST_EXTRA + 1), key=lambda m: Fraction(abs(3 * m * short - 5 * spare), m)) if spare else 0
+    found = []
+    for level in range(1, levels + 1):
+        side = 2 * short // (level + 1)
+        if side:
+            tops = _spread(height - side, level + (extra if height > width else 0))
+            lefts = _spread(width - side, level + (extra if width > height else 0))
+            found.append(Squares(side, tops, lefts))
+    return found
+
+
+def _spread(last: int, count: int) -> list[int]:
+    """Whole numbers from 0 to last, evenly apart."""
+    return [i * last // max(count - 1, 1) for i in range(count)]
+
+
+class RMAC(nn.Module):
+    """Regional maxima: f = unit(Σ_r unit(max_{hw in r} z_chw)) over regions r: the whole map and its `squares`.
+
+    The whole map counts beside the squares, as in the public code; the paper's sum leaves it out. On a square map it
+    is the square of level 1 too, and counts twice.
+
+    Args:
+        levels: L of the `squares`.
+    """
+
+    def __init__(self, levels: int = LEVELS) -> None:
+        super().__init__()
+        self.levels = levels
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features (N, C, h, w) to pooled features (N, C) of unit length."""
+        height, width = features.shape[2:]
+        maxima = [features.amax(dim=(2, 3))]
+        for side, tops, lefts in squares(height, width, self.levels):
+            for top in tops:  # the maxima of columns serve all squares of one row
+                columns = features[:, :, top : top + side].amax(dim=2)
+                maxima += [columns[:, :, left : left + side].amax(dim=2) for left in lefts]
+        return unit(unit(torch.stack(maxima, dim=1)).sum(dim=1))
+
+
+class RegionalPooling(nn.Module):
+    """f = unit(Σ_r unit(W unit(pool(r)) + b)) over the regions of `RMAC`, with any pooling.
+
+    Args:
+        pool: regions (M, C, side, side) to (M, C).
+        whiten: W and b, for vectors (…, C).
+        levels: L of the `squares`.
+    """
+
+    def __init__(self, pool: nn.Module, whiten: nn.Linear, levels: int = LEVELS) -> None:
+        super().__init__()
+        self.rpool = pool
+        self.whiten = whiten
+        self.levels = levels
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features (N, C, h, w) to pooled features (N, C) of unit length."""
+        count, channels, height, width = features.shape
+        pooled = [self.rpool(features)[:, None]]
+        for side, tops, lefts in squares(height, width, self.levels):
+            rows = features.unfold(2, side, 1)[:, :, tops]
+            regions = rows.unfold(3, side, 1)[:, :, :, lefts].permute(0, 2, 3, 1, 4, 5)
+            vectors: Tensor = self.rpool(regions.reshape(-1, channels, side, side))
+            pooled.append(vectors.view(count, len(tops) * len(lefts), channels))
+        whitened: Tensor = self.whiten(unit(torch.cat(pooled, dim=1)))
+        return unit(unit(whitened).sum(dim=1))
