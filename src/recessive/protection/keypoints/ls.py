@@ -54,9 +54,19 @@ class LS:
         weights = np.zeros(shape, np.float32)
         for sigma in np.unique(keypoints.sigma):
             same = keypoints.sigma == sigma
-            elsewhere = np.ones(shape, np.uint8)
-            elsewhere[np.rint(keypoints.y[same]).astype(int), np.rint(keypoints.x[same]).astype(int)] = 0
-            farther_axis = cv2.distanceTransform(elsewhere, cv2.DIST_C, 3)
-            inside = ((self.half * sigma + self.blend - farther_axis) / self.blend).clip(0, 1)
-            np.maximum(weights, inside, out=weights)
+            tops, rows = self._ramps(keypoints.y[same], sigma, shape[0])
+            lefts, columns = self._ramps(keypoints.x[same], sigma, shape[1])
+            for top, left, down, across in zip(tops.tolist(), lefts.tolist(), rows, columns, strict=True):
+                window = weights[top : top + len(down), left : left + len(across)]
+                np.maximum(window, np.minimum.outer(down, across), out=window)
         return weights
+
+    def _ramps(
+        self, places: NDArray[np.float64], sigma: float, length: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Along one axis of `length` pixels, where windows around places (K) start, and their weights (K, P)."""
+        far = self.half * sigma + self.blend
+        size = min(2 * int(np.ceil(far)) + 1, length)
+        starts = (np.rint(places).astype(np.int64) - size // 2).clip(0, length - size)
+        away = np.abs(starts[:, None] + np.arange(size) - places[:, None])
+        return starts, ((far - away) / self.blend).clip(0, 1).astype(np.float32)

@@ -1,0 +1,249 @@
+"""Local, global and neural search, and what each method leaves of them: mAP before and after (PIRE's Tables 6 to 8).
+
+    python benchmarks/descriptors.py --root DATA [--data NAME] [--photos 60] [--work DIR] [--plot DIR] [--json]
+
+DATA holds photos-instances.tar, photos-train.tar.gz and weights/mobilenetv2_100-imagenet.safetensors. `--data` may also
+be oxford5k, paris6k, roxford5k or rparis6k in DATA; queries are then cut out by their boxes before they are protected,
+and judged by good, ok and junk.
+
+Queries, `--photos` of them drawn with seed 0, are protected, saved as PNG and read again; the database stays as it is.
+mAP is the trapezoid one of Oxford5k. Descriptors: bovw and bovw-he with the bundled vocabulary, cedd, gist, and gem,
+GeM of MobileNetV2 at 224 pixels. pire (T = 200 unless --pire-steps says otherwise) is given gem, joint the bundled
+surrogates and gem; `witness` is a network that nobody is given. noise has on each photo the SSIM that pire has there.
+`seconds` is what protecting one photo takes on one core, mean. With --work, protected photos are kept and a stopped
+run goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import tarfile
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from multiprocessing import get_context
+from os import cpu_count
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+import torch
+from descriptors_plot import plot
+from descriptors_protocol import (
+    DESCRIPTORS,
+    FAMILIES,
+    METHOD_NAMES,
+    SAMPLE,
+    WITNESS,
+    Sight,
+    begin,
+    gem_sample,
+    protect,
+)
+from PIL import Image
+
+from recessive.datasets import load_data
+from recessive.encoders import bundled_vocabulary
+from recessive.exposure.keypoints import keypoint_report
+from recessive.galleries import Judgement, judged_map
+from recessive.photos import read_photo
+from recessive.quality import ssim
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from recessive.datasets import RetrievalData
+
+SEED = 0
+INSTANCES = "photos-instances"
+KEYPOINT_METHODS = ("rmd", "rmd+ls", "fmd", "ls+fmd", "rdg", "joint")
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Lay photos out as files."""
+    if not archive.is_file():
+        sys.exit(f"{archive} is missing: --root names the folder that holds the archives")
+    with tarfile.open(archive) as photos:
+        photos.extractall(folder, filter="data")
+
+
+def say(text: str) -> None:
+    """Progress, on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def judgements(data: RetrievalData, rows: Sequence[int]) -> list[Judgement]:
+    """What some of the queries ought to find: as judged by people, else all photos of the class."""
+    return [Judgement(data.truth[row].positive, data.truth[row].junk) for row in rows]
+
+
+class Search:
+    """A descriptor and the gallery of the data set."""
+
+    def __init__(self, sight: Sight, data: RetrievalData) -> None:
+        self.sight = sight
+        self.gallery = sight.empty()
+        count = len(data.gallery)
+        for place in range(count):
+            if place % 200 == 0:
+                say(f"{sight.name}: database {place}/{count}")
+            self.gallery.add(sight.items(data.gallery.photos.photo(place)))
+
+    def map(self, photos: Sequence[Tensor], truth: Sequence[Judgement]) -> float:
+        """mAP of queries, one after another."""
+        reports = [
+            judged_map(self.gallery, self.sight.items(photo), [one]) for photo, one in zip(photos, truth, strict=True)
+        ]
+        return fmean(report.map for report in reports)
+
+
+def save(photo: Tensor, path: Path) -> None:
+    """A photo (3, H, W) on the 8-bit grid as PNG, whole or not at all."""
+    levels = (photo * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+    temporary = path.with_suffix(".tmp")
+    Image.fromarray(levels).save(temporary, format="PNG")
+    temporary.replace(path)
+
+
+def protect_all(
+    photos: dict[int, Tensor], work: Path, pool: ProcessPoolExecutor
+) -> tuple[dict[str, list[Tensor]], dict[str, float]]:
+    """Every photo by every method, saved and read again; and seconds a photo."""
+    seconds: dict[str, dict[str, float]] = {}
+    kept = work / "seconds.json"
+    if kept.is_file():
+        seconds = json.loads(kept.read_text(encoding="utf-8"))
+    found: dict[str, list[Tensor]] = {}
+    for method in sorted(METHOD_NAMES, key=lambda name: name == "noise"):  # noise needs pire's photos
+        folder = work / method
+        folder.mkdir(parents=True, exist_ok=True)
+        mine = seconds.setdefault(method, {})
+        missing = [row for row in photos if not (folder / f"{row}.png").is_file()]
+        before = [read_photo(work / "pire" / f"{row}.png").pixels if method == "noise" else None for row in missing]
+        asked = (pool.submit(protect, method, photos[row], pire) for row, pire in zip(missing, before, strict=True))
+        for number, (row, waiting) in enumerate(zip(missing, list(asked), strict=True)):
+            if number % 10 == 0:
+                say(f"{method}: {number}/{len(missing)}")
+            protected, mine[str(row)] = waiting.result()
+            save(protected, folder / f"{row}.png")
+            kept.write_text(json.dumps(seconds), encoding="utf-8")
+        found[method] = [read_photo(folder / f"{row}.png").pixels for row in photos]
+    return found, {method: fmean(seconds[method].values()) for method in found}
+
+
+def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """All figures."""
+    if arguments.data == INSTANCES:
+        unpack(arguments.root / "photos-instances.tar", folder)
+        data = load_data(str(folder / "instances"), None)
+    else:
+        data = load_data(arguments.data, arguments.root)
+    unpack(arguments.root / "photos-train.tar.gz", folder)
+    training = random.Random(SEED).sample(sorted((folder / "train").rglob("*.jpg")), SAMPLE)
+    rows = sorted(random.Random(SEED).sample(range(len(data.query)), min(arguments.photos, len(data.query))))
+    photos = {row: data.query.photos.photo(row) for row in rows}
+    truth, everything = judgements(data, rows), range(len(data.query))
+
+    say("gem: the owner's sample")
+    worker = (arguments.root, *gem_sample(arguments.root, training), arguments.pire_steps)
+    workers = arguments.workers or cpu_count() or 1
+    with ProcessPoolExecutor(workers, get_context("spawn"), begin, worker) as pool:
+        protected, seconds = protect_all(photos, arguments.work or folder / "work", pool)
+    similar = {
+        method: fmean(float(ssim(after[None], photos[row][None])) for row, after in zip(rows, those, strict=True))
+        for method, those in protected.items()
+    }
+    cells, undefended = [], {}
+    for name in (*DESCRIPTORS, WITNESS):
+        search = Search(Sight(name, arguments.root), data)
+        if arguments.all_queries and name != WITNESS:
+            say(f"{name}: all queries")
+            photos_of_all = [data.query.photos.photo(row) for row in everything]
+            undefended[name] = round(search.map(photos_of_all, judgements(data, everything)), 4)
+        for method in METHOD_NAMES:
+            cells.append(
+                {
+                    "descriptor": name,
+                    "method": method,
+                    "map": round(search.map(protected[method], truth), 4),
+                    "ssim": round(similar[method], 4),
+                    "seconds": round(seconds[method], 2),
+                }
+            )
+            say(f"{name}, {method}: mAP {cells[-1]['map']:.4f}")
+    keypoints = {
+        method: [
+            asdict(keypoint_report(photos[row], after)) for row, after in zip(rows, protected[method], strict=True)
+        ]
+        for method in KEYPOINT_METHODS
+    }
+    positives = fmean(len(one.positive) for one in truth)
+    return {
+        "cells": [cell for cell in cells if cell["descriptor"] != WITNESS],
+        "witness": [cell for cell in cells if cell["descriptor"] == WITNESS],
+        "families": families(cells),
+        "keypoints": {
+            method: {key: round(fmean(one[key] for one in those), 4) for key in those[0]}
+            for method, those in keypoints.items()
+        },
+        "undefended_all_queries": undefended,
+        "chance": round(positives / len(data.gallery), 4),
+        "data": data.name,
+        "queries": len(rows),
+        "database": len(data.gallery),
+        "words": len(bundled_vocabulary()),
+        "pire_steps": arguments.pire_steps,
+        "seed": SEED,
+    }
+
+
+def families(cells: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """Of each method, what is left of the mAP of each family: mean over its descriptors, after / before."""
+    maps = {(cell["descriptor"], cell["method"]): cell["map"] for cell in cells}
+    return {
+        method: {
+            family: round(sum(maps[name, method] for name in names) / sum(maps[name, "none"] for name in names), 4)
+            for family, names in FAMILIES.items()
+        }
+        for method in METHOD_NAMES
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", type=Path, required=True, help="folder with the archives and weights")
+    parser.add_argument("--data", default=INSTANCES, help="photos-instances, or a data set in --root")
+    parser.add_argument("--photos", type=int, default=60, help="how many queries to protect")
+    parser.add_argument("--pire-steps", type=int, default=200)
+    parser.add_argument("--workers", type=int, help="processes that protect; one a core by default")
+    parser.add_argument("--all-queries", action="store_true", help="also search with every query, unprotected")
+    parser.add_argument("--work", type=Path, help="folder that keeps protected photos, so that a stopped run goes on")
+    parser.add_argument("--plot", type=Path, help="folder for a figure")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    arguments = parser.parse_args()
+    start = time.perf_counter()
+    torch.set_grad_enabled(False)
+    with tempfile.TemporaryDirectory() as name:
+        result = measure(arguments, Path(name))
+    result["total_seconds"] = round(time.perf_counter() - start, 1)
+    if arguments.plot is not None:
+        plot(result, arguments.plot)
+    if arguments.json:
+        print(json.dumps(result))
+        return
+    print(f"{'method':10}{'SSIM':>8}{'seconds':>9}" + "".join(f"{name:>10}" for name in (*DESCRIPTORS, WITNESS)))
+    cells = [*result["cells"], *result["witness"]]
+    for method in METHOD_NAMES:
+        row = [cell for cell in cells if cell["method"] == method]
+        maps = "".join(f"{cell['map']:>10.3f}" for cell in row)
+        print(f"{method:10}{row[0]['ssim']:>8.3f}{row[0]['seconds']:>9.2f}{maps}")
+
+
+if __name__ == "__main__":
+    main()

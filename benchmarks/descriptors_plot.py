@@ -1,0 +1,39 @@
+"""The figure of `descriptors.py`: what is left of each family's mAP, against SSIM."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TITLES = {"local": "local (SIFT words)", "global": "global (CEDD, GIST)", "neural": "neural (GeM)"}
+
+
+def plot(result: dict[str, Any], folder: Path) -> None:
+    """descriptors.png: one panel a family, one point a method."""
+    folder.mkdir(parents=True, exist_ok=True)
+    similar = {cell["method"]: cell["ssim"] for cell in result["cells"]}
+    figure, panels = plt.subplots(1, 3, figsize=(12, 4.2), sharey=True, layout="constrained")
+    for panel, (family, title) in zip(panels, TITLES.items(), strict=True):
+        panel.axhline(1, color="0.7", linewidth=1)
+        panel.axhline(0.5, color="0.7", linewidth=1, linestyle=":")
+        for method, left in result["families"].items():
+            if method == "none":
+                continue
+            colour = "tab:red" if method == "joint" else "tab:blue"
+            panel.plot(similar[method], left[family], "o", color=colour)
+            panel.annotate(method, (similar[method], left[family]), (4, 4), textcoords="offset points", fontsize=8)
+        panel.set_title(title)
+        panel.set_xlabel("SSIM")
+        panel.margins(x=0.15)
+        panel.set_ylim(bottom=0)
+    panels[0].set_ylabel("mAP after / before")
+    figure.suptitle(f"{result['data']}: {result['queries']} protected queries, database of {result['database']}")
+    figure.savefig(folder / "descriptors.png", dpi=120)
+    plt.close(figure)

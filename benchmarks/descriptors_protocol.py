@@ -1,0 +1,118 @@
+"""What `descriptors.py` runs: descriptors that search, and methods that protect, photo by photo in its own process."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from recessive.balls import LInf
+from recessive.encoders import bundled_encoders, load_encoder, owners_sample
+from recessive.encoders.pretrained import mobilenet_v2
+from recessive.exposure import best_f1, cosine_candidates
+from recessive.galleries import DenseGallery
+from recessive.photos import read_photo
+from recessive.protection.methods import METHODS, Run, Surrogate
+from recessive.protection.obfuscation.gaussian_noise import draw_normal
+from recessive.protection.obfuscation.gaussian_noise_ssim import noise_of_ssim
+from recessive.quality import ssim
+from recessive.transforms import BitDepth
+from recessive.workflows.describers import search_encoder
+from recessive.workflows.encoder_settings import EncoderSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from recessive.galleries import Gallery
+
+DESCRIPTORS = ("bovw", "bovw-he", "cedd", "gist", "gem")
+FAMILIES = {"local": ("bovw", "bovw-he"), "global": ("cedd", "gist"), "neural": ("gem",)}
+METHOD_NAMES = ("none", "noise", "pire", "rmd", "rmd+ls", "fmd", "ls+fmd", "rdg", "joint")
+WITNESS = "depthwise-gem"  # a network that no method is given
+TEACHER = "weights/mobilenetv2_100-imagenet.safetensors"
+SAMPLE = 600  # photos of the owner's sample for gem, from the training photos
+
+
+class Sight:
+    """A descriptor under a name: what a photo gives, and the gallery that searches for it."""
+
+    def __init__(self, name: str, root: Path) -> None:
+        self.name = name
+        self.empty: Callable[[], Gallery[Any]]
+        self.items: Callable[[Tensor], Any]
+        if name == "gem":
+            encoder = mobilenet_v2(root / TEACHER)
+            self.items = lambda photo: encoder(photo[None])
+            self.empty = partial(DenseGallery, encoder.dim)
+        else:
+            described = search_encoder(EncoderSettings(name))
+            self.items, self.empty = described.items, described.gallery
+
+
+def gem_sample(root: Path, files: list[Path]) -> tuple[Tensor, float]:
+    """GeM of training photos as owner's sample, and T of their best F1 by class."""
+    encoder = mobilenet_v2(root / TEACHER)
+    with torch.no_grad():
+        sample = torch.cat([encoder(read_photo(file).pixels[None]) for file in files])
+    names = sorted({file.parent.name for file in files})
+    labels = torch.tensor([names.index(file.parent.name) for file in files])
+    same = labels[:, None] == labels
+    return sample, best_f1(1 - sample @ sample.T, same, cosine_candidates()).threshold
+
+
+class Worker:
+    """Protects photos; made once a process.
+
+    Args:
+        gem: the searcher's network, which PIRE and joint are given.
+        pire_steps: T.
+    """
+
+    def __init__(self, gem: Surrogate, pire_steps: int) -> None:
+        self._gem = gem
+        self._pire_steps = pire_steps
+        listed = bundled_encoders()
+        self._bundled = [
+            Surrogate(load_encoder(name), owners_sample(name), entry.threshold)
+            for name, entry in listed.items()
+            if entry.seen
+        ]
+
+    def protect(self, method: str, photo: Tensor, pire: Tensor | None) -> tuple[Tensor, float]:
+        """One photo (3, H, W) to the protected one on the 8-bit grid, and the seconds that took.
+
+        Noise has the SSIM that `pire` has on this photo.
+        """
+        start = time.perf_counter()
+        if method == "none":
+            return photo, 0.0
+        if method == "noise":
+            if pire is None:
+                raise ValueError("noise is as strong as pire, which comes first")
+            target = float(ssim(pire[None], photo[None]))
+            return noise_of_ssim(photo, draw_normal(photo, 0), target), time.perf_counter() - start
+        chosen = METHODS[method]
+        surrogates = {"pire": [self._gem], "joint": [*self._bundled, self._gem]}.get(method, [])
+        steps = self._pire_steps if method == "pire" else chosen.steps
+        run = Run(LInf(chosen.budget), steps, [0], saving=BitDepth(8))
+        return chosen(photo[None], surrogates, run).photos[0], time.perf_counter() - start
+
+
+_WORKER: list[Worker] = []
+
+
+def begin(root: Path, sample: Tensor, threshold: float, pire_steps: int) -> None:
+    """Make the worker of this process, which reads its own network; one thread each."""
+    torch.set_num_threads(1)
+    _WORKER.append(Worker(Surrogate(mobilenet_v2(root / TEACHER), sample, threshold), pire_steps))
+
+
+def protect(method: str, photo: Tensor, pire: Tensor | None) -> tuple[Tensor, float]:
+    """`Worker.protect` of this process."""
+    with torch.enable_grad():
+        return _WORKER[0].protect(method, photo, pire)
