@@ -30,6 +30,9 @@ def test_json_says_what_each_encoder_finds(recessive, pair):
         ("tiny-gem", True),
         ("tiny-hash", True),
         ("other-gem", False),
+        ("bovw-he", False),
+        ("cedd", False),
+        ("gist", False),
     ]
     needed = {"name", "seen", "rank_before", "rank_after", "found_by_before", "found_by_after"}
     assert all(needed <= entry.keys() for entry in report["encoders"])
@@ -49,7 +52,10 @@ def test_people_get_a_verdict_and_a_table(recessive, pair):
     verdict, fidelity, _, *rows, legend = ran.stdout.splitlines()
     assert verdict.endswith("Another encoder may still find it.")
     assert fidelity.startswith("SSIM 0.")
-    assert [row.split()[0] for row in rows[::3]] == ["tiny-gem", "tiny-hash", "other-gem"]
+    names = ["tiny-gem", "tiny-hash", "other-gem", "bovw-he", "cedd", "gist"]
+    assert [row.split()[0] for row in rows[::3]] == names
+    assert [row.split()[1] for row in rows[::3]] == ["yes", "yes", "no", "no", "no", "no"]
+    assert len(rows) == 3 * len(names)
     assert [row.split(": ")[0] for row in rows[1:3]] == ["  after jpeg:75", "  after blur:1"]
     assert legend.startswith("rank among 400 photos of the reference gallery")
 
@@ -80,6 +86,14 @@ def test_a_photo_that_cannot_be_read_is_status_1(recessive, photo, broken, tmp_p
         assert (ran.status, ran.stdout) == (1, "")
         assert ran.stderr.startswith(f"recessive: {wrong}: ")
         assert ran.stderr.count("\n") == 1
+
+
+def test_local_and_global_searches_can_be_asked_by_name(recessive, pair):
+    ran = recessive("audit", *pair, "--encoder", "gist", "bovw-he", "--json")
+    assert (ran.status, ran.stderr) == (0, "")
+    report = json.loads(ran.stdout)
+    assert [entry["name"] for entry in report["encoders"]] == ["gist", "bovw-he"]
+    assert (report["hidden"], report["gallery_photos"]) == (None, 1000)
 
 
 @pytest.mark.parametrize(

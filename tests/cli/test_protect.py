@@ -44,7 +44,9 @@ def test_json_is_one_object_a_photo(protect, photo, out):
     assert ran.stderr.count("\n") == 1
     first, second = objects(ran.stdout)
     assert list(first) == list(second) == KEYS
-    assert [list(entry) for entry in first["per_encoder"]] == [ENCODER_KEYS] * 3
+    assert [list(entry) for entry in first["per_encoder"]] == [ENCODER_KEYS] * 6
+    names = [entry["name"] for entry in first["per_encoder"]]
+    assert names == ["tiny-gem", "tiny-hash", "other-gem", "bovw-he", "cedd", "gist"]
     assert (first["output"], second["output"]) == (str(out / "a.jpg"), str(out / "b.png"))
     assert (first["method"], first["encoders"], first["budget"]) == ("vanish", ["tiny-gem", "tiny-hash"], 8)
 
@@ -163,8 +165,9 @@ def test_options_reach_the_file(protect, photo, out):
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        (("--method", "hide"), ["'hide'", "vanish, pire, pire-plain, pire-budget, tma, hdm"]),
+        (("--method", "hide"), ["'hide'", "vanish, joint, pire, pire-plain, pire-budget, tma, hdm"]),
         (("--encoder", "nobody"), ["'nobody'", "tiny-gem, tiny-hash, other-gem"]),
+        (("--encoder", "gist"), ["gist has no gradient to optimise against", "tiny-gem, tiny-hash, other-gem"]),
         (
             ("--survive", "shrink:2"),
             ["--survive: ", "'shrink:2'", "jpeg", "resize", "crop", "bit-depth", "blur", "noise"],

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
+import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from recessive.exposure import FIRST_RESULTS, Searcher, audit
-from recessive.galleries import DenseGallery, HammingGallery
+from recessive.encoders import Encoder
+from recessive.exposure import FIRST_RESULTS, Searcher, audit, see
+from recessive.galleries import DenseGallery, HammingGallery, InvertedFile
+from recessive.words import VisualWords
 
 BITS = 48
 CODE = torch.tensor([1.0, -1.0]).repeat(BITS // 2)
@@ -158,6 +165,162 @@ def test_one_encoder_that_finds_it_is_enough(bits_encoder):
     assert [entry.hidden for entry in found.encoders] == [True, False]
     assert found.hidden is False
     assert "keen at rank 1" in found.verdict
+
+
+VOCABULARY = 8
+
+
+@dataclass(frozen=True)
+class PaintedWords:
+    """A search without a network: each pixel that has red is a local feature.
+
+    Red tells its word, and green how many bits of its signature are set.
+    """
+
+    name: str = "painted"
+
+    def items(self, photo):
+        red, green, _ = photo.flatten(1).numpy()
+        features = red > 0
+        words = np.rint(red[features] * VOCABULARY).astype(np.int32) - 1
+        bits = np.rint(green[features] * 64).astype(int).tolist()
+        return [VisualWords(words, np.array([2**count - 1 for count in bits], np.uint64))]
+
+
+def painted(*features):
+    """The photo of four pixels with these (word, bits) and otherwise black."""
+    pixels = torch.zeros(3, 2, 2)
+    for place, (word, bits) in enumerate(features):
+        pixels.flatten(1)[:2, place] = torch.tensor([(word + 1) / VOCABULARY, bits / 64])
+    return pixels
+
+
+def painted_searcher(*photos, threshold=0.9, seen=True):
+    gallery, painter = InvertedFile(VOCABULARY), PaintedWords()
+    for each in photos:
+        gallery.add(painter.items(each))
+    return Searcher(painter, gallery, threshold, seen)
+
+
+# Word 0 occurs in two of four photos, idf = ln 2 = L, and words 1 to 5 in one each, idf = 2 L.
+PAINTED = [painted((0, 0), (3, 0), (4, 0)), painted((0, 0), (1, 0)), painted((2, 0)), painted((5, 0))]
+
+
+@pytest.mark.parametrize(
+    ("bits", "distance", "rank", "found_by"),
+    [
+        (0, 0.8, 2, 3),  # word 0 is shared: L² of norms √5 L and √5 L; only the second photo, a copy, is nearer
+        (24, 0.8, 2, 3),  # still within the 24 bits of Hamming Embedding
+        (25, 1.0, 3, 1),  # nothing is shared: the first photo is nearer, too, and finds the protected photo no more
+    ],
+)
+def test_a_search_without_a_network_by_hand(bits, distance, rank, found_by):
+    searcher = painted_searcher(*PAINTED)
+    original, protected = painted((0, 0), (1, 0)), painted((0, bits), (2, 0))
+    found = audit(original, protected, [searcher])
+    (entry,) = found.encoders
+    # From the original to the first photo: L² of norms √5 L and √(1 + 4 + 4) L = 3 L.
+    first = 1 - 1 / (3 * math.sqrt(5))
+    assert searcher.gallery.search(searcher.encoder.items(original), 4).distances[0].tolist() == pytest.approx(
+        [0, first, 1, 1]
+    )
+    assert (entry.name, entry.seen, entry.threshold) == ("painted", True, 0.9)
+    assert (entry.distance_before, entry.rank_before) == (0, 1)
+    assert entry.distance_after == pytest.approx(distance)
+    assert entry.rank_after == rank
+    assert entry.found_by_before == 2  # the first and the second: 0.85 and 0
+    # Of the protected photo: to the first 0.85, the second 0.8, the third 1 − 2 / √5 as long as signatures agree.
+    assert entry.found_by_after == found_by
+    assert (found.gallery_photos, found.hidden, found.hidden_unseen) == (4, False, None)
+
+
+def test_visual_words_hide_a_photo_behind_ten_others():
+    others = [painted((0, 0), (1, 0))] * FIRST_RESULTS
+    original, protected = painted((0, 0), (1, 0)), painted((0, 0), (2, 0))
+    for nearer, hidden in ((others, True), (others[1:], False)):
+        (entry,) = audit(original, protected, [painted_searcher(*nearer, painted((5, 0)), painted((6, 0)))]).encoders
+        assert entry.rank_after == len(nearer) + 1
+        assert entry.hidden is hidden
+
+
+def test_a_photo_without_local_features_is_found_by_none():
+    searcher, blank = painted_searcher(*PAINTED), torch.zeros(3, 2, 2)
+    (entry,) = audit(painted((0, 0), (1, 0)), blank, [searcher]).encoders
+    assert (entry.distance_after, entry.found_by_before, entry.found_by_after) == (1, 2, 0)
+    assert entry.rank_after == 3  # behind the two that share a word with the original
+    # Of an original without any, all photos are equally far: a tie, which goes against the owner.
+    (entry,) = audit(blank, painted((0, 0)), [searcher]).encoders
+    assert (entry.distance_after, entry.found_by_before, entry.rank_after) == (1, 0, 1)
+    (entry,) = audit(blank, blank, [searcher]).encoders
+    assert (entry.distance_after, entry.found_by_after, entry.rank_after) == (1, 0, 1)
+
+
+def test_a_search_without_a_network_looks_at_transformed_photos_too():
+    searcher = painted_searcher(*[painted((0, 0), (1, 0))] * FIRST_RESULTS, painted((5, 0)))
+    original, protected = painted((0, 0), (1, 0)), painted((0, 0), (2, 0))
+    undo = {"undo": lambda photos: original.expand_as(photos), "nothing": lambda photos: photos}
+    found = audit(original, protected, [searcher], undo)
+    assert found.encoders[0].survives == {"undo": False, "nothing": True}
+    assert found.verdict.startswith("Hidden from the encoders it was optimised against (painted)")
+    assert "found again after undo (painted)" in found.verdict
+
+
+class Counting(nn.Module):
+    """The photo's values, and how often they were asked for."""
+
+    def __init__(self):
+        super().__init__()
+        self.runs = 0
+
+    def forward(self, photos):
+        self.runs += 1
+        return photos.flatten(1)
+
+
+class Minus(nn.Module):
+    """Values less a constant."""
+
+    def __init__(self, constant):
+        super().__init__()
+        self.constant = constant
+
+    def forward(self, values):
+        return values - self.constant
+
+
+def test_networks_are_run_once_whoever_stands_between_them():
+    trunk, other = Counting(), Counting()
+    encoders = [
+        Encoder("code", trunk, Minus(0.5), 12, "logits"),
+        PaintedWords(),
+        Encoder("descriptor", trunk, Minus(0.25), 12, "descriptor"),
+        Encoder("another", other, Minus(0.75), 12, "logits"),
+        PaintedWords("again"),
+    ]
+    pixels = painted((3, 64), (7, 0))
+    code, words, descriptor, another, again = see([Searcher(e, None, 0.0, seen=True) for e in encoders], pixels)
+    assert (trunk.runs, other.runs) == (1, 1)
+    values = pixels.view(1, 12)
+    assert torch.equal(descriptor, values - 0.25)
+    assert code.tolist() == [[1.0 if value >= 0.5 else -1.0 for value in values[0].tolist()]]
+    assert another.tolist() == [[1.0 if value >= 0.75 else -1.0 for value in values[0].tolist()]]
+    for (bag,) in (words, again):
+        assert bag.words.tolist() == [3, 7]
+        assert bag.signatures.tolist() == [2**64 - 1, 0]
+
+
+def test_networks_and_searches_without_one_are_told_apart_by_who_was_seen(bits_encoder):
+    hamming = HammingGallery(BITS)
+    hamming.add(flipped(*range(1, 13)))
+    network = Searcher(bits_encoder(), hamming, 5.0, seen=False)
+    # 4×4 photos of black and white: a white pixel has word 7 and all bits, a black one is no feature.
+    original, protected = photo(CODE), photo(flipped(20)[0])
+    local = painted_searcher(original, painted((2, 0)), painted((3, 0)))
+    found = audit(original, protected, [local, network])
+    assert [(entry.name, entry.seen) for entry in found.encoders] == [("painted", True), ("bits", False)]
+    assert (found.gallery_photos, found.hidden, found.hidden_unseen) == (3, False, True)
+    assert found.verdict.startswith("FOUND by the encoders it was optimised against (painted at rank 1)")
+    assert "hidden from encoders it was not optimised against (bits)" in found.verdict
 
 
 def test_without_a_searcher_nothing_is_claimed():

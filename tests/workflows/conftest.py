@@ -126,6 +126,17 @@ def scene():
 
 
 @pytest.fixture
+def texture():
+    """Makes blobs of strong contrast, which have local features: levels (height, width, 3)."""
+
+    def make(height=48, width=64, seed=0):
+        blobs = np.random.default_rng(seed).integers(0, 256, (height // 6, width // 6, 3), dtype=np.uint8)
+        return np.asarray(Image.fromarray(blobs).resize((width, height), Image.Resampling.BICUBIC))
+
+    return make
+
+
+@pytest.fixture
 def photo(tmp_path, scene):
     """Makes a photo file in the folder `in`, with what Pillow takes to save one; gives its path."""
 

@@ -1,18 +1,21 @@
 """Photos compared by path, whoever protected them."""
 
+import numpy as np
 import pytest
 
 from recessive.encoders import EncoderError
 from recessive.photos import PhotoError
 from recessive.workflows import Protector, ProtectSettings, SettingsError, audit_photos, protect_photos
+from recessive.workflows.searchers import DESCRIPTORS
 
 pytestmark = pytest.mark.usefixtures("tiny_encoders")
 
 
 def test_a_photo_finds_itself_first(photo, tmp_path):
     report = audit_photos(photo("a.png"), photo("b.png"))
-    assert [entry.name for entry in report.encoders] == ["tiny-gem", "tiny-hash", "other-gem"]
-    assert [entry.rank_after for entry in report.encoders] == [1, 1, 1]
+    names = [entry.name for entry in report.encoders]
+    assert names == ["tiny-gem", "tiny-hash", "other-gem", "bovw-he", "cedd", "gist"]
+    assert [entry.rank_after for entry in report.encoders] == [1] * 6
     assert (report.linf, report.psnr, report.ssim) == (0, None, 1)
     assert (report.hidden, report.hidden_unseen) == (False, False)
     assert (report.gallery, report.gallery_photos) == ("reference", 400)
@@ -25,6 +28,9 @@ def test_without_a_record_the_usual_encoders_count_as_seen(photo):
         "tiny-gem": True,
         "tiny-hash": True,
         "other-gem": False,
+        "bovw-he": False,
+        "cedd": False,
+        "gist": False,
     }
 
 
@@ -37,11 +43,23 @@ def test_the_record_says_who_was_optimised_against(photo, tmp_path):
         "tiny-gem": False,
         "tiny-hash": False,
         "other-gem": True,
+        "bovw-he": False,
+        "cedd": False,
+        "gist": False,
     }
     assert report.hidden == made.hidden
     (tmp_path / "out" / "a.png").write_bytes(original.read_bytes())  # not what the record is about
     report = audit_photos(original, tmp_path / "out" / "a.png")
-    assert [entry.seen for entry in report.encoders] == [True, True, False]
+    assert [entry.seen for entry in report.encoders] == [True, True, False, False, False, False]
+
+
+def test_the_record_says_which_searches_without_a_network_were_worked_against(photo, texture, tmp_path):
+    original = photo("a.png", texture())
+    (made,) = protect_photos([original], tmp_path / "out", Protector(ProtectSettings(method="rmd+ls")))
+    report = audit_photos(original, tmp_path / "out" / "a.png")
+    assert [entry.name for entry in report.encoders if entry.seen] == ["bovw-he"]
+    assert report.encoders == made.per_encoder
+    assert (report.hidden, report.hidden_unseen) == (made.hidden, made.hidden_unseen)
 
 
 def test_it_agrees_with_what_protecting_reported(photo, tmp_path):
@@ -57,7 +75,7 @@ def test_it_agrees_with_what_protecting_reported(photo, tmp_path):
 def test_photos_of_different_size_have_no_fidelity(photo, scene):
     report = audit_photos(photo("a.png"), photo("b.png", scene(30, 40)))
     assert (report.linf, report.psnr, report.ssim) == (None, None, None)
-    assert len(report.encoders) == 3
+    assert len(report.encoders) == 6
 
 
 def test_photos_too_small_for_ssim_have_none(photo, scene):
@@ -74,6 +92,27 @@ def test_one_encoder_and_a_gallery_of_ones_own(photo, scene):
     assert [entry.name for entry in report.encoders] == ["tiny-hash"]
     assert (report.gallery, report.gallery_photos) == (str(first.parent / "gallery"), 3)
     assert report.hidden_unseen is None
+
+
+def test_local_and_global_searches_alone_and_a_gallery_of_ones_own(photo, texture):
+    first, second = photo("a.png", texture()), photo("b.png", texture(seed=1))
+    for seed in range(3):
+        photo(f"gallery/{seed}.png", texture(60, 90, seed=seed + 5))
+    report = audit_photos(first, second, encoders=("gist", "bovw-he", "gist"), gallery=first.parent / "gallery")
+    assert [(entry.name, entry.seen) for entry in report.encoders] == [("gist", False), ("bovw-he", False)]
+    assert report.gallery_photos == 3
+    assert report.hidden is None
+    assert (report.encoders[1].distance_after, report.encoders[1].found_by_before) == (1, 0)  # no word is shared
+
+
+@pytest.mark.parametrize("name", DESCRIPTORS)
+def test_local_and_global_searches_tell_photos_apart(photo, texture, name):
+    stripes = np.tile(np.array([255, 255, 0, 0], np.uint8)[:, None], (48, 16, 3))
+    original, same, other = photo("a.png", texture()), photo("b.png", texture()), photo("c.png", stripes)
+    (near,) = audit_photos(original, same, encoders=(name,)).encoders
+    (far,) = audit_photos(original, other, encoders=(name,)).encoders
+    assert (near.rank_after, near.hidden, far.hidden) == (1, False, True)
+    assert near.distance_after < near.threshold < far.distance_after
 
 
 def test_what_cannot_be_done_is_said(photo, broken, tmp_path):

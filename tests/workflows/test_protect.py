@@ -11,7 +11,11 @@ import torch
 from PIL import Image
 
 from recessive.codes import hamming, sign
+from recessive.encoders import CEDD, GIST, BagOfWords, descriptor_gallery, words_gallery
+from recessive.encoders.bag_of_words import bundled_vocabulary
+from recessive.galleries import InvertedFile, euclidean_distances, tanimoto_distances
 from recessive.photos import read_photo
+from recessive.protection.keypoints import KEYPOINT_METHODS
 from recessive.protection.methods import METHODS
 from recessive.quality import ssim
 from recessive.workflows import Protector, ProtectSettings, SettingsError, protect_photos
@@ -39,6 +43,21 @@ def rank(encoder, gallery, original, saved):
     return 1 + int((others < distance).sum())
 
 
+def rank_without_a_network(name, original, saved):
+    """The same in the bundled reference gallery of a local or global search."""
+    if name == "bovw-he":
+        bag = BagOfWords(bundled_vocabulary())
+        query, item = [bag.describe(original)], [bag.describe(saved)]
+        gallery = InvertedFile(len(bag.vocabulary), "hamming")
+        gallery.add(words_gallery())
+        distance, others = gallery.between(query, item), torch.cat([part for _, part in gallery.distances(query)])
+    else:
+        describe, measure = {"cedd": (CEDD(), tanimoto_distances), "gist": (GIST(), euclidean_distances)}[name]
+        query, item = describe(original[None]), describe(saved[None])
+        distance, others = measure(query, item), measure(query, descriptor_gallery(name))
+    return 1 + int((others < distance).sum())
+
+
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.webp", "a.tif", "a.avif"])
 def test_all_figures_are_about_the_saved_file(protect, photo, tmp_path, tiny_encoders, reference, name):
     path, saved = photo(name, quality=90), tmp_path / "out" / name
@@ -55,12 +74,19 @@ def test_all_figures_are_about_the_saved_file(protect, photo, tmp_path, tiny_enc
         ("tiny-gem", True),
         ("tiny-hash", True),
         ("other-gem", False),
+        ("bovw-he", False),
+        ("cedd", False),
+        ("gist", False),
     ]
     for entry in report.per_encoder:
-        assert entry.rank_after == rank(tiny_encoders[entry.name], reference(entry.name), before, after)
+        if entry.name in tiny_encoders:
+            expected = rank(tiny_encoders[entry.name], reference(entry.name), before, after)
+        else:
+            expected = rank_without_a_network(entry.name, before, after)
+        assert entry.rank_after == expected
         assert entry.hidden == (entry.rank_after > 10)
     assert report.hidden == all(entry.hidden for entry in report.per_encoder[:2])
-    assert report.hidden_unseen == report.per_encoder[2].hidden
+    assert report.hidden_unseen == all(entry.hidden for entry in report.per_encoder[2:])
 
 
 def test_the_default_method_hides(protect, photo):
@@ -74,7 +100,7 @@ def test_a_budget_below_one_level_changes_nothing_and_says_so(protect, photo):
     (report,) = protect(photo(), budget=0.4)
     assert (report.linf, report.psnr, report.ssim) == (0, None, 1)
     assert (report.hidden, report.hidden_unseen) == (False, False)
-    assert [entry.rank_after for entry in report.per_encoder] == [1, 1, 1]
+    assert [entry.rank_after for entry in report.per_encoder] == [1] * 6
     assert report.verdict.startswith("FOUND by the encoders it was optimised against (tiny-gem at rank 1")
 
 
@@ -86,7 +112,7 @@ def test_without_a_budget_the_photo_stays_as_it_is(protect, photo, tiles, tmp_pa
     assert np.array_equal(levels(tmp_path / "out" / "a.png"), levels(path))
     assert (report.budget, report.steps) == (0, 0)
     assert (report.linf, report.psnr, report.ssim) == (0, None, 1)
-    assert [entry.rank_after for entry in report.per_encoder] == [1, 1, 1]
+    assert [entry.rank_after for entry in report.per_encoder] == [1] * 6
     assert report.verdict.startswith("FOUND by ")
     assert "idden" not in report.verdict
 
@@ -108,9 +134,79 @@ def test_a_method_without_gradients_is_optimised_against_nobody(protect, photo, 
         ("tiny-gem", False),
         ("tiny-hash", False),
         ("other-gem", False),
+        ("bovw-he", False),
+        ("cedd", False),
+        ("gist", False),
     ]
     assert "encoders it was not optimised against" in report.verdict
     assert "the encoders it was optimised against" not in report.verdict
+
+
+@pytest.mark.parametrize("method", [method.name for method in KEYPOINT_METHODS])
+def test_keypoint_methods_work_against_local_search_alone(method):
+    protector = Protector(ProtectSettings(method=method))
+    assert protector.names == ("bovw-he",)
+    assert [(searcher.encoder.name, searcher.seen) for searcher in protector.searchers] == [
+        ("tiny-gem", False),
+        ("tiny-hash", False),
+        ("other-gem", False),
+        ("bovw-he", True),
+        ("cedd", False),
+        ("gist", False),
+    ]
+
+
+def test_a_keypoint_method_is_judged_by_local_search_and_others_are_witnesses(protect, photo, texture, tmp_path):
+    path = photo("a.png", texture())
+    (report,) = protect(path, method="rmd+ls", steps=None)
+    assert (report.encoders, report.steps) == (("bovw-he",), 0)
+    *others, local, cedd, gist = report.per_encoder
+    assert [(entry.name, entry.seen) for entry in (local, cedd, gist)] == [
+        ("bovw-he", True),
+        ("cedd", False),
+        ("gist", False),
+    ]
+    before, after = read_photo(path).pixels, read_photo(tmp_path / "out" / "a.png").pixels
+    for entry in (local, cedd, gist):
+        assert entry.rank_after == rank_without_a_network(entry.name, before, after)
+    assert report.hidden is local.hidden is True
+    assert report.hidden_unseen == all(entry.hidden for entry in (*others, cedd, gist))
+    assert report.verdict.startswith("Hidden from the encoders it was optimised against (bovw-he); ")
+
+
+def test_joint_works_against_all_three(protect, photo, texture):
+    (report,) = protect(photo("a.png", texture()), method="joint", steps=3)
+    assert report.encoders == ("tiny-gem", "tiny-hash", "bovw-he", "cedd", "gist")
+    assert [(entry.name, entry.seen) for entry in report.per_encoder] == [
+        ("tiny-gem", True),
+        ("tiny-hash", True),
+        ("other-gem", False),
+        ("bovw-he", True),
+        ("cedd", True),
+        ("gist", True),
+    ]
+    assert report.steps == 3
+    assert 0 < report.linf <= 32
+    for entry in report.per_encoder[3:]:
+        assert entry.distance_after > 0
+    assert report.hidden == all(entry.hidden for entry in report.per_encoder if entry.seen)
+    assert report.hidden_unseen == report.per_encoder[2].hidden
+
+
+def test_joint_with_one_encoder_named_works_against_all_three_beside_it():
+    protector = Protector(ProtectSettings(method="joint", encoders=("tiny-hash",)))
+    assert protector.names == ("tiny-hash", "bovw-he", "cedd", "gist")
+    seen = {searcher.encoder.name: searcher.seen for searcher in protector.searchers}
+    assert seen == {"tiny-hash": True, "other-gem": False, "bovw-he": True, "cedd": True, "gist": True}
+
+
+@pytest.mark.parametrize("method", ["vanish", "tiles"])
+@pytest.mark.usefixtures("tiles")
+def test_other_methods_work_against_encoders_alone(method):
+    protector = Protector(ProtectSettings(method=method))
+    assert protector.names == (("tiny-gem", "tiny-hash") if method == "vanish" else ())
+    assert [searcher.encoder.name for searcher in protector.searchers[-3:]] == ["bovw-he", "cedd", "gist"]
+    assert not any(searcher.seen for searcher in protector.searchers[-3:])
 
 
 def test_nothing_is_clipped_by_a_budget_of_255(protect, photo, tiles, tmp_path):  # noqa: ARG001
@@ -335,7 +431,7 @@ def test_methods_get_seed_steps_ball_and_transforms(protect, photo, still):
 def test_an_encoder_named_twice_is_asked_once(protect, photo):
     (report,) = protect(photo(), encoders=("tiny-hash", "tiny-hash"))
     assert report.encoders == ("tiny-hash",)
-    assert [entry.name for entry in report.per_encoder] == ["tiny-hash", "other-gem"]
+    assert [entry.name for entry in report.per_encoder] == ["tiny-hash", "other-gem", "bovw-he", "cedd", "gist"]
 
 
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
@@ -365,11 +461,13 @@ def test_a_gallery_of_ones_own_is_searched(photo, scene, broken):
 
 def test_where_the_reserved_encoder_is_optimised_against_others_judge(protect, photo):
     (report,) = protect(photo("a.png"), encoders=("other-gem",))
+    witnesses = [("bovw-he", False), ("cedd", False), ("gist", False)]
     seen = [(entry.name, entry.seen) for entry in report.per_encoder]
-    assert seen == [("other-gem", True), ("tiny-gem", False), ("tiny-hash", False)]
+    assert seen == [("other-gem", True), ("tiny-gem", False), ("tiny-hash", False), *witnesses]
     (report,) = protect(photo("b.png"), encoders=("other-gem", "tiny-gem"))
-    assert [(entry.name, entry.seen) for entry in report.per_encoder] == [("other-gem", True), ("tiny-gem", True)]
-    assert report.hidden_unseen is None
+    seen = [(entry.name, entry.seen) for entry in report.per_encoder]
+    assert seen == [("other-gem", True), ("tiny-gem", True), *witnesses]
+    assert report.hidden_unseen == all(entry.hidden for entry in report.per_encoder[2:])
 
 
 def test_a_gallery_too_small_to_hide_in_is_noted(protect, photo, scene):

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 from recessive.protection.keypoints.fmd import FMD
 from recessive.protection.keypoints.ls import LS
 from recessive.protection.keypoints.method import KeypointMethod
+from recessive.protection.keypoints.rdg import RDG
 from recessive.protection.keypoints.rmd import RMD
 
 if TYPE_CHECKING:
     from recessive.protection.method import Method
 
-_PAPER = "Do et al., ACM Multimedia 2010; colours after Liu, Zhao, Larson, ICMR 2019, section 6.1"
+_PAPER = (
+    "Do et al., Deluding Image Recognition in SIFT-based CBIR Systems, 2010; Liu, Zhao, Larson, ICMR 2019, section 6.1"
+)
 _COMMON = (
     "constants that the papers leave open are tuned on photos; grey is 0.299 R + 0.587 G + 0.114 B as the detector has "
     "it, not 0.30, 0.59, 0.11; pixels below grey level 1 become grey, and what colour recovery would put beyond 255 "
@@ -40,6 +43,7 @@ KEYPOINT_METHODS: tuple[Method, ...] = (
         f"{_LS}; {_FMD}; {_COMMON}",
         (LS(), FMD()),
     ),
+    RDG(),
 )
 
-__all__ = ["FMD", "KEYPOINT_METHODS", "LS", "RMD", "KeypointMethod"]
+__all__ = ["FMD", "KEYPOINT_METHODS", "LS", "RDG", "RMD", "KeypointMethod"]

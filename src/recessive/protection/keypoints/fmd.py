@@ -21,7 +21,7 @@ class FMD:
     the lower contrast, so that they pass its test of edges, too. Each pass adds a share of all patches, rounds to
     8 bits and detects again; it ends when no candidate is left, or after `passes`.
 
-    Do, Kijak, Furon, Amsaleg, "Understanding the security and robustness of SIFT", 2010; the constants are ours.
+    Do, Kijak, Furon, Amsaleg, "Deluding image recognition in SIFT-based CBIR systems", 2010; the constants are ours.
 
     Attributes:
         d_minus: in grey levels of contrast.

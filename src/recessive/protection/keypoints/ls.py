@@ -24,7 +24,7 @@ class LS:
     over `blend` pixels more: a seam would be a keypoint of its own. Each pass detects again, so that what is still a
     keypoint is smoothed further; it ends when none is left, or after `passes`.
 
-    Do, Kijak, Furon, Amsaleg, "Understanding the security and robustness of SIFT", 2010; all constants but σ are ours.
+    Do, Kijak, Furon, Amsaleg, "Deluding image recognition in SIFT-based CBIR systems", 2010; only σ is theirs.
 
     Attributes:
         sigma: of the Gaussian, in pixels.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,9 +21,9 @@ class RMD:
     The smallest patch e that brings a keypoint below C, min ‖e‖² subject to ⟨w, e⟩ = δ, is e = δ w / ‖w‖² with
     δ = −sign(D) (|D| − C + margin). Each pass adds a share of all patches, at most d_plus levels of contrast each,
     rounds to 8 bits and detects again: patches overlap, add up, and make other keypoints. It ends when no candidate
-    is left, when a pass leaves no fewer than any before it, or after `passes`.
+    is left, when a pass leaves no less contrast to lower, over all candidates, or after `passes`.
 
-    Do, Kijak, Furon, Amsaleg, "Understanding the security and robustness of SIFT", 2010; the constants are ours.
+    Do, Kijak, Furon, Amsaleg, "Deluding image recognition in SIFT-based CBIR systems", 2010; the constants are ours.
 
     Attributes:
         d_plus: in grey levels of contrast; the distortion grows with its square.
@@ -38,14 +39,13 @@ class RMD:
 
     def __call__(self, grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Grey levels (H, W) with fewer weak keypoints."""
-        least = least_contrast()
-        fewest: float = float("inf")
+        least, left = least_contrast(), math.inf
         for _ in range(self.passes):
             found = detect(grey)
             weak = found[found.contrast <= least + self.d_plus]
-            if not 0 < len(weak) < fewest:
-                break
-            fewest = len(weak)
             falls = (weak.contrast - least + self.margin).clip(max=self.d_plus)
+            if not 0 < falls.sum() < left:
+                break
+            left = falls.sum()
             grey = change_contrasts(grey, weak, -self.share * falls)
         return grey

@@ -10,6 +10,7 @@ import torch
 
 from recessive.encoders import GIST, SIFT, descriptor_sample, soft_cedd, soft_levels
 from recessive.protection.drift import GlobalDrift, LocalDrift
+from recessive.protection.keypoints import KEYPOINT_METHODS
 from recessive.protection.losses import KeepSimilar, OverTransforms, Together
 from recessive.protection.method import GRADIENTS, check, descend
 from recessive.protection.methods.vanish import neighbours, soft_counts
@@ -32,15 +33,16 @@ PATH = 160.0  # levels, root-mean-square: all steps together
 STEP = 12.0  # at most, the first one, root-mean-square
 MOMENTUM = 0.85
 START = 1.0  # standard deviation in 1/255
-SSIM_FLOOR = 0.87
+SSIM_FLOOR = 0.88
 SSIM_WEIGHT = 600.0
-NEURAL_WEIGHT = 0.25  # of what vanish minimises
+NEURAL_WEIGHT = 1.0  # of what vanish minimises, mean of the encoders
 LOCAL_WEIGHT = 25.0
 LOCAL_ENOUGH = 0.5  # cosine
 GIST_WEIGHT = 20.0
 CEDD_WEIGHT = 10.0
 TEMPERATURE = 0.1  # share of the mean distance of other photos
 OWN_VIEWS = 5  # the photo, its mirror image, and so many views besides that there are 5
+_REMOVAL = {method.name: method for method in KEYPOINT_METHODS}["rmd+ls"]
 
 
 @dataclass(frozen=True)
@@ -89,10 +91,10 @@ def tanimoto(first: Tensor, second: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Joint:
-    """vanish, and at once away from the photo's own SIFT descriptors, GIST and CEDD, at a price in SSIM.
+    """Keypoints removed, then vanish, and at once away from the photo's own SIFT descriptors, GIST and CEDD.
 
-    loss(x') = w_n Σ_e max(−margin, vanish_e(x')) + w_l LocalDrift(x') + w_g GlobalDrift_GIST(x')
-               + w_c GlobalDrift_CEDD(x') + w_s max(0, floor − SSIM(x', x))
+    loss(x') = w_n mean_e max(−margin, vanish_e(x')) + w_l LocalDrift(x') + w_g GlobalDrift_GIST(x')
+               + w_c GlobalDrift_CEDD(x') + w_s max(0, floor − SSIM(x', x)),   begun at rmd+ls of x
 
     Each family stops asking when it has enough. Local search looks where there is contrast, and there SSIM forgives
     most: the budget of a single value is wide, and SSIM is what bounds the change.
@@ -116,12 +118,13 @@ class Joint:
         beside = Together(self._drifts(photos, run), (LOCAL_WEIGHT, GIST_WEIGHT, CEDD_WEIGHT))
 
         def wrap(neural: PhotoLoss) -> PhotoLoss:
-            together = Together([neural, OverTransforms(beside, [run.saving])], (NEURAL_WEIGHT, 1.0))
+            others = OverTransforms(beside, [run.saving])
+            together = Together([neural, others], (NEURAL_WEIGHT / len(surrogates), 1.0))
             return KeepSimilar(together, photos, SSIM_FLOOR, SSIM_WEIGHT)
 
-        # at the photo itself nothing tells drift which way to go
+        # a photo without keypoints to remove is still itself, where nothing tells drift which way to go
         noise = torch.stack([draw_normal(photo, seed) for photo, seed in zip(photos, run.seeds, strict=True)])
-        start = run.ball.project(photos + START / 255 * noise, photos)
+        start = run.ball.project(_REMOVAL(photos, surrogates, run).photos + START / 255 * noise, photos)
         first = min(STEP, run.steps, 2 * PATH / max(run.steps, 1))
         return descend(
             photos, surrogates, objectives, run, step=L2(first, MOMENTUM), wrap=wrap, start=start, keep_best=True
