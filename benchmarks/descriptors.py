@@ -237,11 +237,11 @@ def main() -> None:
     if arguments.json:
         print(json.dumps(result))
         return
-    print(f"{'method':10}{'SSIM':>8}{'seconds':>9}" + "".join(f"{name:>10}" for name in (*DESCRIPTORS, WITNESS)))
+    print(f"{'method':10}{'SSIM':>8}{'seconds':>9}" + "".join(f"{name:>15}" for name in (*DESCRIPTORS, WITNESS)))
     cells = [*result["cells"], *result["witness"]]
     for method in METHOD_NAMES:
         row = [cell for cell in cells if cell["method"] == method]
-        maps = "".join(f"{cell['map']:>10.3f}" for cell in row)
+        maps = "".join(f"{cell['map']:>15.3f}" for cell in row)
         print(f"{method:10}{row[0]['ssim']:>8.3f}{row[0]['seconds']:>9.2f}{maps}")
 
 

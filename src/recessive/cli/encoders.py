@@ -8,20 +8,27 @@ from cyclopts import Parameter
 
 from recessive.cli.output import FAILED, complain, print_json
 
+_DESCRIPTORS = {
+    "bovw-he": "SIFT keypoints as visual words of a vocabulary of 10,000, with Hamming Embedding",
+    "cedd": "colours and edge directions, a histogram of 144",
+    "gist": "scales and orientations in 4 x 4 parts, 512-D",
+}
+
 
 def encoders(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
     """List the encoders there are.
 
     First those that `recessive protect` and `recessive audit` use, with their mean average precision (mAP) on photos of
-    single things and of scenes. Then trained hash networks, with the mAP on the data that they were trained for:
-    `recessive train` can measure them again and begin with their weights.
+    single things and of scenes, and the local and global searches that they ask besides. Then trained hash networks, with
+    the mAP on the data that they were trained for: `recessive train` can measure them again and begin with their
+    weights. `recessive index` takes all of these, and more.
 
     Parameters
     ----------
     json
         One JSON object an encoder on stdout, with how it was trained and what it reaches.
     """
-    from recessive.encoders import EncoderError, bundled_encoders, committed_checkpoints
+    from recessive.encoders import EncoderError, bundled_encoders, committed_checkpoints, descriptor_thresholds
 
     listed = bundled_encoders().values()
     try:
@@ -32,6 +39,8 @@ def encoders(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
     if json:
         for entry in listed:
             print_json(entry)
+        for name, threshold in descriptor_thresholds().items():
+            print_json({"name": name, "summary": _DESCRIPTORS[name], "threshold": threshold})
         for name, card in cards.items():
             print_json({"name": name, "outputs": "logits", "dim": card["bits"], **card})
         return 0
@@ -42,6 +51,9 @@ def encoders(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
         instances, scenes = (f"{measured[key]:.3f}" if measured else "-" for key in ("map_instances", "map_scenes"))
         seen = "by default" if entry.seen else "never by default"
         print(f"{entry.name:18}{kind:>20}{seen:>19}{instances:>15}{scenes:>12}")
+    print("\nlocal and global search, which every audit asks and only `joint` and keypoint methods work against")
+    for name, summary in _DESCRIPTORS.items():
+        print(f"{name:18}{summary}")
     width = max(28, *(len(name) + 1 for name in cards)) if cards else 0
     if cards:
         print(f"\n{'hash network':{width}}{'backbone':>18}{'gives':>10}{'loss':>14}{'trained on':>20}{'mAP':>9}")

@@ -179,4 +179,8 @@ def _line(report: ProtectReport) -> str:
     fidelity = f"SSIM {report.ssim:.3f}, largest change {report.linf:g}/255"
     when = "done before" if report.skipped else f"{report.seconds:.1f} s"
     notes = "".join(f"\n  {note}" for note in report.notes)
-    return f"{report.output}: {report.verdict}\n  {fidelity}, {when}{notes}"
+    local = ""
+    if report.keypoints is not None:
+        counts = {name: f"{count:g}" for name, count in report.keypoints.items()}
+        local = "; keypoints {before} before, {after} after, {kept} of them kept, {new} new".format(**counts)
+    return f"{report.output}: {report.verdict}\n  {fidelity}{local}, {when}{notes}"

@@ -2,6 +2,7 @@
 
 from recessive.exposure.audit import FIRST_RESULTS, Audit, EncoderAudit, Searcher, Sight, audit, see
 from recessive.exposure.expected_queries import ExpectedQueries, expected_queries
+from recessive.exposure.keypoints import KeypointReport, keypoint_report
 from recessive.exposure.thresholds import Threshold, best_f1, best_precision, cosine_candidates, hamming_candidates
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "Audit",
     "EncoderAudit",
     "ExpectedQueries",
+    "KeypointReport",
     "Searcher",
     "Sight",
     "Threshold",
@@ -18,5 +20,6 @@ __all__ = [
     "cosine_candidates",
     "expected_queries",
     "hamming_candidates",
+    "keypoint_report",
     "see",
 ]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from recessive import __version__
-from recessive.exposure import FIRST_RESULTS, EncoderAudit, audit
+from recessive.exposure import FIRST_RESULTS, EncoderAudit, audit, keypoint_report
 from recessive.photos import PhotoError, format_named, format_of_path, output_settings, read_photo, save_photo
 from recessive.transforms import parse_transform
 from recessive.workflows.changes import Changer, trouble
@@ -58,6 +58,8 @@ class ProtectReport:
         gallery: what was searched.
         gallery_photos: how many photos that holds.
         per_encoder: what each encoder finds.
+        keypoints: for methods that work against local search, SIFT keypoints `before` and `after`, those `kept`, those
+            that are `new`, and the `removal_rate`, see `KeypointReport`; None for other methods.
         verdict: in plain words.
         notes: what the owner should know about the file.
         skipped: it was done before, with the same input and settings; this is the report of then.
@@ -81,6 +83,7 @@ class ProtectReport:
     gallery: str
     gallery_photos: int
     per_encoder: tuple[EncoderAudit, ...]
+    keypoints: dict[str, float] | None
     verdict: str
     notes: tuple[str, ...]
     skipped: bool = False
@@ -251,9 +254,15 @@ class Protector:
             gallery="reference" if settings.gallery is None else str(settings.gallery),
             gallery_photos=found.gallery_photos,
             per_encoder=found.encoders,
+            keypoints=_keypoints(photo.pixels, saved.pixels) if "bovw-he" in self.names else None,
             verdict=found.verdict,
             notes=notes,
         )
+
+
+def _keypoints(original: Tensor, protected: Tensor) -> dict[str, float]:
+    found = asdict(keypoint_report(original, protected))
+    return {name: found[name] for name in ("before", "after", "kept", "new", "removal_rate")}
 
 
 def report_from_json(values: dict[str, Any]) -> ProtectReport:
