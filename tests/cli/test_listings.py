@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from recessive.encoders import checkpoint, load_encoder, make_backbone, make_hash_network, save_checkpoint
+from recessive.protection.keypoints import KEYPOINT_METHODS
 from recessive.protection.methods import METHODS
 from recessive.workflows.searchers import default_surrogates, unseen
 
@@ -47,7 +48,8 @@ def test_methods_for_people_are_a_line_each_under_headings(recessive, still):
         assert rows[name].index(method.summary) == columns.index("what it does")
         for need in method.needs - {"gradients"}:
             assert need in rows[name].removesuffix(method.summary)
-    assert under["vanish"] == "Hide photos from encoders"
+    assert under["vanish"] == under["joint"] == "Hide photos from encoders"
+    assert {under[method.name] for method in KEYPOINT_METHODS} == {"Change photos without asking an encoder"}
     assert under["tma"].endswith("(--target PHOTO...)")
     assert under["still"].endswith("(--sample DIR with one folder a class, --label NAME)")
     assert under["tiles"] == "Change photos without asking an encoder"

@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 from io import BytesIO
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -14,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("tiny_encoders")
 KEYS = [
     *("input", "output", "method", "encoders", "budget", "norm", "steps", "seconds", "width", "height"),
     *("linf", "psnr", "ssim", "hidden", "hidden_unseen", "gallery", "gallery_photos", "per_encoder"),
-    *("verdict", "notes", "skipped"),
+    *("keypoints", "verdict", "notes", "skipped"),
 ]
 ENCODER_KEYS = [
     *("name", "seen", "distance_before", "distance_after", "rank_before", "rank_after"),
@@ -58,6 +60,26 @@ def test_people_get_a_verdict_and_the_fidelity(protect, photo, out):
     assert verdict.startswith(f"{out / 'a.png'}: ")
     assert verdict.endswith("Another encoder may still find it.")
     assert fidelity.startswith("  SSIM 0.")
+    assert "keypoints" not in fidelity
+
+
+def test_people_are_told_of_keypoints_by_a_method_that_works_against_local_search(protect, photo, scene):
+    y, x = np.mgrid[:48, :64]
+    speckled = np.where(((y % 12 < 4) & (x % 12 < 4))[..., None], np.uint8(255), scene())  # specks have keypoints
+    ran = protect(photo("a.png", speckled), "--method", "rmd+ls")
+    assert (ran.status, ran.stderr) == (0, "")
+    _, fidelity = ran.stdout.splitlines()
+    counted = re.fullmatch(
+        r"  SSIM 0\.\d{3}, largest change \d+/255; keypoints (\d+) before, (\d+) after, (\d+) of them kept, (\d+) new, "
+        r"\d+\.\d s",
+        fidelity,
+    )
+    before, after, kept, _ = map(int, counted.groups())
+    assert kept <= after < before
+    (report,) = objects(protect(photo("a.png", speckled), "--method", "rmd+ls", "--json").stdout)
+    assert report["skipped"]
+    assert list(report["keypoints"]) == ["before", "after", "kept", "new", "removal_rate"]
+    assert [report["keypoints"][name] for name in ("before", "after", "kept")] == [before, after, kept]
 
 
 def test_notes_are_shown(protect, photo):

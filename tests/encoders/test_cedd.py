@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from recessive.encoders.cedd import CEDD, soft_cedd
+from recessive.encoders.cedd import CEDD, soft_cedd, soft_levels
 from recessive.encoders.cedd_colours import fuzzy_colours, hue_saturation_value
 
 LEVELS = [
@@ -442,3 +442,46 @@ def test_a_soft_gradient_leads_the_real_descriptor_away():
     noise = (photos + 24 / 255 * draw(2, 3, 80, 80, seed=9).sub(0.5).sign()).clamp(0, 1)
     changes, by_chance = ((CEDD()(x) - real).abs().sum(dim=1) for x in (moved, noise))
     assert (changes > 1.3 * by_chance).all()
+
+
+def test_soft_levels_are_whole_at_levels_and_between_them_between():
+    levels = torch.tensor(LEVELS, dtype=torch.float64)
+    for k in range(8):
+        histogram = levels[:, k].repeat_interleave(24)[None]
+        torch.testing.assert_close(soft_levels(histogram), torch.full((1, 144), k).double(), rtol=0, atol=1e-5)
+    for k, share in itertools.product(range(7), (0.25, 0.5, 0.9)):
+        histogram = (levels[:, k] + share * (levels[:, k + 1] - levels[:, k])).repeat_interleave(24)[None]
+        torch.testing.assert_close(soft_levels(histogram), torch.full((1, 144), k + share).double(), rtol=0, atol=1e-5)
+
+
+def test_soft_levels_end_at_the_first_and_last_level():
+    assert torch.equal(soft_levels(torch.zeros(2, 144)), torch.zeros(2, 144))
+    assert torch.equal(soft_levels(torch.ones(2, 144)), torch.full((2, 144), 7.0))
+    assert soft_levels(torch.zeros(0, 144)).shape == (0, 144)
+
+
+def test_soft_levels_rounded_are_those_of_the_same_histogram():
+    shares = np.random.default_rng(0).dirichlet(np.full(144, 0.05), 200)  # of few and of many values
+    expected = np.stack([naive_quantised(row.reshape(6, 24)) for row in shares])
+    assert set(expected.ravel()) == set(range(8))
+    assert np.array_equal(soft_levels(torch.from_numpy(shares)).round().numpy(), expected)
+
+
+@pytest.mark.parametrize("smooth", [0, 5, 20])
+def test_soft_levels_rounded_are_cedd_of_a_photo(smooth):
+    photos = draw(2, 3, 43, 79, smooth=smooth, seed=smooth)
+    histograms = [naive_histogram(photo).ravel() for photo in (photos * 255).round().numpy().astype(np.int64)]
+    assert torch.equal(soft_levels(torch.from_numpy(np.stack(histograms))).round().float(), CEDD()(photos))
+
+
+def test_soft_levels_pass_a_gradient_between_the_levels_and_none_beyond():
+    levels = torch.tensor(LEVELS, dtype=torch.float64)
+    for k in range(7):
+        histogram = (levels[:, k : k + 2].mean(dim=1)).repeat_interleave(24)[None].requires_grad_()
+        (gradient,) = torch.autograd.grad(soft_levels(histogram).sum(), histogram)
+        slopes = 1 / (levels[:, k + 1] - levels[:, k])
+        torch.testing.assert_close(gradient, slopes.repeat_interleave(24)[None], rtol=1e-4, atol=0)
+    for beyond in (levels[:, 0] / 2, levels[:, 7] * 1.1):
+        histogram = beyond.repeat_interleave(24)[None].requires_grad_()
+        (gradient,) = torch.autograd.grad(soft_levels(histogram).sum(), histogram)
+        assert torch.equal(gradient, torch.zeros_like(gradient))

@@ -10,7 +10,15 @@ from torch import Tensor, nn
 
 from recessive.balls import LInf
 from recessive.encoders import Encoder
-from recessive.protection.losses import Best, BestSoFar, Ensemble, KeepSimilar, OverTransforms, StopWhen
+from recessive.protection.losses import (
+    Best,
+    BestSoFar,
+    Ensemble,
+    KeepSimilar,
+    OverTransforms,
+    StopWhen,
+    Together,
+)
 from recessive.protection.optimise import Evaluation, minimise
 from recessive.protection.steps import Sign
 from recessive.quality import coarse_ssim
@@ -193,3 +201,45 @@ def test_keep_similar_costs_below_the_floor_and_nothing_above_it():
         torch.testing.assert_close(after, before + torch.stack([torch.tensor(0.0), cost]))
     alone = kept.of(torch.tensor([1]))(changed[1:], 0.0)
     torch.testing.assert_close(alone.loss, wrapped.loss[1:])
+
+
+def test_together_is_the_weighted_sum_of_losses_and_of_scores():
+    photos = told((0.5, 0.25), (1.0, 0.75))
+    doubled = OverTransforms(Table(), [lambda x: 2 * x])
+    found = Together([Table(), doubled, Table()], (3.0, 0.5, 0.0))(photos, 0.0)
+    torch.testing.assert_close(found.loss, torch.tensor([0.25, 0.75]) * (3 + 0.5 * 2))
+    torch.testing.assert_close(found.score, torch.tensor([0.5, 1.0]) * (3 + 0.5 * 2))
+    assert found.done.tolist() == [False, False]
+
+
+def test_together_passes_photos_progress_and_gradients_on():
+    encoders = two_encoders(Counted(), Counted())
+    parts = [Ensemble([encoder], [Weighted(torch.tensor([1.0, 2.0]))]) for encoder in encoders]
+    photos = torch.rand(2, 3, 4, 4, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    found = Together(parts, (10.0, 100.0))(photos, 0.5)
+    total = photos.detach().mean(dim=(2, 3)).sum(1)
+    torch.testing.assert_close(found.loss, torch.tensor([210.0, 420.0]) * total + 110 * 0.5)
+    (gradient,) = torch.autograd.grad(found.loss.sum(), photos)
+    torch.testing.assert_close(gradient, torch.tensor([210.0, 420.0]).view(2, 1, 1, 1).expand_as(photos) / 16)
+    assert not found.score.requires_grad
+
+
+def test_together_a_photo_is_done_when_every_loss_calls_it_so():
+    low, little = StopWhen(Table(), lambda score: score < 0.5), StopWhen(Table(), lambda score: score < 0.2)
+    photos = told((0.1, 0.9), (0.3, 0.9), (0.9, 0.9))
+    assert Together([low, little], (1.0, 1.0))(photos, 0.0).done.tolist() == [True, False, False]
+    assert Together([low, low], (1.0, 0.0))(photos, 0.0).done.tolist() == [True, True, False]
+    assert Together([low, Table()], (1.0, 1.0))(photos, 0.0).done.tolist() == [False, False, False]
+
+
+def test_together_of_some_photos_takes_theirs_of_each_loss():
+    parts = [
+        Ensemble([encoder], [Weighted(torch.tensor([1.0, 2.0, 4.0]))]) for encoder in two_encoders(Counted(), Counted())
+    ]
+    some = Together(parts, (1.0, 3.0)).of(torch.tensor([2, 0]))
+    torch.testing.assert_close(some(torch.zeros(2, 3, 1, 1), 0.0).score, torch.tensor([160.0, 40.0]))
+
+
+def test_together_needs_one_weight_a_loss():
+    with pytest.raises(ValueError, match="argument"):
+        Together([Table(), Table()], (1.0,))(told((0.5, 0.5)), 0.0)

@@ -13,6 +13,7 @@ from PIL import Image
 from recessive.codes import hamming, sign
 from recessive.encoders import CEDD, GIST, BagOfWords, descriptor_gallery, words_gallery
 from recessive.encoders.bag_of_words import bundled_vocabulary
+from recessive.exposure import keypoint_report
 from recessive.galleries import InvertedFile, euclidean_distances, tanimoto_distances
 from recessive.photos import read_photo
 from recessive.protection.keypoints import KEYPOINT_METHODS
@@ -87,6 +88,7 @@ def test_all_figures_are_about_the_saved_file(protect, photo, tmp_path, tiny_enc
         assert entry.hidden == (entry.rank_after > 10)
     assert report.hidden == all(entry.hidden for entry in report.per_encoder[:2])
     assert report.hidden_unseen == all(entry.hidden for entry in report.per_encoder[2:])
+    assert report.keypoints is None  # of methods that work against local search
 
 
 def test_the_default_method_hides(protect, photo):
@@ -172,6 +174,15 @@ def test_a_keypoint_method_is_judged_by_local_search_and_others_are_witnesses(pr
     assert report.hidden is local.hidden is True
     assert report.hidden_unseen == all(entry.hidden for entry in (*others, cedd, gist))
     assert report.verdict.startswith("Hidden from the encoders it was optimised against (bovw-he); ")
+    counted = keypoint_report(before, after)
+    assert report.keypoints == {
+        "before": counted.before,
+        "after": counted.after,
+        "kept": counted.kept,
+        "new": counted.new,
+        "removal_rate": counted.removal_rate,
+    }
+    assert counted.before > counted.after
 
 
 def test_joint_works_against_all_three(protect, photo, texture):
@@ -191,6 +202,7 @@ def test_joint_works_against_all_three(protect, photo, texture):
         assert entry.distance_after > 0
     assert report.hidden == all(entry.hidden for entry in report.per_encoder if entry.seen)
     assert report.hidden_unseen == report.per_encoder[2].hidden
+    assert report.keypoints["before"] > 10
 
 
 def test_joint_with_one_encoder_named_works_against_all_three_beside_it():

@@ -19,8 +19,8 @@ def encoders(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
     """List the encoders there are.
 
     First those that `recessive protect` and `recessive audit` use, with their mean average precision (mAP) on photos of
-    single things and of scenes, and the local and global searches that they ask besides. Then trained hash networks, with
-    the mAP on the data that they were trained for: `recessive train` can measure them again and begin with their
+    single things and of scenes, and the local and global searches that they ask besides. Then trained hash networks,
+    with the mAP on the data that they were trained for: `recessive train` can measure them again and begin with their
     weights. `recessive index` takes all of these, and more.
 
     Parameters

@@ -1,0 +1,204 @@
+"""Galleries of descriptors that are compared by other measures, and pairs that need not be in a gallery."""
+
+import math
+
+import pytest
+import torch
+
+from recessive.codes import sign
+from recessive.galleries import (
+    DenseGallery,
+    HammingGallery,
+    cosine_distances,
+    dense,
+    euclidean_distances,
+    rank,
+    tanimoto_distances,
+)
+
+OTHERS = pytest.mark.parametrize("measure", [euclidean_distances, tanimoto_distances])
+EVERY = pytest.mark.parametrize("measure", [cosine_distances, euclidean_distances, tanimoto_distances])
+
+
+def filled(measure, items):
+    gallery = DenseGallery(items.shape[1], measure)
+    gallery.add(items)
+    return gallery
+
+
+def draw(count, dim, seed, measure=None):
+    """Whole numbers of 0 to 3, many of them alike; of unit length for the cosine."""
+    drawn = torch.randint(0, 4, (count, dim), generator=torch.Generator().manual_seed(seed)).float()
+    return torch.nn.functional.normalize(drawn + 1, dim=1) if measure is cosine_distances else drawn
+
+
+def euclidean(one, other):
+    return math.sqrt(sum((a - b) ** 2 for a, b in zip(one, other, strict=True)))
+
+
+def tanimoto(one, other):
+    total, rest = sum(one), sum(other)
+    if not total or not rest:
+        return float(total != rest)
+    x, y = [a / total for a in one], [b / rest for b in other]
+    shared = sum(a * b for a, b in zip(x, y, strict=True))
+    return 1 - shared / (sum(a * a for a in x) + sum(b * b for b in y) - shared)
+
+
+NAIVE = {euclidean_distances: euclidean, tanimoto_distances: tanimoto}
+
+
+def test_euclidean_search_by_hand():
+    # From (0, 0): 5, 2, 5 and 13. From (5, 12): √(4 + 64), √(25 + 100), √(1 + 81) and 0.
+    gallery = filled(euclidean_distances, torch.tensor([[3.0, 4], [0, 2], [4, 3], [5, 12]]))
+    asked = torch.tensor([[0.0, 0], [5, 12]])
+    hits = gallery.search(asked, 3)
+    assert hits.indices.tolist() == [[1, 0, 2], [3, 0, 2]]
+    expected = [[2.0, 5, 5], [0, math.sqrt(68), math.sqrt(82)]]
+    torch.testing.assert_close(hits.distances, torch.tensor(expected))
+    assert gallery.count_within(asked, 5).tolist() == [3, 1]
+    assert gallery.count_within(asked, math.nextafter(5, 0)).tolist() == [1, 1]
+    assert rank(gallery, asked, torch.tensor([2, 1])).tolist() == [3, 4]
+
+
+def test_tanimoto_search_by_hand():
+    # To (1, 1, 0): a copy of other size; (0, 1, 1) at 2/3; nothing at 1; (1, 0, 0) at 1/2.
+    gallery = filled(tanimoto_distances, torch.tensor([[0.0, 1, 1], [7, 7, 0], [0, 0, 0], [1, 0, 0]]))
+    asked = torch.tensor([[1.0, 1, 0], [0, 0, 0]])
+    hits = gallery.search(asked, 4)
+    assert hits.indices.tolist() == [[1, 3, 0, 2], [2, 0, 1, 3]]
+    expected = [[0.0, 1 / 2, 2 / 3, 1], [0, 1, 1, 1]]
+    torch.testing.assert_close(hits.distances, torch.tensor(expected))
+    assert gallery.count_within(asked, 0.6).tolist() == [2, 1]
+    assert gallery.count_within(asked, 1).tolist() == [4, 4]
+
+
+@OTHERS
+@pytest.mark.parametrize("scratch", [1, 40, 4_000_000])
+def test_it_finds_what_naive_loops_find(measure, scratch, monkeypatch):
+    monkeypatch.setattr(dense, "SCRATCH_VALUES", scratch)
+    monkeypatch.setattr(dense, "_BLOCK_VALUES", 15)
+    items, asked = draw(33, 4, 0), draw(6, 4, 1)
+    gallery = DenseGallery(4, measure)
+    for part in items.split([13, 0, 20]):
+        gallery.add(part)
+    naive = NAIVE[measure]
+    expected = torch.tensor([[naive(one, other) for other in items.tolist()] for one in asked.tolist()])
+    distances = torch.cat([part for _, part in gallery.distances(asked)])
+    torch.testing.assert_close(distances, expected, rtol=0, atol=1e-6)
+    rows = distances.tolist()
+    order = [sorted(range(33), key=lambda i, row=row: (row[i], i)) for row in rows]
+    hits = gallery.search(asked, 9)
+    assert hits.indices.tolist() == [places[:9] for places in order]
+    assert hits.distances.tolist() == [[row[i] for i in places[:9]] for row, places in zip(rows, order, strict=True)]
+    for radius in (-1, 0, rows[0][3], math.nextafter(rows[0][3], -1), 0.7, math.inf):
+        assert gallery.count_within(asked, radius).tolist() == [sum(d <= radius for d in row) for row in rows]
+
+
+@OTHERS
+def test_only_by_the_cosine_need_descriptors_have_unit_length(measure):
+    gallery = filled(measure, torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
+    assert gallery.search(torch.tensor([[0.0, 0.0]]), 1).indices.tolist() == [[1]]
+    with pytest.raises(ValueError, match="unit length"):
+        filled(cosine_distances, torch.tensor([[3.0, 4.0]]))
+
+
+@OTHERS
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
+def test_what_is_not_finite_is_refused(measure, wrong):
+    gallery, items = DenseGallery(2, measure), torch.tensor([[1.0, 2.0], [3.0, wrong]])
+    for call in (gallery.add, lambda x: gallery.search(x, 1), lambda x: gallery.between(x, x)):
+        with pytest.raises(ValueError, match="finite numbers"):
+            call(items)
+    assert len(gallery) == 0
+
+
+def test_the_cosine_is_what_descriptors_are_compared_by_unless_said():
+    assert DenseGallery(2).measure is cosine_distances
+
+
+def test_pairs_of_descriptors_by_hand():
+    first, second = torch.tensor([[1.0, 0], [0.6, 0.8], [1, 0]]), torch.tensor([[0.0, 1], [0.8, 0.6], [-1, 0]])
+    found = DenseGallery(2).between(first, second)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, torch.tensor([1.0, 0.04, 2.0]))
+    found = DenseGallery(2, euclidean_distances).between(3 * first, 3 * second)
+    expected = [3 * math.sqrt(2), 3 * math.sqrt(0.08), 6]
+    torch.testing.assert_close(found, torch.tensor(expected))
+    found = DenseGallery(2, tanimoto_distances).between(first.abs(), second.abs())
+    # (3, 4)/7 and (4, 3)/7: x·y = 24/49, x·x = y·y = 25/49: D = 1 − 24/26.
+    torch.testing.assert_close(found, torch.tensor([1.0, 1 / 13, 0.0]))
+
+
+def test_pairs_of_codes_by_hand():
+    first = torch.ones(3, 70)
+    second = first.clone()
+    second[1, 69] = -1  # in the second word
+    second[2, :66] = -1
+    found = HammingGallery(70).between(first, second)
+    assert found.dtype == torch.int16
+    assert found.tolist() == [0, 1, 66]
+
+
+@EVERY
+def test_pairs_of_descriptors_are_measured_as_in_the_gallery(measure):
+    items, asked = draw(40, 150, 0, measure), draw(40, 150, 1, measure)
+    gallery = filled(measure, items)
+    distances = torch.cat([part for _, part in gallery.distances(asked)])
+    assert torch.equal(gallery.between(asked, items), distances.diagonal())
+    assert torch.equal(DenseGallery(150, measure).between(asked, items), distances.diagonal())  # they need not be in it
+    # so that a photo's rank can be counted from its distance
+    for query, distance in zip(asked.split(1), gallery.between(asked, items).tolist(), strict=True):
+        at, below = (gallery.count_within(query, radius) for radius in (distance, math.nextafter(distance, -1)))
+        assert int(at - below) >= 1
+
+
+@pytest.mark.parametrize("bits", [1, 48, 64, 65, 200])
+def test_pairs_of_codes_are_measured_as_in_the_gallery(bits):
+    items, asked = (sign(torch.randn(40, bits, generator=torch.Generator().manual_seed(seed))) for seed in range(2))
+    gallery = HammingGallery(bits)
+    gallery.add(items)
+    distances = torch.cat([part for _, part in gallery.distances(asked)])
+    assert torch.equal(gallery.between(asked, items), distances.diagonal())
+    assert gallery.between(asked, items).tolist() == (asked != items).sum(dim=1).tolist()
+    assert torch.equal(HammingGallery(bits).between(asked, items), distances.diagonal())
+
+
+GALLERIES = pytest.mark.parametrize(
+    "gallery",
+    [DenseGallery(3), DenseGallery(3, euclidean_distances), DenseGallery(3, tanimoto_distances), HammingGallery(3)],
+    ids=["cosine", "euclidean", "tanimoto", "hamming"],
+)
+
+
+@GALLERIES
+def test_no_pairs_have_no_distances(gallery):
+    assert gallery.between(torch.empty(0, 3), torch.empty(0, 3)).shape == (0,)
+
+
+def unit(count):
+    """What every gallery of three values takes."""
+    return torch.tensor([[1.0, 1, 1]]).repeat(count, 1) / (3**0.5)
+
+
+@GALLERIES
+def test_pairs_without_a_partner_are_refused(gallery):
+    for first, second in ((1, 2), (2, 1), (0, 1), (1, 0)):
+        items = [sign(unit(count)) if isinstance(gallery, HammingGallery) else unit(count) for count in (first, second)]
+        with pytest.raises(ValueError, match=f"as many of the one as of the other: {first} and {second}"):
+            gallery.between(*items)
+
+
+@GALLERIES
+def test_pairs_that_are_none_of_the_gallerys_are_refused(gallery):
+    good, wrong = torch.tensor([[1.0, 0, 0]]), torch.tensor([[1.0, 0]])
+    good = sign(good) if isinstance(gallery, HammingGallery) else good
+    for pair in ((good, wrong), (wrong, good)):
+        with pytest.raises(ValueError, match=r"\(N, 3\), not \(1, 2\)"):
+            gallery.between(*pair)
+
+
+@EVERY
+def test_pairs_with_a_gradient_are_measured_without(measure):
+    items = draw(2, 8, 0, measure).requires_grad_()
+    assert not DenseGallery(8, measure).between(items, items).requires_grad
