@@ -11,7 +11,7 @@ mAP is the trapezoid one of Oxford5k. Descriptors: bovw and bovw-he with the bun
 GeM of MobileNetV2 at 224 pixels. pire (T = 200 unless --pire-steps says otherwise) is given gem, joint the bundled
 surrogates and gem; `witness` is a network that nobody is given. noise has on each photo the SSIM that pire has there.
 `seconds` is what protecting one photo takes on one core, mean. With --work, protected photos are kept and a stopped
-run goes on. About ten minutes on two cores; the published figures are of --photos 60 --all-queries.
+run goes on. About ten minutes on two cores; the published figures are of --photos 40 --all-queries.
 """
 
 from __future__ import annotations

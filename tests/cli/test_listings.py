@@ -5,7 +5,17 @@ import json
 import pytest
 import torch
 
-from recessive.encoders import checkpoint, load_encoder, make_backbone, make_hash_network, save_checkpoint
+from recessive.encoders import (
+    CEDD,
+    GIST,
+    checkpoint,
+    descriptor_thresholds,
+    load_encoder,
+    make_backbone,
+    make_hash_network,
+    save_checkpoint,
+)
+from recessive.encoders.bag_of_words import bundled_vocabulary
 from recessive.protection.keypoints import KEYPOINT_METHODS
 from recessive.protection.methods import METHODS
 from recessive.workflows.searchers import default_surrogates, unseen
@@ -72,11 +82,16 @@ def test_methods_as_json(recessive):
 def test_encoders_for_people(recessive, tiny_encoders):
     ran = recessive("encoders")
     assert (ran.status, ran.stderr) == (0, "")
-    head, *rows = ran.stdout.splitlines()
+    networks, descriptors = ran.stdout.split("\n\n")
+    head, *rows = networks.splitlines()
     assert [row.split()[0] for row in rows] == list(tiny_encoders)
     assert len({len(line) for line in (head, *rows)}) == 1
     assert rows[0].split() == ["tiny-gem", "16-D", "descriptor", "by", "default", "0.500", "0.250"]
     assert rows[1].split() == ["tiny-hash", "32", "bits", "by", "default", "-", "-"]  # not measured
+    head, *rows = descriptors.splitlines()
+    assert head.startswith("local and global search, which every audit asks")
+    assert [row.split()[0] for row in rows] == ["bovw-he", "cedd", "gist"]
+    assert len({len(row) - len(row[len(row.split()[0]) :].lstrip()) for row in rows}) == 1  # in one column
 
 
 @pytest.mark.usefixtures("committed")
@@ -84,17 +99,30 @@ def test_encoders_as_json(recessive, tiny_encoders):
     ran = recessive("encoders", "--json")
     assert (ran.status, ran.stderr) == (0, "")
     listed = [json.loads(line) for line in ran.stdout.splitlines()]
-    assert [entry["name"] for entry in listed] == list(tiny_encoders)
-    assert {(entry["name"], entry["seen"]) for entry in listed if not entry["seen"]} == {("other-gem", False)}
-    assert listed[1]["outputs"] == "logits"
-    assert listed[1]["dim"] == 32
+    assert [entry["name"] for entry in listed] == [*tiny_encoders, "bovw-he", "cedd", "gist"]
+    networks, descriptors = listed[:3], listed[3:]
+    assert {(entry["name"], entry["seen"]) for entry in networks if not entry["seen"]} == {("other-gem", False)}
+    assert networks[1]["outputs"] == "logits"
+    assert networks[1]["dim"] == 32
+    assert [list(entry) for entry in descriptors] == [["name", "summary", "threshold"]] * 3
+    assert {entry["name"]: entry["threshold"] for entry in descriptors} == descriptor_thresholds()
+
+
+@pytest.mark.usefixtures("committed", "tiny_encoders")
+def test_what_is_said_of_local_and_global_searches_holds(recessive):
+    listed = [json.loads(line) for line in recessive("encoders", "--json").stdout.splitlines()]
+    said = {entry["name"]: entry["summary"] for entry in listed if "summary" in entry}
+    assert f"a vocabulary of {len(bundled_vocabulary()):,}," in said["bovw-he"]
+    assert said["cedd"].endswith(f"a histogram of {CEDD.dim}")
+    assert said["gist"].endswith(f"{GIST().dim}-D")
 
 
 def test_committed_checkpoints_are_a_table_of_their_own(recessive, tiny_encoders, hash_networks):
     ran = recessive("encoders")
     assert (ran.status, ran.stderr) == (0, "")
-    bundled, networks = ran.stdout.split("\n\n")
+    bundled, descriptors, networks = ran.stdout.split("\n\n")
     assert [row.split()[0] for row in bundled.splitlines()[1:]] == list(tiny_encoders)
+    assert [row.split()[0] for row in descriptors.splitlines()[1:]] == ["bovw-he", "cedd", "gist"]
     head, *rows = networks.splitlines()
     assert [row.split()[0] for row in rows] == hash_networks
     assert len({len(line) for line in (head, *rows)}) == 1
@@ -106,7 +134,7 @@ def test_committed_checkpoints_as_json_are_their_cards(recessive, tiny_encoders,
     ran = recessive("encoders", "--json")
     assert (ran.status, ran.stderr) == (0, "")
     listed = [json.loads(line) for line in ran.stdout.splitlines()]
-    assert [entry["name"] for entry in listed] == [*tiny_encoders, *hash_networks]
+    assert [entry["name"] for entry in listed] == [*tiny_encoders, "bovw-he", "cedd", "gist", *hash_networks]
     card = listed[-1]
     assert (card["outputs"], card["dim"], card["bits"], card["backbone"]) == ("logits", 12, 12, "small-plain")
     assert (card["loss"], card["data"], card["map"], card["seed"]) == ("hashnet", "cifar-10", 0.8123, 3)

@@ -45,6 +45,8 @@ def test_euclidean_distances_of_near_points_far_away_are_right():
     # By way of x·x + y·y − 2 x·y in float32, nothing would be left of them.
     far = torch.tensor([[40_000.0, -30_000.0]])
     close(euclidean_distances(far, far + torch.tensor([[0.03125, 0.0], [0.0, 0.0]])), [[0.03125, 0]], atol=0)
+    farther = torch.tensor([[1e9]], dtype=torch.float64)
+    close(euclidean_distances(farther, farther + 1), [[1.0]], atol=0)
 
 
 def test_tanimoto_distances_by_hand():
@@ -60,7 +62,7 @@ def test_tanimoto_distances_by_hand():
 def test_tanimoto_distances_are_those_of_shares():
     first, second = (draw(tanimoto_distances, 4, 9, seed) for seed in range(2))
     expected = tanimoto_distances(first, second)
-    scaled = tanimoto_distances(first * torch.tensor([[1.0], [8], [0.25], [1000]]), 3 * second)
+    scaled = tanimoto_distances(first * torch.tensor([[1.0], [8], [1e-6], [1000]]), 3 * second)
     torch.testing.assert_close(scaled, expected, rtol=0, atol=1e-6)
 
 

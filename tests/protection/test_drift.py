@@ -52,7 +52,6 @@ def test_local_drift_starts_at_1_less_what_is_enough_without_a_direction(enough)
     torch.testing.assert_close(found.loss, torch.full((2,), 1 - enough))
     torch.testing.assert_close(found.score, found.loss)
     assert found.done.tolist() == [False, False]
-    assert not found.score.requires_grad
     here, beside = (gradient_of(drift, x).abs().amax(dim=(1, 2, 3)) for x in (photos, noisy(photos, 2)))
     assert (here < 0.01 * beside).all()
 
@@ -142,7 +141,7 @@ def of_colours(*colours):
     return torch.tensor(colours).view(-1, 3, 1, 1).expand(-1, -1, 2, 2).clone()
 
 
-SAMPLE = torch.tensor([[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]])
+SAMPLE = torch.tensor([[0.0, 0.0, 0.0], [0.3, 0.3, 0.3]])
 ORIGINALS = of_colours((0.2, 0.2, 0.2), (0.5, 0.75, 1.0))
 VIEWS = [ORIGINALS, of_colours((0.4, 0.2, 0.2), (0.5, 0.75, 0.5))]
 
@@ -153,10 +152,9 @@ def drift_by_hand(temperature=0.25):
 
 def test_the_scale_is_the_mean_distance_of_the_sample_from_the_original():
     drift = drift_by_hand()
-    torch.testing.assert_close(drift.scale, torch.tensor([(0.6 + 2.4) / 2, (2.25 + 0.75) / 2]))
+    torch.testing.assert_close(drift.scale, torch.tensor([(0.6 + 0.3) / 2, (2.25 + 1.35) / 2]))
     torch.testing.assert_close(drift.own[:, 1], torch.tensor([[0.4, 0.2, 0.2], [0.5, 0.75, 0.5]]))
     assert drift.own.shape == (2, 2, 3)
-    assert not drift.own.requires_grad
 
 
 def test_global_drift_by_hand():
@@ -165,22 +163,32 @@ def test_global_drift_by_hand():
     def softplus(x):
         return 0.25 * math.log1p(math.exp(x / 0.25))
 
-    # the first: 0.5 and 2.5 from the sample, 0.1 and 0.3 from its own; the second: 2.25 and 0.75, 0 and 0.5
+    # the first: 0.5 and 0.4 from the sample, 0.1 and 0.3 from its own; the second: 2.25 and 1.35, 0 and 0.5
     expected = [
-        (softplus((0.5 - 0.2) / 1.5) + softplus((2.5 - 0.2) / 1.5)) / 2,
-        (softplus((2.25 - 0.25) / 1.5) + softplus((0.75 - 0.25) / 1.5)) / 2,
+        (softplus((0.5 - 0.2) / 0.45) + softplus((0.4 - 0.2) / 0.45)) / 2,
+        (softplus((2.25 - 0.25) / 1.8) + softplus((1.35 - 0.25) / 1.8)) / 2,
     ]
     torch.testing.assert_close(found.loss, torch.tensor(expected))
     torch.testing.assert_close(found.score, found.loss)
     assert found.done.tolist() == [False, False]
-    assert not found.score.requires_grad
 
 
 def test_cold_it_is_how_far_the_sample_is_behind():
     found = drift_by_hand(1e-4)(of_colours((0.0, 0.0, 0.0), (0.5, 0.75, 1.0)), 0.0).loss
     # Of the first photo, now black, the sample's black photo is before its own neighbours, and asks no more.
-    expected = torch.tensor([(3 - 0.7) / 1.5 / 2, (2 + 0.5) / 1.5 / 2])
+    expected = torch.tensor([(0.9 - 0.7) / 0.45 / 2, (2 + 1.1) / 1.8 / 2])
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-3)
+
+
+def test_originals_pass_no_gradient_and_neither_do_scores():
+    photos, colours = textured().requires_grad_(), ORIGINALS.clone().requires_grad_()
+    local = LocalDrift.of_originals(photos, keypoints_of(photos), 0.5)
+    spread = GlobalDrift.of_views(mean_colours, plain, SAMPLE, [colours], 0.25)
+    assert not any(kept.requires_grad for kept in (*local.descriptors, spread.own, spread.scale))
+    for drift, given in ((local, photos), (spread, colours)):
+        found = drift(given, 0.0)
+        assert found.loss.requires_grad
+        assert not found.score.requires_grad
 
 
 def test_distances_are_measured_by_the_scale():
@@ -192,7 +200,7 @@ def test_distances_are_measured_by_the_scale():
 
 def test_global_drift_of_some_photos_takes_theirs():
     moved, rows = noisy(ORIGINALS, 20), torch.tensor([1])
-    drift = GlobalDrift.of_views(mean_colours, plain, SAMPLE[:1], VIEWS, 0.25)  # scales differ: 0.6 and 2.25
+    drift = drift_by_hand()
     whole = drift(moved, 0.0).loss
     torch.testing.assert_close(drift.of(rows)(moved[rows], 0.0).loss, whole[rows])
     turned = torch.tensor([1, 0])

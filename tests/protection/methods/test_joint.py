@@ -14,9 +14,11 @@ from recessive.balls import LInf
 from recessive.encoders import CEDD, GIST, SIFT, descriptor_sample, soft_cedd
 from recessive.galleries.measures import euclidean_distances, tanimoto_distances
 from recessive.protection.drift import GlobalDrift, LocalDrift
+from recessive.protection.losses import KeepSimilar
 from recessive.protection.methods import METHODS, MethodError, Run, Surrogate, joint
 from recessive.protection.methods.joint import UntilSafe, euclidean, soft_cedd_levels, tanimoto
 from recessive.protection.methods.vanish import soft_counts
+from recessive.protection.steps import L2
 from recessive.quality import coarse_ssim, ssim
 from recessive.transforms.rounding import round_straight_through
 
@@ -155,6 +157,44 @@ class Scaled:
 
     def of(self, rows):
         return Scaled(self.weights[rows])
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A loss that is watched."""
+
+    loss: KeepSimilar
+    seen: list
+
+    def __call__(self, photos, progress):
+        evaluation = self.loss(photos, progress)
+        self.seen.append(evaluation.loss.detach())
+        return evaluation
+
+    def of(self, rows):
+        return replace(self, loss=self.loss.of(rows))
+
+
+def test_the_iterate_with_the_smallest_loss_is_kept(draw_photos, surrogates, small_gist, monkeypatch):
+    del small_gist
+    seen = []
+    monkeypatch.setattr(joint, "KeepSimilar", lambda *given: Recorded(KeepSimilar(*given), seen))
+    monkeypatch.setattr(joint, "L2", lambda size, momentum: L2(-size, momentum))  # uphill: the last is not the best
+    found = protected(draw_photos(3, 24, 32, 0), [surrogates["descriptor"]], 4, seeds=[1, 2, 3])
+    losses = torch.stack(seen)
+    assert losses.shape == (5, 3)
+    torch.testing.assert_close(found.losses, losses.amin(dim=0))
+    assert (losses[-1] > losses.amin(dim=0)).all()
+
+
+def test_photos_are_compared_as_galleries_compare_them(photos):
+    _, gist, cedd = joint.Joint._drifts(photos, Run(LInf(32), 1, SEEDS))
+    for drift, measure, name in ((gist, euclidean_distances, "gist"), (cedd, tanimoto_distances, "cedd")):
+        describe = {"gist": GIST(), "cedd": soft_cedd_levels}[name]
+        torch.testing.assert_close(drift.own[:, 0], describe(photos))
+        torch.testing.assert_close(drift.own[:, 1], describe(photos.flip(-1)))
+        torch.testing.assert_close(drift.scale, measure(describe(photos), descriptor_sample(name)).mean(dim=1))
+        assert torch.equal(drift.sample, descriptor_sample(name))
 
 
 def test_until_safe_goes_no_lower_than_the_margin():
