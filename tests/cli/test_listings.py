@@ -46,7 +46,7 @@ def test_methods_for_people_are_a_line_each_under_headings(recessive, still):
     assert (ran.status, ran.stderr) == (0, "")
     *tables, end = ran.stdout.strip().split("\n\n")
     assert end.endswith("recessive methods --json")
-    assert len(tables) == 4
+    assert len(tables) == 5
     rows = {row.split()[0]: row for table in tables for row in table.splitlines()[2:]}
     under = {row.split()[0]: table.splitlines()[0] for table in tables for row in table.splitlines()[2:]}
     assert sorted(rows) == sorted(METHODS)

@@ -20,7 +20,7 @@ KEYS = [
 ]
 ENCODER_KEYS = [
     *("name", "seen", "distance_before", "distance_after", "rank_before", "rank_after"),
-    *("found_by_before", "found_by_after", "threshold", "hidden", "survives"),
+    *("found_by_before", "found_by_after", "threshold", "gallery_photos", "hidden", "survives"),
 ]
 
 

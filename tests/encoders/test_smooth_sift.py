@@ -189,7 +189,10 @@ BORDER = torch.tensor(
 def test_keypoints_at_and_beyond_the_border_are_described():
     photo = textured()[None].requires_grad_()
     found = describe_at(photo, by_scale(BORDER))
-    torch.testing.assert_close(found.norm(dim=1), torch.ones(len(BORDER)))
+    lengths = found.norm(dim=1)
+    beyond = lengths < 0.01  # nothing of them lies in the photo
+    torch.testing.assert_close(lengths[~beyond], torch.ones(int((~beyond).sum())))
+    assert 0 < beyond.sum() < len(BORDER)
     (gradient,) = torch.autograd.grad((found * torch.arange(128.0).sin()).sum(), photo)
     assert gradient.isfinite().all()
 

@@ -207,14 +207,14 @@ PAINTED = [painted((0, 0), (3, 0), (4, 0)), painted((0, 0), (1, 0)), painted((2,
 
 
 @pytest.mark.parametrize(
-    ("bits", "distance", "rank", "found_by"),
+    ("bits", "distance", "rank", "found_by", "hidden"),
     [
-        (0, 0.8, 2, 3),  # word 0 is shared: L² of norms √5 L and √5 L; only the second photo, a copy, is nearer
-        (24, 0.8, 2, 3),  # still within the 24 bits of Hamming Embedding
-        (25, 1.0, 3, 1),  # nothing is shared: the first photo is nearer, too, and finds the protected photo no more
+        (0, 0.8, 2, 3, False),  # word 0 is shared: L² of norms √5 L and √5 L; only the second photo, a copy, is nearer
+        (24, 0.8, 2, 3, False),  # still within the 24 bits of Hamming Embedding
+        (25, 1.0, 3, 1, True),  # nothing is shared: the first photo is nearer, too, and finds the protected photo no more
     ],
 )
-def test_a_search_without_a_network_by_hand(bits, distance, rank, found_by):
+def test_a_search_without_a_network_by_hand(bits, distance, rank, found_by, hidden):
     searcher = painted_searcher(*PAINTED)
     original, protected = painted((0, 0), (1, 0)), painted((0, bits), (2, 0))
     found = audit(original, protected, [searcher])
@@ -231,7 +231,8 @@ def test_a_search_without_a_network_by_hand(bits, distance, rank, found_by):
     assert entry.found_by_before == 2  # the first and the second: 0.85 and 0
     # Of the protected photo: to the first 0.85, the second 0.8, the third 1 − 2 / √5 as long as signatures agree.
     assert entry.found_by_after == found_by
-    assert (found.gallery_photos, found.hidden, found.hidden_unseen) == (4, False, None)
+    assert (entry.gallery_photos, entry.hidden) == (4, hidden)
+    assert (found.gallery_photos, found.hidden, found.hidden_unseen) == (4, hidden, None)
 
 
 def test_visual_words_hide_a_photo_behind_ten_others():
@@ -247,12 +248,12 @@ def test_a_photo_without_local_features_is_found_by_none():
     searcher, blank = painted_searcher(*PAINTED), torch.zeros(3, 2, 2)
     (entry,) = audit(painted((0, 0), (1, 0)), blank, [searcher]).encoders
     assert (entry.distance_after, entry.found_by_before, entry.found_by_after) == (1, 2, 0)
-    assert entry.rank_after == 3  # behind the two that share a word with the original
-    # Of an original without any, all photos are equally far: a tie, which goes against the owner.
+    assert (entry.rank_after, entry.hidden) == (3, True)  # behind the two that share a word with the original
+    # An original without any finds nothing, be it a copy.
     (entry,) = audit(blank, painted((0, 0)), [searcher]).encoders
-    assert (entry.distance_after, entry.found_by_before, entry.rank_after) == (1, 0, 1)
+    assert (entry.distance_after, entry.found_by_before, entry.rank_after, entry.hidden) == (1, 0, 1, True)
     (entry,) = audit(blank, blank, [searcher]).encoders
-    assert (entry.distance_after, entry.found_by_after, entry.rank_after) == (1, 0, 1)
+    assert (entry.distance_after, entry.found_by_after, entry.rank_after, entry.hidden) == (1, 0, 1, True)
 
 
 def test_a_search_without_a_network_looks_at_transformed_photos_too():

@@ -85,7 +85,8 @@ def test_all_figures_are_about_the_saved_file(protect, photo, tmp_path, tiny_enc
         else:
             expected = rank_without_a_network(entry.name, before, after)
         assert entry.rank_after == expected
-        assert entry.hidden == (entry.rank_after > 10)
+        shares_nothing = entry.name == "bovw-he" and entry.distance_after == 1
+        assert entry.hidden == (entry.rank_after > 10 or shares_nothing)
     assert report.hidden == all(entry.hidden for entry in report.per_encoder[:2])
     assert report.hidden_unseen == all(entry.hidden for entry in report.per_encoder[2:])
     assert report.keypoints is None  # of methods that work against local search

@@ -37,7 +37,7 @@ def audit(
     gallery
         Folder of photos to search; by default the bundled reference gallery.
     encoder
-        Bundled encoders to search with; see `recessive encoders`. By default all of them.
+        Who searches: bundled encoders, bovw-he, cedd, gist; see `recessive encoders`. By default all of them.
     survive
         Ask again after what a platform may do to the photo, such as jpeg:75 resize:0.5.
     json
@@ -85,4 +85,6 @@ def _print(report: AuditReport) -> None:
         )
         for name, kept in entry.survives.items():
             print(f"  after {name}: {'hidden' if kept else 'FOUND'}")
-    print(f"rank among {report.gallery_photos} photos of the {report.gallery} gallery; 1 is found at once")
+    sizes = dict.fromkeys(str(entry.gallery_photos) for entry in report.encoders)
+    of_those = f", by {report.encoders[-1].name} {list(sizes)[-1]}" if len(sizes) > 1 else ""
+    print(f"rank among {next(iter(sizes))} photos of the {report.gallery} gallery{of_those}; 1 is found at once")

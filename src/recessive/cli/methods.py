@@ -15,6 +15,7 @@ _HEADINGS = {
     "hide": "Hide photos from encoders",
     "labels": "Hide photos, knowing what they show (--sample DIR with one folder a class, --label NAME)",
     "target": "Let photos be taken for others (--target PHOTO...)",
+    "keypoints": "Hide photos from local search (SIFT keypoints)",
     "plain": "Change photos without asking an encoder",
 }
 
@@ -52,10 +53,12 @@ def methods(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
 
 def _group(method: Method) -> str:
     """Which heading it stands under."""
+    from recessive.protection.methods import AGAINST
+
     if "target" in method.needs:
         return "target"
     if "gradients" not in method.needs:
-        return "plain"
+        return "keypoints" if method.name in AGAINST else "plain"
     return "labels" if "labels" in method.needs else "hide"
 
 

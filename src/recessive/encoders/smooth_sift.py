@@ -33,8 +33,8 @@ def describe_at(photos: Tensor, keypoints: ByScale) -> Tensor:
 
     Around each keypoint, turned by its angle and in units of its scale σ, the grey photo, blurred to σ, is sampled at
     18 × 18 places 3 σ / 4 apart. Central differences give 16 × 16 gradients; each adds its length to two of 8
-    directions and to up to four of 4 × 4 cells, by linear interpolation, under a Gaussian of half the width. The 128
-    values d are brought to unit length, clipped at 0.2, brought to unit length again, and √(d / Σ d) is taken.
+    directions and to up to four of 4 × 4 cells, by linear interpolation, under a Gaussian of half the width; those
+    outside the photo add nothing. The 128 values d are brought to unit length, clipped at 0.2, and √(d / Σ d) is taken.
 
     OpenCV's SIFT (Lowe, "Distinctive image features from scale-invariant keypoints", 2004, section 6) does the same on
     the pixels of its pyramid; on photos the median cosine between its descriptors and these is 0.99. RootSIFT:
@@ -45,20 +45,21 @@ def describe_at(photos: Tensor, keypoints: ByScale) -> Tensor:
         keypoints: K of them, see `by_scale`.
 
     Returns:
-        (K, 128), in their order, rows of unit length: cell rows, cell columns, directions, as OpenCV has them.
+        (K, 128), in their order: cell rows, cell columns, directions, as OpenCV has them. Rows have unit length, or are
+        nearly 0 for a keypoint outside the photo.
     """
     if photos.shape[:2] != (1, 3) or photos.ndim != 4:
         raise ValueError(f"one photo (1, 3, H, W) is described at a time, not {tuple(photos.shape)}")
     grey = (photos * photos.new_tensor(GREY).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
     empty = photos.new_zeros(0, _CELLS**2 * _BINS)
-    raw = torch.cat([empty, *(_histograms(_patches(grey, places, sigma)) for sigma, places in keypoints)])
-    clipped = F.normalize(F.normalize(raw, dim=1).clamp(max=_CLIP), dim=1)
+    raw = torch.cat([empty, *(_histograms(*_patches(grey, places, sigma)) for sigma, places in keypoints)])
+    clipped = F.normalize(raw, dim=1).clamp(max=_CLIP)
     shares = clipped / clipped.sum(dim=1, keepdim=True).clamp(min=1e-9)
     return shares.clamp(min=1e-12).sqrt()  # a root has no gradient at 0
 
 
-def _patches(grey: Tensor, keypoints: Tensor, sigma: float) -> Tensor:
-    """Samples around keypoints of about scale σ: (1, 1, H, W) and (K, 4) to (K, 18, 18)."""
+def _patches(grey: Tensor, keypoints: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
+    """Samples (K, 18, 18) around keypoints (K, 4) of about scale σ, and which of the inner 16 × 16 lie in the photo."""
     factor = 2 ** max(0, math.floor(math.log2(sigma) - 1 / _LEVELS + 1e-6))  # coarse enough to lose nothing
     blur = math.sqrt(max(sigma**2 - _INPUT_BLUR**2, 0.01))
     height, width = grey.shape[-2:]
@@ -76,7 +77,8 @@ def _patches(grey: Tensor, keypoints: Tensor, sigma: float) -> Tensor:
     )
     side = _SAMPLES + 2
     sampled = F.grid_sample(blurred, places.view(1, -1, side, 2), padding_mode="border", align_corners=False)
-    return sampled.view(-1, side, side)
+    inside = (columns > 0) & (columns < width - 1) & (rows > 0) & (rows < height - 1)
+    return sampled.view(-1, side, side), inside[:, 1:-1, 1:-1]
 
 
 @lru_cache(maxsize=64)  # of a photo's two sides at all scales
@@ -90,11 +92,11 @@ def _blur_matrix(side: int, sigma: float, factor: int) -> Tensor:
     return torch.zeros(len(centres), side, device="cpu").index_add_(1, sources.clamp(0, side - 1), weights)
 
 
-def _histograms(patches: Tensor) -> Tensor:
-    """Gradients (K, 18, 18 samples) to raw descriptors (K, 128)."""
+def _histograms(patches: Tensor, inside: Tensor) -> Tensor:
+    """Samples (K, 18, 18), and which of the inner ones count, to raw descriptors (K, 128)."""
     right = patches[:, 1:-1, 2:] - patches[:, 1:-1, :-2]
     up = patches[:, :-2, 1:-1] - patches[:, 2:, 1:-1]
-    length = (right.square() + up.square() + 1e-12).sqrt()
+    length = (right.square() + up.square() + 1e-12).sqrt() * inside
     turns = torch.atan2(up, right + 1e-9) * (_BINS / (2 * math.pi))
     away = (turns[..., None] - torch.arange(_BINS, device=turns.device) + _BINS / 2) % _BINS - _BINS / 2
     directions = (1 - away.abs()).clamp(min=0) * length[..., None]

@@ -69,7 +69,8 @@ class EncoderAudit:
         found_by_before: gallery photos that return the unprotected photo within T.
         found_by_after: gallery photos that return the protected photo within T.
         threshold: T.
-        hidden: rank_after is beyond the first ten results.
+        gallery_photos: how many photos were searched.
+        hidden: rank_after is beyond the first ten results, or by visual words nothing is shared.
         survives: for each transform asked for, whether the photo stays hidden after it.
     """
 
@@ -82,6 +83,7 @@ class EncoderAudit:
     found_by_before: int
     found_by_after: int
     threshold: float
+    gallery_photos: int
     hidden: bool
     survives: dict[str, bool]
 
@@ -92,7 +94,7 @@ class Audit:
 
     Attributes:
         encoders: one entry a searcher.
-        gallery_photos: how many photos the gallery holds.
+        gallery_photos: how many photos the first searcher's gallery holds; the bundled ones differ.
         hidden: hidden from every encoder that was optimised against; None when none was.
         hidden_unseen: hidden from every encoder that was not; None when there is none.
         verdict: the same in plain words.
@@ -126,6 +128,11 @@ def _rank(gallery: Gallery[Any], query: Any, distance: float) -> int:  # noqa: A
     return 1 + (int(gallery.count_within(query, below)[0]) if below >= 0 else 0)
 
 
+def _hidden(gallery: Gallery[Any], distance: float, rank: int) -> bool:
+    """Whether no search has it among its first results: ten are nearer, or it shares nothing with the query."""
+    return rank > FIRST_RESULTS or distance >= gallery.unrelated
+
+
 @torch.no_grad()
 def audit(
     original: Tensor,
@@ -135,7 +142,7 @@ def audit(
 ) -> Audit:
     """Search each gallery with the original and see where the protected photo comes.
 
-    A photo without local features has no distance but 1 from any other by visual words, and so is found by none.
+    A photo without local features shares no visual words with any other, and so is found by none.
 
     Args:
         original: (3, H, W) in [0, 1].
@@ -154,7 +161,7 @@ def audit(
         survives = {}
         for name, seen in altered.items():
             there = float(gallery.between(query, seen[i])[0])
-            survives[name] = _rank(gallery, query, there) > FIRST_RESULTS
+            survives[name] = _hidden(gallery, there, _rank(gallery, query, there))
         found.append(
             EncoderAudit(
                 name=searcher.encoder.name,
@@ -166,7 +173,8 @@ def audit(
                 found_by_before=int(gallery.count_within(query, threshold)[0]),
                 found_by_after=int(gallery.count_within(item, threshold)[0]),
                 threshold=threshold,
-                hidden=rank > FIRST_RESULTS,
+                gallery_photos=len(gallery),
+                hidden=_hidden(gallery, distance, rank),
                 survives=survives,
             )
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,6 +31,8 @@ class DenseGallery:
         dim: length of a descriptor.
         measure: all distances of (N, dim) and (M, dim): one of `recessive.galleries.measures`.
     """
+
+    unrelated = math.inf  # every pair has a distance
 
     def __init__(self, dim: int, measure: Measure = cosine_distances) -> None:
         if dim < 1:
@@ -87,5 +90,7 @@ class DenseGallery:
 
     def between(self, first: Tensor, second: Tensor) -> Tensor:
         """See `Gallery`."""
+        if len(first) != len(second):
+            raise ValueError(f"pairs need as many of the one as of the other: {len(first)} and {len(second)}")
         pairs = zip(self._check(first), self._check(second), strict=True)
         return torch.tensor([float(self.measure(one[None], other[None])) for one, other in pairs])

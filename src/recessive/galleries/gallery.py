@@ -33,6 +33,11 @@ class Hits:
 class Gallery(Protocol[Items_contra]):
     """The searchable collection, of whatever an encoder gives: codes or descriptors (N, D), or bags of visual words."""
 
+    @property
+    def unrelated(self) -> float:
+        """The distance of items that share nothing, which no search returns; infinite where there is no such thing."""
+        ...
+
     def __len__(self) -> int:
         """How many items it holds."""
         ...

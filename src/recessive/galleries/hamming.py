@@ -27,6 +27,8 @@ class HammingGallery:
         bits: length of a code.
     """
 
+    unrelated = math.inf  # every pair has a distance
+
     def __init__(self, bits: int) -> None:
         if bits < 1:
             raise ValueError(f"codes need at least one bit: {bits}")

@@ -59,6 +59,8 @@ class InvertedFile:
         ValueError: no words, another scoring, or a threshold out of range.
     """
 
+    unrelated = 1.0
+
     def __init__(self, words: int, scoring: Scoring = "hamming", threshold: int = 24) -> None:
         if words < 1:
             raise ValueError(f"a vocabulary needs at least one word: {words}")

@@ -1,7 +1,8 @@
 """How far descriptors are apart: all pairs of (N, D) and (M, D), as (N, M), float32.
 
-Computed in double precision and rounded once, so that a pair has one distance whatever is computed beside it, and
+Computed in double precision and then rounded, so that a pair has one distance whatever is computed beside it, and
 copies in a gallery are true ties. In float32 the order of summation, which depends on shapes, shows in the last digits.
+Similarities are rounded before they are taken from 1: next to 0 a distance would keep what the order left in it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ Measure = Callable[[Tensor, Tensor], Tensor]
 
 def cosine_distances(first: Tensor, second: Tensor) -> Tensor:
     """D_ij = 1 − x_i·y_j, at least 0, of descriptors of unit length."""
-    return (1 - first.double() @ second.double().T).clamp_(min=0).float()
+    return (1 - (first.double() @ second.double().T).float()).clamp_(min=0)
 
 
 def euclidean_distances(first: Tensor, second: Tensor) -> Tensor:
@@ -35,4 +36,4 @@ def tanimoto_distances(first: Tensor, second: Tensor) -> Tensor:
     x, y = (items.double() / items.double().sum(dim=1, keepdim=True).clamp(min=1e-300) for items in (first, second))
     shared = x @ y.T
     both = x.square().sum(dim=1)[:, None] + y.square().sum(dim=1) - shared
-    return torch.where(both > 0, 1 - shared / both, 0.0).clamp_(min=0).float()
+    return (1 - torch.where(both > 0, shared / both, 1.0).float()).clamp_(min=0)

@@ -159,7 +159,8 @@ class Protector:
             "budget": changer.budget,
             "steps": changer.steps,
             "encoders": changer.encoders,
-            "judges": changer.judges,
+            "judges": (*changer.judges, *DESCRIPTORS),
+            "against": self.names,
             "sample": changer.sample_digest,
             "target": None if self._targets is None else self._targets.digest,
         }

@@ -19,6 +19,7 @@ from recessive.encoders import (
 )
 from recessive.exposure import Searcher
 from recessive.galleries import DenseGallery, HammingGallery
+from recessive.protection.methods import AGAINST
 from recessive.workflows.describers import items, search_encoder
 from recessive.workflows.encoder_settings import EncoderSettings
 from recessive.workflows.photo_folders import photos_below
@@ -49,9 +50,10 @@ def load_bundled(names: Sequence[str]) -> list[Encoder]:
         if name in listed:
             continue
         if name in DESCRIPTORS:
+            methods = [method for method, names in AGAINST.items() if name in names]
             raise EncoderError(
-                f"{name} has no gradient to optimise against; --method joint and rmd+ls work against it in their own "
-                f"way, and every audit asks it. Encoders: {', '.join(listed)}"
+                f"{name} has no gradient to optimise against; every audit asks it, and these methods work against it "
+                f"in their own way: {', '.join(methods)}. Encoders: {', '.join(listed)}"
             )
         known = ", ".join(listed)
         if name in committed_checkpoints():

@@ -12,11 +12,11 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from recessive.balls import L2, LInf
-from recessive.encoders import Encoder
+from recessive.encoders import GIST, Encoder
 from recessive.protection import optimise
-from recessive.protection.method import MethodError, Run
 from recessive.protection.keypoints import KEYPOINT_METHODS
-from recessive.protection.methods import METHODS, defaults
+from recessive.protection.method import MethodError, Run
+from recessive.protection.methods import METHODS, defaults, joint
 from recessive.protection.optimise import GradientError
 from recessive.protection.traces import Trace
 
@@ -87,6 +87,14 @@ def with_trunk(surrogate, kind):
     encoder = surrogate.encoder
     other = Encoder("other", kind(encoder.trunk), encoder.head, encoder.dim, encoder.outputs)
     return replace(surrogate, encoder=other)
+
+
+@pytest.fixture(autouse=True)
+def small_gist(monkeypatch):
+    """What takes most of the time of `joint`, and says nothing about conformance at its real size."""
+    with torch.device("cpu"):
+        small = GIST(size=16)
+    monkeypatch.setattr(joint, "_gist", lambda: small)
 
 
 def may_rest(method):
