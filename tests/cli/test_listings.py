@@ -59,7 +59,7 @@ def test_methods_for_people_are_a_line_each_under_headings(recessive, still):
         for need in method.needs - {"gradients"}:
             assert need in rows[name].removesuffix(method.summary)
     assert under["vanish"] == under["joint"] == "Hide photos from encoders"
-    assert {under[method.name] for method in KEYPOINT_METHODS} == {"Change photos without asking an encoder"}
+    assert {under[method.name] for method in KEYPOINT_METHODS} == {"Hide photos from local search (SIFT keypoints)"}
     assert under["tma"].endswith("(--target PHOTO...)")
     assert under["still"].endswith("(--sample DIR with one folder a class, --label NAME)")
     assert under["tiles"] == "Change photos without asking an encoder"
