@@ -49,7 +49,7 @@ from PIL import Image
 from recessive.datasets import load_data
 from recessive.encoders import bundled_vocabulary
 from recessive.exposure.keypoints import keypoint_report
-from recessive.galleries import Judgement, judged_map
+from recessive.galleries import Judgement, judged_map, trapezoid_average_precision
 from recessive.photos import read_photo
 from recessive.quality import ssim
 from recessive.workflows.in_order import in_order
@@ -193,7 +193,8 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         ]
         for method in KEYPOINT_METHODS
     }
-    positives = fmean(len(one.positive) for one in truth)
+    chance = chance_map(len(data.gallery), truth)
+    maps = {cell["descriptor"]: cell["map"] for cell in cells if cell["method"] == "none"}
     return {
         "cells": [cell for cell in cells if cell["descriptor"] != WITNESS],
         "witness": [cell for cell in cells if cell["descriptor"] == WITNESS],
@@ -203,7 +204,11 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
             for method, those in keypoints.items()
         },
         "undefended_all_queries": undefended,
-        "chance": round(positives / len(data.gallery), 4),
+        "chance": round(chance, 4),
+        "chance_left": {
+            family: round(chance * len(names) / sum(maps[name] for name in names), 4)
+            for family, names in FAMILIES.items()
+        },
         "data": data.name,
         "queries": len(rows),
         "database": len(data.gallery),
@@ -211,6 +216,13 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "pire_steps": arguments.pire_steps,
         "seed": SEED,
     }
+
+
+def chance_map(size: int, truth: Sequence[Judgement]) -> float:
+    """mAP of random orders, a hundred a query."""
+    source = torch.Generator().manual_seed(SEED)
+    orders = torch.stack([torch.randperm(size, generator=source) for _ in range(100)]).float()
+    return fmean(float(trapezoid_average_precision(orders, [one] * len(orders)).mean()) for one in truth)
 
 
 def families(cells: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:

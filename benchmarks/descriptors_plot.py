@@ -23,16 +23,22 @@ def plot(result: dict[str, Any], folder: Path) -> None:
     for panel, (family, title) in zip(panels, TITLES.items(), strict=True):
         panel.axhline(1, color="0.7", linewidth=1)
         panel.axhline(0.5, color="0.7", linewidth=1, linestyle=":")
+        chance = result["chance_left"][family]
+        panel.axhline(chance, color="tab:green", linewidth=1, linestyle="--")
+        panel.text(0.99, chance + 0.01, "chance", transform=panel.get_yaxis_transform(), ha="right", color="tab:green")
         for method, left in result["families"].items():
             if method == "none":
                 continue
             colour = "tab:red" if method == "joint" else "tab:blue"
             panel.plot(similar[method], left[family], "o", color=colour)
-            panel.annotate(method, (similar[method], left[family]), (4, 4), textcoords="offset points", fontsize=8)
+            place = (similar[method], left[family])
+            crowded = similar[method] > 0.9 and left[family] > 0.75
+            turn = 60 if crowded else 0
+            panel.annotate(method, place, (2, 5), textcoords="offset points", fontsize=8, rotation=turn)
         panel.set_title(title)
         panel.set_xlabel("SSIM")
         panel.margins(x=0.15)
-        panel.set_ylim(bottom=0)
+        panel.set_ylim(0, 1.2)
     panels[0].set_ylabel("mAP after / before")
     figure.suptitle(f"{result['data']}: {result['queries']} protected queries, database of {result['database']}")
     figure.savefig(folder / "descriptors.png", dpi=120)

@@ -38,10 +38,10 @@ SSIM_WEIGHT = 600.0
 NEURAL_WEIGHT = 1.0  # of what vanish minimises, mean of the encoders
 LOCAL_WEIGHT = 25.0
 LOCAL_ENOUGH = 0.5  # cosine
-GIST_WEIGHT = 20.0
-CEDD_WEIGHT = 10.0
+GIST_WEIGHT = 40.0
+CEDD_WEIGHT = 30.0
 TEMPERATURE = 0.1  # share of the mean distance of other photos
-OWN_VIEWS = 5  # the photo, its mirror image, and so many views besides that there are 5
+OWN_VIEWS = 8  # the photo, its mirror image, and six views
 _REMOVAL = {method.name: method for method in KEYPOINT_METHODS}["rmd+ls"]
 
 
