@@ -33,8 +33,18 @@ def plot(result: dict[str, Any], folder: Path) -> None:
             panel.plot(similar[method], left[family], "o", color=colour)
             place = (similar[method], left[family])
             crowded = similar[method] > 0.9 and left[family] > 0.75
-            turn = 60 if crowded else 0
-            panel.annotate(method, place, (2, 5), textcoords="offset points", fontsize=8, rotation=turn)
+            below = crowded and "+" not in method  # single and combined ones lie side by side
+            offset, turn = ((-2, -6), -60) if below else ((2, 5), 60 if crowded else 0)
+            panel.annotate(
+                method,
+                place,
+                offset,
+                textcoords="offset points",
+                fontsize=8,
+                rotation=turn,
+                verticalalignment="top" if below else "bottom",
+                rotation_mode="anchor" if crowded else "default",
+            )
         panel.set_title(title)
         panel.set_xlabel("SSIM")
         panel.margins(x=0.15)

@@ -211,7 +211,7 @@ PAINTED = [painted((0, 0), (3, 0), (4, 0)), painted((0, 0), (1, 0)), painted((2,
     [
         (0, 0.8, 2, 3, False),  # word 0 is shared: L² of norms √5 L and √5 L; only the second photo, a copy, is nearer
         (24, 0.8, 2, 3, False),  # still within the 24 bits of Hamming Embedding
-        (25, 1.0, 3, 1, True),  # nothing is shared: the first photo is nearer, too, and finds the protected photo no more
+        (25, 1.0, 3, 1, True),  # nothing is shared: the first photo is nearer, too, and no longer finds it
     ],
 )
 def test_a_search_without_a_network_by_hand(bits, distance, rank, found_by, hidden):
