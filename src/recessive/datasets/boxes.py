@@ -7,6 +7,7 @@ from torch import Tensor
 
 from recessive.datasets.decoding import Box
 from recessive.datasets.errors import DataError
+from recessive.photos import part_within
 
 
 def read_box(values: Iterable[float | str], where: str) -> Box:
@@ -30,10 +31,7 @@ def read_box(values: Iterable[float | str], where: str) -> Box:
 
 
 def cut_out(photo: Tensor, box: Box, called: str) -> Tensor:
-    """The box of a photo, in whole pixels.
-
-    Its four numbers are rounded to the nearest whole number, halves to the even one, as Pillow's ``crop`` does and with
-    it the published evaluations; then it is clipped to the photo, where ``crop`` would add black.
+    """The box of a photo, in whole pixels; see `recessive.photos.part_within`.
 
     Args:
         photo: (3, H, W).
@@ -46,8 +44,7 @@ def cut_out(photo: Tensor, box: Box, called: str) -> Tensor:
     Raises:
         DataError: nothing of the photo lies in the box.
     """
-    left, top, right, bottom = (round(value) for value in box) if all(map(math.isfinite, box)) else (0, 0, 0, 0)
-    left, top, right, bottom = max(0, left), max(0, top), min(photo.shape[2], right), min(photo.shape[1], bottom)
-    if not (left < right and top < bottom):
+    part = part_within(photo, box)
+    if not part.numel():
         raise DataError(f"{called}: the box {' '.join(f'{value:g}' for value in box)} holds nothing of the photo")
-    return photo[:, top:bottom, left:right].clone()
+    return part.clone()

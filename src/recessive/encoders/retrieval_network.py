@@ -5,7 +5,6 @@ Source: Radenović, Tolias, Chum, "Fine-tuning CNN image retrieval with no human
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Literal, get_args
 
 from recessive.encoders.backbones import backbone_entry, make_backbone
@@ -14,6 +13,7 @@ from recessive.encoders.encoder import Encoder, EncoderError
 from recessive.encoders.gem import GeM
 from recessive.encoders.pooling import MAC, RMAC, SPoC
 from recessive.encoders.retrieval_parts import LARGEST_EXPONENT, LONGEST_SIDE, RetrievalHead, RetrievalTrunk
+from recessive.photos import part_within
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,12 +68,10 @@ class RetrievalNetwork(Encoder):
 
 
 def _cut_out(photo: Tensor, box: tuple[float, float, float, float]) -> Tensor:
+    part = part_within(photo, box)
+    if part.numel():
+        return part
     height, width = photo.shape[1:]
-    if all(math.isfinite(edge) for edge in box):
-        left, top, right, bottom = (round(edge) for edge in box)
-        part = photo[:, max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
-        if part.numel():
-            return part
     raise ValueError(f"the box {box} (left, top, right, bottom) shows nothing of a photo {width} wide, {height} high")
 
 

@@ -1,5 +1,6 @@
 """Photos: read and save them with their colours and camera data; the only room that knows file formats."""
 
+from recessive.photos.crop import part_within
 from recessive.photos.encode import OutputSettings, encode_photo, output_settings
 from recessive.photos.errors import PhotoError
 from recessive.photos.formats import SUFFIXES, Format, format_named, format_of_path
@@ -21,6 +22,7 @@ __all__ = [
     "format_named",
     "format_of_path",
     "output_settings",
+    "part_within",
     "read_photo",
     "save_photo",
 ]

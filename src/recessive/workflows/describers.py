@@ -92,6 +92,11 @@ def items(encoder: Encoder, outputs: Tensor) -> Tensor:
     return sign(outputs) if encoder.outputs == "logits" else outputs
 
 
+def kind_of(encoder: Encoder) -> GalleryKind:
+    """The kind of gallery that an encoder's items are searched in."""
+    return OfCodes(encoder.dim) if encoder.outputs == "logits" else OfDescriptors(encoder.dim)
+
+
 def search_encoder(settings: EncoderSettings, vocabulary: Vocabulary | None = None) -> SearchEncoder:
     """The encoder that settings ask for, ready to describe.
 
@@ -138,7 +143,7 @@ def _vector(settings: EncoderSettings) -> SearchEncoder:
 
 
 def _network(settings: EncoderSettings, encoder: Encoder) -> SearchEncoder:
-    kind: GalleryKind = OfCodes(encoder.dim) if encoder.outputs == "logits" else OfDescriptors(encoder.dim)
+    kind = kind_of(encoder)
     sees = f"{getattr(encoder.trunk, 'size', None)}"
 
     def see(photo: Tensor, box: Box | None) -> Tensor:

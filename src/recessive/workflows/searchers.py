@@ -18,9 +18,8 @@ from recessive.encoders import (
     words_gallery,
 )
 from recessive.exposure import Searcher
-from recessive.galleries import DenseGallery, HammingGallery
 from recessive.protection.methods import AGAINST
-from recessive.workflows.describers import items, search_encoder
+from recessive.workflows.describers import items, kind_of, search_encoder
 from recessive.workflows.encoder_settings import EncoderSettings
 from recessive.workflows.photo_folders import photos_below
 
@@ -28,10 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from torch import Tensor
-
     from recessive.encoders import Encoder
-    from recessive.galleries import Gallery
     from recessive.photos import PhotoError
     from recessive.workflows.describers import SearchEncoder
 
@@ -81,11 +77,6 @@ def unseen(surrogates: Sequence[str]) -> tuple[str, ...]:
     return tuple(e.name for e in others if not e.seen) or tuple(e.name for e in others)
 
 
-def empty_gallery(encoder: Encoder) -> Gallery[Tensor]:
-    """What an encoder's items are searched in."""
-    return HammingGallery(encoder.dim) if encoder.outputs == "logits" else DenseGallery(encoder.dim)
-
-
 def descriptor(name: str) -> SearchEncoder:
     """One of `DESCRIPTORS`, ready to describe."""
     return search_encoder(EncoderSettings(name))
@@ -120,7 +111,7 @@ def searchers(
     """
     sights = {name: descriptor(name) for name in names if name in DESCRIPTORS}
     encoders = load_bundled([name for name in names if name not in sights])
-    galleries = {encoder.name: empty_gallery(encoder) for encoder in encoders}
+    galleries = {encoder.name: kind_of(encoder).empty() for encoder in encoders}
     galleries |= {name: sight.gallery() for name, sight in sights.items()}
     if folder is None:
         for name, gallery in galleries.items():

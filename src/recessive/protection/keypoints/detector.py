@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+
+from recessive.protection.keypoints.columns import Columns
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +27,7 @@ def least_contrast(contrast: float = CONTRAST) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class Keypoints:
+class Keypoints(Columns):
     """K keypoints of a photo, each place and scale once.
 
     Attributes:
@@ -43,14 +45,6 @@ class Keypoints:
     layer: NDArray[np.int64]
     offset: NDArray[np.float64]
     contrast: NDArray[np.float64]
-
-    def __len__(self) -> int:
-        """K."""
-        return len(self.x)
-
-    def __getitem__(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> Keypoints:
-        """Some of them."""
-        return Keypoints(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
     @cached_property
     def sigma(self) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from recessive.protection.keypoints.columns import Columns
 from recessive.protection.keypoints.rdg_pyramid import LAYERS, SIGMA, differences
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ _FURTHEST = 1.5  # samples, of a refined place from its sample
 
 
 @dataclass(frozen=True, eq=False)
-class Extrema:
+class Extrema(Columns):
     """K keypoints: extrema of the DoG, int64 or float64 (K,) each.
 
     Attributes:
@@ -43,14 +44,6 @@ class Extrema:
     x: NDArray[np.float64]
     y: NDArray[np.float64]
     sigma: NDArray[np.float64]
-
-    def __len__(self) -> int:
-        """K."""
-        return len(self.x)
-
-    def __getitem__(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Extrema:
-        """Some of them."""
-        return Extrema(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
     @classmethod
     def joined(cls, parts: Sequence[Extrema]) -> Extrema:
