@@ -17,6 +17,7 @@ from recessive.protection.losses import (
     KeepSimilar,
     OverTransforms,
     StopWhen,
+    Telling,
     Together,
 )
 from recessive.protection.optimise import Evaluation, minimise
@@ -187,6 +188,25 @@ def test_best_so_far_in_the_loop_keeps_an_early_iterate_and_that_of_a_retired_ph
     found = minimise(best, originals, step=Sign(1), ball=LInf(20), steps=20)
     torch.testing.assert_close((best.best.photos[:, 1, 0, 0] * 255).round(), torch.tensor([97.0, 95.0]))
     assert found.steps.tolist() == [9, 11]  # six levels past each
+
+
+def test_telling_tells_of_each_step_and_passes_the_evaluation_on():
+    heard = []
+    photos = torch.rand(2, 3, 4, 4)
+    same = minimise(Table(), photos, step=Sign(1.0), ball=LInf(8), steps=3)
+    found = minimise(Telling(Table(), heard.append), photos, step=Sign(1.0), ball=LInf(8), steps=3)
+    assert heard == [0, 1 / 3, 2 / 3, 1]
+    assert torch.equal(found.photos, same.photos)
+    assert torch.equal(found.losses, same.losses)
+
+
+def test_telling_goes_on_for_those_that_remain():
+    heard = []
+    ensemble = Ensemble(two_encoders(Counted(), Counted()), [Weighted(torch.tensor([1.0, 2.0]))] * 2)
+    rows, photos = torch.tensor([1]), torch.rand(2, 3, 2, 2)
+    rest = Telling(ensemble, heard.append).of(rows)(photos[rows], 0.5)
+    assert torch.equal(rest.loss, ensemble(photos, 0.5).loss[rows])
+    assert heard == [0.5]
 
 
 def test_keep_similar_costs_below_the_floor_and_nothing_above_it():

@@ -19,7 +19,7 @@ from recessive.photos import read_photo
 from recessive.protection.keypoints import KEYPOINT_METHODS
 from recessive.protection.methods import METHODS
 from recessive.quality import ssim
-from recessive.workflows import Protector, ProtectSettings, SettingsError, protect_photos
+from recessive.workflows import Protector, ProtectReport, ProtectSettings, SettingsError, protect_photos
 
 pytestmark = pytest.mark.usefixtures("tiny_encoders")
 
@@ -309,6 +309,42 @@ def test_the_budget_may_be_of_the_root_mean_square(protect, photo, tmp_path):
 def test_after_a_transform_the_question_is_asked_again(protect, photo):
     (report,) = protect(photo(), survive=("jpeg:75", "resize:0.50"))
     assert all(list(entry.survives) == ["jpeg:75", "resize:0.5"] for entry in report.per_encoder)
+
+
+def test_a_check_is_asked_after_and_leaves_the_change_alone(protect, photo, tmp_path):
+    (without,) = protect(photo(), survive=("jpeg:75",))
+    before = (tmp_path / "out" / "a.png").read_bytes()
+    (report,) = protect(photo(), out=tmp_path / "again", survive=("jpeg:75",), check=("blur:1.0", "jpeg:75"))
+    assert (tmp_path / "again" / "a.png").read_bytes() == before
+    for entry, bare in zip(report.per_encoder, without.per_encoder, strict=True):
+        assert list(entry.survives) == ["jpeg:75", "blur:1"]
+        assert entry.survives["jpeg:75"] == bare.survives["jpeg:75"]
+
+
+@pytest.mark.parametrize("survive", [(), ("jpeg:75", "resize:0.5")])
+def test_progress_is_told_through_the_steps_of_each_photo(photo, scene, tmp_path, survive):
+    told = []
+    protector = Protector(ProtectSettings(steps=4, survive=survive))
+    photos = [photo("a.png"), photo("b.png", scene(seed=1))]
+    assert all(
+        isinstance(result, ProtectReport)
+        for result in protect_photos(photos, tmp_path / "out", protector, progress=told.append)
+    )
+    assert told == [0, 0.25, 0.5, 0.75, 1] * 2
+
+
+def test_what_progress_raises_stops_and_nothing_stays_behind(photo, tmp_path):
+    class CancelledError(Exception):
+        pass
+
+    def stop(done):
+        if done >= 0.5:
+            raise CancelledError
+
+    protector = Protector(ProtectSettings(steps=4))
+    with pytest.raises(CancelledError):
+        list(protect_photos([photo()], tmp_path / "out", protector, progress=stop))
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_a_large_photo_gets_a_smooth_change(protect, photo, scene, tmp_path):

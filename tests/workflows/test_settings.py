@@ -25,6 +25,7 @@ from recessive.workflows import ProtectSettings
         {"encoders": ()},
         {"survive": ("jpeg:0",)},
         {"survive": ("shrink:2",)},
+        {"check": ("shrink:2",)},
         {"surprise": 1},
     ],
 )

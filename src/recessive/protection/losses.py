@@ -140,6 +140,23 @@ class StopWhen:
 
 
 @dataclass(frozen=True)
+class Telling:
+    """The loss as it is; `tell` is called with the progress at each evaluation, and may end the run by raising."""
+
+    loss: PhotoLoss
+    tell: Callable[[float], None]
+
+    def __call__(self, photos: Tensor, progress: float) -> Evaluation:
+        """See `PhotoLoss`."""
+        self.tell(progress)
+        return self.loss(photos, progress)
+
+    def of(self, rows: Tensor) -> Telling:
+        """See `PhotoLoss`."""
+        return Telling(self.loss.of(rows), self.tell)
+
+
+@dataclass(frozen=True)
 class KeepSimilar:
     """loss(x') + weight · max(0, floor − SSIM(x', x)), the score likewise: nothing is asked above the floor.
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from recessive.encoders import encode
 from recessive.labels import relevant
-from recessive.protection.losses import Best, BestSoFar, Ensemble, OverTransforms
+from recessive.protection.losses import Best, BestSoFar, Ensemble, OverTransforms, Telling
 from recessive.protection.optimise import Minimised, PhotoLoss, minimise
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ class Run:
         labels: classes of the photos: (N,) int64, or (N, L) bool for any of several, as those of the sample.
         targets: for each photo one photo or several of one kind, (3, h, w) of any size, that it shall be taken for.
         trace: records the way that each photo takes.
+        tell: told the progress through the run, in [0, 1], at each step; what it raises ends the run.
     """
 
     ball: Ball
@@ -90,6 +91,7 @@ class Run:
     labels: Tensor | None = None
     targets: Sequence[Sequence[Tensor]] | None = None
     trace: Trace | None = None
+    tell: Callable[[float], None] | None = None
 
 
 class Method(Protocol):
@@ -272,6 +274,8 @@ def descend(
     loss: PhotoLoss = OverTransforms(ensemble, views)
     if wrap is not None:
         loss = wrap(loss)
+    if run.tell is not None:
+        loss = Telling(loss, run.tell)
     if keep_best:
         best = Best.before(photos)
         found = minimise(BestSoFar(loss, best), photos, step=step, ball=run.ball, steps=run.steps, start=start)

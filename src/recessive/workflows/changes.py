@@ -16,7 +16,7 @@ from recessive.protection.methods import AGAINST, METHODS, Run, Surrogate
 from recessive.transforms import JPEG, BitDepth, parse_transform
 from recessive.workflows.grid import enlarge, grey, shrink
 from recessive.workflows.owners_photos import OwnersSample, label_of, read_sample
-from recessive.workflows.searchers import default_surrogates, load_bundled, unseen
+from recessive.workflows.searchers import check_bundled, default_surrogates, load_bundled, unseen
 from recessive.workflows.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -32,6 +32,31 @@ if TYPE_CHECKING:
     from recessive.workflows.settings import MethodSettings
 
 SMALLEST_SIDE = 32  # pixels; below, there is nothing to hide a change in
+
+
+def surrogates_for(method: str, encoders: Sequence[str] | None) -> tuple[str, ...]:
+    """Names of the encoders that a method is to use: those asked for, else all seen ones that fit it.
+
+    Args:
+        method: a key of `METHODS`.
+        encoders: names of bundled encoders; None for the default.
+
+    Raises:
+        SettingsError: an unknown method or encoder, or one that the method cannot use.
+    """
+    if method not in METHODS:
+        raise SettingsError(f"no method is called {method!r}; there are {', '.join(METHODS)}")
+    accepts, listed = METHODS[method].accepts, bundled_encoders()
+    names = tuple(dict.fromkeys(encoders or default_surrogates(accepts)))
+    try:
+        check_bundled(names)
+    except EncoderError as error:
+        raise SettingsError(str(error)) from None
+    unfit = [name for name in names if listed[name].outputs not in accepts]
+    if unfit:
+        wanted = " or ".join(sorted(accepts))
+        raise SettingsError(f"{method} needs encoders that give {wanted}; not so: {', '.join(unfit)}")
+    return names
 
 
 class Changer:
@@ -68,23 +93,17 @@ class Changer:
         progress: Callable[[int, int], None] | None = None,
         complain: Callable[[PhotoError], None] | None = None,
     ) -> None:
-        if settings.method not in METHODS:
-            raise SettingsError(f"no method is called {settings.method!r}; there are {', '.join(METHODS)}")
+        names = surrogates_for(settings.method, settings.encoders)
         self.settings = settings
         self.method: Method = METHODS[settings.method]
         climbs = "gradients" in self.method.needs
-        names = tuple(dict.fromkeys(settings.encoders or default_surrogates(self.method.accepts)))
+        encoders = load_bundled(names)
         try:
-            encoders = load_bundled(names)
             self.device = pick_device(settings.device)
             if settings.format is not None:
                 format_named(settings.format)
-        except (EncoderError, TrainingError, ValueError) as error:
+        except (TrainingError, ValueError) as error:
             raise SettingsError(str(error)) from None
-        unfit = [encoder.name for encoder in encoders if encoder.outputs not in self.method.accepts]
-        if unfit:
-            wanted = " or ".join(sorted(self.method.accepts))
-            raise SettingsError(f"{self.method.name} needs encoders that give {wanted}; not so: {', '.join(unfit)}")
         if targeted and "target" not in self.method.needs:
             fit = [name for name, method in METHODS.items() if "target" in method.needs]
             raise SettingsError(f"{self.method.name} takes no --target; methods that do: {', '.join(fit) or 'none'}")
@@ -147,7 +166,11 @@ class Changer:
         )
 
     def change(
-        self, photo: Photo, saved_as: OutputSettings, targets: Sequence[Tensor] | None = None
+        self,
+        photo: Photo,
+        saved_as: OutputSettings,
+        targets: Sequence[Tensor] | None = None,
+        tell: Callable[[float], None] | None = None,
     ) -> tuple[Tensor, int]:
         """Changed pixels (3, H, W) on the 8-bit grid, and the steps that were taken.
 
@@ -155,6 +178,7 @@ class Changer:
             photo: as read.
             saved_as: how it will be saved.
             targets: photos (3, h, w) to be taken for.
+            tell: told the progress at each step, in [0, 1]; what it raises stops the change.
 
         Raises:
             PhotoError: the photo is too small.
@@ -170,7 +194,8 @@ class Changer:
         saving = (lambda photos: lossy(grey(photos))) if photo.grey else lossy
         # What a method without gradients does, such as a mosaic, is meant at the photo's own size, and costs little.
         small = shrink(full, self.settings.grid if self.encoders else max(height, width))
-        found = self.method(small.to(self.device), self._surrogates, replace(self._run(targets), saving=saving))
+        run = replace(self._run(targets), saving=saving, tell=tell)
+        found = self.method(small.to(self.device), self._surrogates, run)
         if bool(found.broken[0]):
             raise ValueError(
                 f"the gradient of {self.method.name} is not finite for it; choose another --method or --encoder"

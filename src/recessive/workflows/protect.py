@@ -172,23 +172,35 @@ class Protector:
         """The one asked for, else what the photo's name promises, since the output has that name, else its own."""
         return self.settings.format or format_of_path(photo.path) or photo.format
 
-    def change(self, photo: Photo) -> tuple[Tensor, int]:
+    def change(self, photo: Photo, progress: Callable[[float], None] | None = None) -> tuple[Tensor, int]:
         """Protected pixels (3, H, W) on the 8-bit grid, and the steps that were taken.
+
+        Args:
+            photo: as read.
+            progress: as for `protect_photos`.
 
         Raises:
             PhotoError: as `Changer.change`.
         """
         saved_as = output_settings(photo, format=self._format(photo), quality=self.settings.quality)
         targets = None if self._targets is None else self._targets.photos
-        return self._changer.change(photo, saved_as, targets)
+        return self._changer.change(photo, saved_as, targets, progress)
 
-    def protect(self, path: Path, output: Path, *, overwrite: bool = False) -> ProtectReport:
+    def protect(
+        self,
+        path: Path,
+        output: Path,
+        *,
+        overwrite: bool = False,
+        progress: Callable[[float], None] | None = None,
+    ) -> ProtectReport:
         """Protect one photo, save it, and judge the saved file.
 
         Args:
             path: the photo.
             output: where to.
             overwrite: replace an existing output that was made otherwise.
+            progress: as for `protect_photos`.
 
         Raises:
             PhotoError: the photo cannot be read, or the output cannot be written.
@@ -203,7 +215,7 @@ class Protector:
             raise PhotoError(path, "is itself what --out would hold; choose another --out")
         if os.path.lexists(output) and not overwrite:
             raise PhotoError(output, "exists already, made otherwise; use --overwrite, or another --out")
-        pixels, steps = self.change(photo)
+        pixels, steps = self.change(photo, progress)
         settings = self.settings
         save_photo(
             photo,
@@ -229,7 +241,8 @@ class Protector:
         """Read the saved file again and search with the original."""
         saved = read_photo(output)
         settings, changer = self.settings, self._changer
-        transforms = {text: parse_transform(text).real for text in settings.survive}
+        asked_again = dict.fromkeys((*settings.survive, *settings.check))
+        transforms = {text: parse_transform(text).real for text in asked_again}
         found = audit(photo.pixels, saved.pixels, self.searchers, transforms)
         near = fidelity(photo.pixels, saved.pixels)
         notes = photo.notes
@@ -274,7 +287,12 @@ def report_from_json(values: dict[str, Any]) -> ProtectReport:
 
 
 def protect_photos(
-    inputs: Sequence[Path], out: Path, protector: Protector, *, overwrite: bool = False
+    inputs: Sequence[Path],
+    out: Path,
+    protector: Protector,
+    *,
+    overwrite: bool = False,
+    progress: Callable[[float], None] | None = None,
 ) -> Iterator[ProtectReport | Failure]:
     """Protect photos one after another; a failure does not stop the others.
 
@@ -283,6 +301,8 @@ def protect_photos(
         out: folder for the protected photos; made when missing.
         protector: settings, loaded.
         overwrite: replace existing outputs that were made otherwise.
+        progress: told the progress through the steps of the photo that is under way, in [0, 1]; an exception of its own
+            stops all, and nothing of that photo stays behind.
 
     Yields:
         One report or failure an input, in their order.
@@ -298,7 +318,7 @@ def protect_photos(
         result: ProtectReport | Failure
         try:
             with torch.inference_mode(mode=False), torch.enable_grad():
-                result = protector.protect(path, output, overwrite=overwrite)
+                result = protector.protect(path, output, overwrite=overwrite, progress=progress)
         except (PhotoError, OSError, ValueError, RuntimeError, MemoryError) as error:
             # A folder without permission, memory that is not there: no reason to drop the others.
             result = Failure(str(path), str(trouble(path, error)))

@@ -35,8 +35,8 @@ DESCRIPTORS = ("bovw-he", "cedd", "gist")
 """Local and global search, which no network does, and which every audit asks."""
 
 
-def load_bundled(names: Sequence[str]) -> list[Encoder]:
-    """Bundled encoders by name: those that have a threshold and stored outputs of other photos.
+def check_bundled(names: Sequence[str]) -> None:
+    """Refuse what is no bundled encoder: only those have a threshold and stored outputs of other photos.
 
     Raises:
         EncoderError: an unknown name, or a committed checkpoint, which has neither.
@@ -58,6 +58,15 @@ def load_bundled(names: Sequence[str]) -> list[Encoder]:
                 f"checkpoint; encoders that have them are {known}"
             )
         raise EncoderError(f"no encoder is called {name!r}; there are {known}")
+
+
+def load_bundled(names: Sequence[str]) -> list[Encoder]:
+    """Bundled encoders by name.
+
+    Raises:
+        EncoderError: as `check_bundled`.
+    """
+    check_bundled(names)
     return [load_encoder(name) for name in names]
 
 

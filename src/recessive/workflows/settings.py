@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence  # noqa: TC003 - pydantic reads the annotations
 from pathlib import Path  # noqa: TC003 - pydantic reads the annotations
 from typing import Literal
 
@@ -13,6 +14,15 @@ from recessive.transforms import parse_transform
 
 class SettingsError(ValueError):
     """The settings do not fit together; the message says what to change."""
+
+
+def known_transforms(texts: Sequence[str]) -> tuple[str, ...]:
+    """Transforms as people type them, under their full names.
+
+    Raises:
+        ValueError: one that there is not; the message lists those that there are.
+    """
+    return tuple(parse_transform(text).name for text in texts)
 
 
 class MethodSettings(BaseModel):
@@ -56,22 +66,30 @@ class MethodSettings(BaseModel):
     @field_validator("survive")
     @classmethod
     def _known(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(parse_transform(text).name for text in texts)
+        return known_transforms(texts)
 
 
 class ProtectSettings(MethodSettings):
     """How photos are protected; the format of the saved file is that of the input when None.
 
     Attributes:
+        check: transforms that the verdict is asked again after, as after those of `survive`, but that the change is not
+            made for.
         label: class of the photos, the name of a folder in `sample`, for methods that need it.
         target: photos, or a folder of them, that the photos shall be taken for, for methods that need it.
         keep_location: leave the GPS position in the file.
     """
 
     method: str = "vanish"
+    check: tuple[str, ...] = ()
     label: str | None = None
     target: tuple[Path, ...] = ()
     keep_location: bool = False
+
+    @field_validator("check")
+    @classmethod
+    def _checked(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        return known_transforms(texts)
 
 
 class PrivateQuerySettings(MethodSettings):
