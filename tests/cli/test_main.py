@@ -7,8 +7,14 @@ import pytest
 
 from recessive import __version__
 
-COMMANDS = ("protect", "audit", "private-query", "index", "search", "encoders", "methods", "train", "data")
-HEAVY = ("torch", "numpy", "PIL", "pydantic", "scipy", "sklearn", "kornia", "matplotlib", "cv2", "faiss")
+COMMANDS = (
+    *("protect", "audit", "private-query", "watch", "serve", "worker", "keys", "index", "search"),
+    *("encoders", "methods", "train", "data"),
+)
+HEAVY = (
+    *("torch", "numpy", "PIL", "pydantic", "scipy", "sklearn", "kornia", "matplotlib", "cv2", "faiss"),
+    *("fastapi", "uvicorn", "sqlalchemy", "alembic", "httpx2"),
+)
 
 
 def python(code, **options):

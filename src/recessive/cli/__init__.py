@@ -13,12 +13,16 @@ from recessive.cli.audit import audit
 from recessive.cli.data import data
 from recessive.cli.encoders import encoders
 from recessive.cli.index import index
+from recessive.cli.keys import keys
 from recessive.cli.methods import methods
 from recessive.cli.output import INTERRUPTED, WRONG_USE
 from recessive.cli.private_query import private_query
 from recessive.cli.protect import protect
 from recessive.cli.search import search
+from recessive.cli.serve import serve
 from recessive.cli.train import train
+from recessive.cli.watch import watch
+from recessive.cli.worker import worker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +39,11 @@ Every verdict is about the file that was saved, read again.
 
   recessive protect holiday/*.jpg --out protected
   recessive audit holiday/beach.jpg protected/beach.jpg
+
+Protect what a camera or a scanner puts into a folder, and serve other people and programs by a web page and an HTTP API:
+
+  recessive watch incoming outgoing
+  recessive serve
 
 To search without showing what for, make a photo that may be seen return what a private one would:
 
@@ -56,6 +65,10 @@ Exit status: 0 done, 1 some photos or the training failed (what was finished is 
 app.command(protect)
 app.command(audit)
 app.command(private_query)
+app.command(watch)
+app.command(serve)
+app.command(worker)
+app.command(keys)
 app.command(index)
 app.command(search)
 app.command(encoders)

@@ -1,0 +1,48 @@
+"""Pages for people: the service's own, and the API's document in Swagger UI. Nothing comes from another host."""
+
+import importlib.util
+from pathlib import Path
+
+from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse, Response
+from starlette.staticfiles import StaticFiles
+
+_SERVICE = Path(__file__).parents[1]
+_PAGE = _SERVICE / "page"
+_DOCS = _SERVICE / "docs"
+_SWAGGER = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon.png")
+
+router = APIRouter(include_in_schema=False)
+page_files = StaticFiles(directory=_PAGE, check_dir=False)
+
+
+@router.get("/")
+async def get_page() -> Response:
+    """The page."""
+    return FileResponse(_PAGE / "index.html")
+
+
+@router.get("/docs")
+async def get_docs() -> Response:
+    """The document for people."""
+    return FileResponse(_DOCS / "index.html")
+
+
+@router.get("/docs/{name}")
+async def get_docs_file(name: str) -> Response:
+    """What that page is made of."""
+    if name == "start.js":
+        return FileResponse(_DOCS / name)
+    if name not in _SWAGGER:
+        raise HTTPException(404)
+    return FileResponse(await run_in_threadpool(_swagger) / name)
+
+
+def _swagger() -> Path:
+    """Where fastapi_offline has the files of Swagger UI."""
+    found = importlib.util.find_spec("fastapi_offline")
+    if found is None or found.origin is None:
+        raise HTTPException(404)
+    return Path(found.origin).parent / "static"

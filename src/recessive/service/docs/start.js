@@ -1,0 +1,6 @@
+SwaggerUIBundle({
+  url: "/openapi.json",
+  dom_id: "#document",
+  deepLinking: true,
+  validatorUrl: null, // it would be another host's
+});

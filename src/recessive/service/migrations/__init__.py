@@ -1,0 +1,33 @@
+"""The database's history: each file in ``versions`` leads from one set of tables to the next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+class TooNew(Exception):  # noqa: N818 (says what the tables are)
+    """The tables are of a version that this code does not know."""
+
+
+def upgrade(connection: Connection) -> None:
+    """Bring the tables to what this code expects, in the transaction of `connection`.
+
+    Raises:
+        TooNew: they are ahead of it.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    ours = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if not ours.issuperset(MigrationContext.configure(connection).get_current_heads()):
+        raise TooNew
+    command.upgrade(config, "head")

@@ -1,0 +1,60 @@
+"""Protectors by what was asked for, so that jobs with the same options need not load anything again."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from recessive.service.making import NotMade, plain
+from recessive.service.settings import JobOptions
+from recessive.workflows import Protector, ProtectSettings, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from recessive.service.job import Job
+    from recessive.service.settings import ServiceSettings
+    from recessive.service.storage import Storage
+
+KEPT = 4
+
+
+class Protectors:
+    """The protectors that were used last.
+
+    Args:
+        settings: of the service.
+        storage: its folder.
+    """
+
+    def __init__(self, settings: ServiceSettings, storage: Storage) -> None:
+        self._settings, self._storage = settings, storage
+        self._kept: OrderedDict[ProtectSettings, Protector] = OrderedDict()
+
+    def of(self, job: Job, go_on: Callable[[float], None]) -> Protector:
+        """The protector of a job's options.
+
+        Args:
+            job: what is asked for.
+            go_on: called while a gallery is read; what it raises ends that.
+
+        Raises:
+            NotMade: the options do not fit together, or not this service.
+        """
+        try:
+            wanted = JobOptions(**job.options).protect_settings(self._settings.gallery)
+            protector = self._kept.pop(wanted, None) or Protector(wanted, progress=lambda *_: go_on(0.0))
+        except ValidationError as error:
+            problem = error.errors()[0]
+            raise NotMade(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}") from error
+        except SettingsError as error:
+            text = str(error)
+            if self._settings.gallery is not None:
+                text = text.replace(str(self._settings.gallery), "the service's gallery")
+            raise NotMade(plain(text, job, self._storage)) from error
+        self._kept[wanted] = protector
+        if len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        return protector

@@ -1,0 +1,148 @@
+"""Tables of the service's database, the same in SQLite and PostgreSQL. Times are seconds since the epoch.
+
+A change here needs a new file in ``migrations/versions``; a test compares the two.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import JSON, BigInteger, Column, Double, ForeignKey, Index, Integer, MetaData, Table, text
+from sqlalchemy import Text as AnyText
+from sqlalchemy.types import TypeDecorator
+
+if TYPE_CHECKING:
+    from sqlalchemy import Dialect
+
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
+
+
+class Text(TypeDecorator[str]):
+    """Text that every database takes: NUL and lone surrogates, which PostgreSQL refuses, become U+FFFD."""
+
+    impl = AnyText
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """What is stored, and what is compared with what is stored."""
+        return None if value is None else _NO_TEXT.sub("\ufffd", value)
+
+
+class Json(TypeDecorator[Any]):
+    """JSON that every database takes: texts as in `Text`; numbers that JSON does not have become null."""
+
+    impl = JSON(none_as_null=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ANN401, ARG002
+        """What is stored."""
+        return _storable(value)
+
+
+def _storable(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, str):
+        return _NO_TEXT.sub("\ufffd", value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {_storable(name): _storable(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_storable(entry) for entry in value]
+    return value
+
+
+_NUMBER = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up in an INTEGER only
+
+metadata = MetaData()
+
+identity = Table("identity", metadata, Column("id", Text, primary_key=True))
+"""One row: a random id, made with the database."""
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("digest", Text, nullable=False),  # SHA-256 of the token
+    Column("created", Double, nullable=False),
+    Column("revoked", Double),
+    Column("per_day", Integer),
+    Column("waiting", Integer),
+    Index("keys_by_digest", "digest", unique=True),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("owner", Text, nullable=False),  # empty for nobody: NULL would be different from itself
+    Column("name", Text, nullable=False),
+    Column("format", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("original", Text, nullable=False),
+    Column("options", Json, nullable=False),
+    Column("deliver_to", Text),
+    Column("idempotency", Text),
+    Column("state", Text, nullable=False),
+    Column("progress", Double, nullable=False, server_default=text("0")),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("created", Double, nullable=False),
+    Column("ready", Double, nullable=False),  # not claimed before
+    Column("started", Double),
+    Column("finished", Double),
+    Column("expires", Double),
+    Column("error", Text),
+    Column("report", Json),
+    Column("insight", Json),
+    Column("result", Text),
+    Column("sheet", Text),
+    Column("worker", Text),
+    Column("token", Text),  # of the claim that runs it, or that brought it to its end
+    Column("lease", Double),  # until when that claim holds
+    Column("delivery", Text),
+    Column("delivery_attempts", Integer, nullable=False, server_default=text("0")),
+    Column("delivery_next", Double),
+    Column("delivery_error", Text),
+    Column("delivered", Double),
+    Column("delivery_worker", Text),
+    Column("delivery_token", Text),  # likewise
+    Column("delivery_lease", Double),
+    Index("jobs_by_state", "state", "created", "id"),
+    Index("jobs_by_owner", "owner", "created", "id"),
+    Index("jobs_by_idempotency", "owner", "idempotency", unique=True),
+    Index("jobs_by_expiry", "expires"),
+    Index("jobs_by_delivery", "delivery", "delivery_next"),
+)
+
+accepted = Table(
+    "accepted",
+    metadata,
+    Column("number", _NUMBER, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    Index("accepted_by_owner", "owner", "at"),
+    Index("accepted_by_time", "at"),
+)
+"""When a job of a key with a daily quota was accepted: deleting the job does not give the quota back."""
+
+history = Table(
+    "history",
+    metadata,
+    Column("number", _NUMBER, primary_key=True),
+    Column("job", Text, ForeignKey(jobs.c.id, ondelete="CASCADE"), nullable=False),
+    Column("at", Double, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("worker", Text),
+    Index("history_by_job", "job", "number"),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("seen", Double, nullable=False),
+)

@@ -1,0 +1,179 @@
+"""Where photos may be delivered to: what a client asks for, held against the allow-list of whoever runs the service.
+
+Whoever puts a URL on the list trusts its host, and what answers there, with the photos; names are looked up when a
+photo is delivered, so the host may move. Whoever puts a folder on it trusts all who may write there.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_URL = re.compile(
+    r"""(?P<scheme>https?)://
+        (?P<host>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])
+        (?::(?P<port>[0-9]{0,5}))?
+        (?P<path>/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?
+        (?P<query>\?[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?""",
+    re.VERBOSE,
+)
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")  # of two letters or more: C: is a drive
+_PORTS = {"http": 80, "https": 443}
+_LONGEST = 2_000
+_MOST_DECODED = 5  # times; what is still encoded then is no address that anybody needs
+
+
+class TargetError(ValueError):
+    """Nothing is delivered there; the message is one line and says what is allowed."""
+
+
+@dataclass(frozen=True)
+class _Url:
+    origin: str
+    path: str
+    query: str
+
+    def below(self, other: _Url) -> bool:
+        """Whether `other` is the beginning, up to the border of a segment."""
+        if self.origin != other.origin:
+            return False
+        if other.query:
+            return (self.path, self.query) == (other.path, other.query)
+        return self.path == other.path or self.path.startswith(other.path.removesuffix("/") + "/")
+
+
+def check_target(target: str, allowed: Sequence[str]) -> str:
+    """Tell whether photos may be delivered to a target.
+
+    A URL must have scheme, host and port of one on the list, and a path that is, or lies below, that one's path. A
+    folder must be one on the list, or lie below one when all symbolic links are followed.
+
+    Args:
+        target: http or https URL, or absolute path of a folder.
+        allowed: as in `ServiceSettings.deliver_to`.
+
+    Returns:
+        The target in its one normal form.
+
+    Raises:
+        TargetError: it may not be.
+    """
+    known = [entry for entry in map(_entry, allowed) if not isinstance(entry, TargetError)]
+    if _SCHEME.match(target):
+        url = _url(target)
+        fits = any(isinstance(entry, _Url) and url.below(entry) for entry in known)
+        target = f"{url.origin}{url.path}{url.query}"
+    else:
+        folder = _folder(target)
+        real = folder.resolve()
+        fits = any(isinstance(entry, Path) and real.is_relative_to(entry.resolve()) for entry in known)
+        target = str(folder)
+    if not fits:
+        # Without queries, which may hold a secret.
+        shown = [f"{entry.origin}{entry.path}" if isinstance(entry, _Url) else str(entry) for entry in known]
+        only = f"allowed is what begins with {' or '.join(shown)}" if shown else "its allow-list is empty"
+        raise TargetError(f"this service does not deliver there; {only}")
+    return target
+
+
+def check_allow_list(allowed: Sequence[str]) -> None:
+    """Refuse a list with an entry that no target could ever match.
+
+    Raises:
+        TargetError: says which, and what is wrong with it.
+    """
+    for number, entry in enumerate(map(_entry, allowed), 1):
+        if isinstance(entry, TargetError):
+            raise TargetError(f"entry {number} of the allow-list of delivery targets is {entry}")
+
+
+def _entry(text: str) -> _Url | Path | TargetError:
+    try:
+        return _url(text) if _SCHEME.match(text) else _folder(text)
+    except TargetError as error:
+        return error
+
+
+def _folder(text: str) -> Path:
+    path = Path(text)
+    if not text.isprintable() or len(text) > _LONGEST or not path.is_absolute() or ".." in path.parts:
+        raise TargetError("neither an http or https URL nor the absolute path of a folder, without ..")
+    return path
+
+
+def _url(text: str) -> _Url:
+    """A URL in its one normal form, strictly read: what two programs could read differently is refused.
+
+    Raises:
+        TargetError: says what is wrong.
+    """
+    if len(text) > _LONGEST:
+        raise TargetError(f"a URL of more than {_LONGEST} characters")
+    authority = re.match(r"([A-Za-z]+://[!-~]*?)(?=[/?#]|$)", text)  # ASCII: lower() makes a k of the Kelvin sign
+    match = authority and _URL.fullmatch(authority[1].lower() + text[authority.end() :])
+    if not match:
+        raise TargetError(
+            "not of the form https://HOST:PORT/PATH, in ASCII characters, without a user, a fragment or a backslash"
+        )
+    scheme, host, path = match["scheme"], match["host"], match["path"] or "/"
+    host, port = _host(host), int(match["port"] or _PORTS[scheme])
+    if not 0 < port < 2**16:
+        raise TargetError("a URL with a port that cannot be")
+    for part in (path, match["query"] or ""):
+        if re.search(r"%(?![0-9A-Fa-f]{2})", part):
+            raise TargetError("a URL with a per cent sign that encodes nothing")
+    _plain_path(path)
+    origin = f"{scheme}://{host}" if port == _PORTS[scheme] else f"{scheme}://{host}:{port}"
+    return _Url(origin, _normal(path), match["query"] or "")
+
+
+def _host(text: str) -> str:
+    """A name, or an address in its one form.
+
+    Raises:
+        TargetError: it cannot be one.
+    """
+    try:
+        if text.startswith("["):
+            return f"[{ipaddress.IPv6Address(text[1:-1])}]"
+    except ValueError:
+        raise TargetError("a URL with an address that cannot be") from None
+    if len(text) > 253 or not all(0 < len(label) <= 63 and label.strip("-") == label for label in text.split(".")):
+        raise TargetError("a URL with a host that cannot be")
+    return text
+
+
+def _plain_path(path: str) -> None:
+    """Refuse a path that a server could take for another one, however often it decodes it.
+
+    Raises:
+        TargetError: says why.
+    """
+    for _ in range(_MOST_DECODED):
+        for segment in path.split("/"):
+            if segment.partition(";")[0] in (".", ".."):  # some servers drop what follows a semicolon
+                raise TargetError("a URL with . or .. in its path")
+        decoded = unquote(path, errors="replace")
+        if decoded == path:
+            return
+        if decoded.count("/") != path.count("/") or "\\" in decoded or not decoded.isprintable():
+            raise TargetError("a URL with an encoded slash, backslash or control character in its path")
+        path = decoded
+    raise TargetError("a URL whose path is encoded over and over")
+
+
+def _normal(path: str) -> str:
+    """Encoded only where it must be, in capitals (RFC 3986, 6.2.2)."""
+
+    def plain(match: re.Match[str]) -> str:
+        character = chr(int(match[1], 16))
+        return character if re.fullmatch(r"[A-Za-z0-9._~-]", character) else match[0].upper()
+
+    return re.sub(r"%([0-9A-Fa-f]{2})", plain, path)

@@ -1,0 +1,149 @@
+"""Databases of both kinds, the jobs and keys in them, jobs to add, a clock to turn, and processes to kill."""
+
+import multiprocessing
+import os
+import runpy
+import uuid
+from pathlib import Path
+
+import pytest
+
+from recessive.service.database import Database
+from recessive.service.jobs import Jobs, NewJob
+from recessive.service.keys import Keys
+
+# the tests are no package, and benchmarks run this file too
+_SERVER = runpy.run_path(str(Path(__file__).with_name("postgres.py")))
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["recessive.service.jobs"])
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A PostgreSQL server; `postgres.url(name)` makes a fresh database."""
+    if _SERVER["programs"]() is None and os.environ.get("CI") != "true":
+        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+    with _SERVER["Postgres"]() as server:
+        yield server
+
+
+@pytest.fixture
+def sqlite_url(tmp_path):
+    """Of a database that is not there yet."""
+    return f"sqlite:///{tmp_path / 'jobs.sqlite3'}"
+
+
+@pytest.fixture
+def postgresql_url(postgres):
+    """Of an empty database."""
+    return postgres.url(f"test_{uuid.uuid4().hex}")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request):
+    """Of an empty database, of each kind in turn."""
+    return request.getfixturevalue(f"{request.param}_url")
+
+
+@pytest.fixture
+def database(database_url):
+    """With its tables, of each kind in turn."""
+    with Database(database_url) as opened:
+        opened.migrate()
+        yield opened
+
+
+@pytest.fixture
+def jobs(database):
+    return Jobs(database)
+
+
+@pytest.fixture
+def keys(database):
+    return Keys(database)
+
+
+@pytest.fixture
+def new_job():
+    """Makes a job to add, different in what is named."""
+
+    def make(**changes):
+        job_id = uuid.uuid4().hex
+        values = {"id": job_id, "owner": None, "name": "photo.jpg", "format": "JPEG", "bytes": 1_000, "width": 64}
+        values |= {"height": 48, "original": f"{job_id}.jpg", "options": {"method": "vanish", "survive": ["jpeg:75"]}}
+        return NewJob(**{**values, **changes})
+
+    return make
+
+
+@pytest.fixture
+def add():
+    """Adds a job that has not been added before."""
+
+    def to(jobs, new, key=None):
+        job, added = jobs.add(new, key)
+        assert added
+        return job
+
+    return to
+
+
+@pytest.fixture
+def states():
+    """Those that a job has gone through."""
+    return lambda jobs, job: [state for _, state, _ in jobs.history(job.id)]
+
+
+@pytest.fixture
+def done_job(jobs, new_job, add):
+    """Makes a job that is done and, unless said otherwise, not to be delivered."""
+
+    def make(**ended):
+        job = add(jobs, new_job(deliver_to="https://example.org/in"))
+        values = {"report": {"verdict": "hidden"}, "insight": {"heat": [[0.5]]}, "result": "r/photo.jpg"}
+        assert jobs.finish(jobs.claim("maker"), **{**values, "sheet": "r/sheet.png", "expires": 9e9, **ended})
+        return jobs.get(job.id, None)
+
+    return make
+
+
+class Clock:
+    """Stands still until it is turned."""
+
+    def __init__(self, now):
+        self.now = now
+
+    def __call__(self, _):
+        return self.now
+
+    def turn(self, seconds):
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(database, monkeypatch):
+    """In place of the database's."""
+    with database.read() as connection:
+        still = Clock(database.now(connection))
+    monkeypatch.setattr(database, "now", still)
+    return still
+
+
+@pytest.fixture
+def process():
+    """Runs code in a process of its own, which has these names and `ready`, a semaphore; killed at the end."""
+    started = []
+
+    def start(code, **names):
+        ready = _FORKS.Semaphore(0)
+        new = _FORKS.Process(target=exec, args=(code, {**names, "ready": ready}))
+        new.start()
+        new.ready = ready
+        started.append(new)
+        return new
+
+    yield start
+    for each in started:
+        each.kill()
+        each.join()
+        each.close()

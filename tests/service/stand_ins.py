@@ -1,0 +1,112 @@
+"""What stands in for the work on photos where a test is about jobs, and a worker that is killed where the test wants.
+
+Run as a program, it is that worker: it gets `SETTINGS` (JSON), and `WAY` and `POINT` (a key of `POINTS`), as globals.
+"""
+
+import os
+import signal
+import threading
+from types import SimpleNamespace
+
+from recessive.files import write_whole
+from recessive.service import claims, deliveries, making, protectors, worker
+from recessive.service.jobs import Jobs
+from recessive.service.settings import ServiceSettings
+from recessive.service.storage import Storage
+from recessive.workflows import Failure, ProtectReport
+from recessive.workflows.records import remember
+
+VERDICT = "Hidden from the encoders it was optimised against (conv-gem). Another encoder may still find it."
+
+
+def report(**changes):
+    values = {"input": "in.jpg", "output": "out.jpg", "method": "vanish", "encoders": ("conv-gem",), "budget": 8.0}
+    values |= {"norm": "linf", "steps": 4, "seconds": 0.1, "width": 64, "height": 48, "linf": 8.0, "psnr": 30.0}
+    values |= {"ssim": 0.9, "hidden": True, "hidden_unseen": False, "gallery": "reference", "gallery_photos": 4_000}
+    values |= {"per_encoder": (), "keypoints": None, "verdict": VERDICT, "notes": ()}
+    return ProtectReport(**{**values, **changes})
+
+
+class Protect:
+    """In place of `protect_photos`: the "protected photo" says whose it is.
+
+    Args:
+        then: called with the original's path before the photo is saved; what it returns, a failure, is yielded.
+        changes: of the report.
+    """
+
+    def __init__(self, then=lambda _: None, **changes):
+        self.then, self.changes = then, changes
+
+    def __call__(self, inputs, out, _protector, *, progress):
+        (original,) = inputs
+        for step in range(1, 4):
+            progress(step / 4)
+        failure = self.then(original)
+        progress(1.0)
+        if failure is not None:
+            yield Failure(str(original), failure)
+            return
+        saved = out / original.name
+        write_whole(saved, b"protected " + original.read_bytes())
+        remember(saved, "asked", {"input": str(original)})
+        yield report(input=str(original), output=str(saved), **self.changes)
+
+
+class Protector:
+    """In place of the real one."""
+
+    def __init__(self, settings, **_):
+        self.settings, self.searchers = settings, []
+
+
+def install(put, protect):
+    """Put all of them in their places, by `setattr` or what does the same."""
+    put(making, "protect_photos", protect)
+    put(making, "read_photo", lambda path: SimpleNamespace(pixels=len(path.read_bytes())))
+    put(making, "look", lambda *_: None)
+    put(making, "contact_sheet", lambda *_: b"sheet")
+    put(protectors, "Protector", Protector)
+
+
+POINTS = {
+    ("doing", "claimed"): (Jobs, "claim", "after"),
+    ("doing", "folder made"): (Storage, "result_folder", "after"),
+    ("doing", "photo half written"): (os, "fsync", "before"),
+    ("doing", "photo protected"): (making, "read_photo", "before"),
+    ("doing", "sheet made"): (making, "contact_sheet", "after"),
+    ("doing", "before it is recorded"): (Jobs, "finish", "before"),
+    ("doing", "while it is recorded"): (claims, "end", "after"),
+    ("doing", "recorded"): (Jobs, "finish", "after"),
+    ("doing", "original deleted"): (Storage, "remove_original", "after"),
+    ("failing", "before it is recorded"): (Jobs, "fail", "before"),
+    ("failing", "recorded"): (Jobs, "fail", "after"),
+    ("stopping", "before it is put back"): (Jobs, "release", "before"),
+    ("stopping", "put back"): (Jobs, "release", "after"),
+    ("delivering", "before it is recorded"): (Jobs, "delivered", "before"),
+    ("delivering", "while it is recorded"): (deliveries, "settle", "after"),
+    ("delivering", "recorded"): (Jobs, "delivered", "after"),
+}
+
+
+def kill_at(owner, name, when):
+    """Have this process killed before or after a call."""
+    real = getattr(owner, name)
+
+    def killed(*arguments, **options):
+        if when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        done = real(*arguments, **options)
+        if name != "claim" or done is not None:  # it is asked often before there is something to do
+            os.kill(os.getpid(), signal.SIGKILL)
+        return done
+
+    setattr(owner, name, killed)
+
+
+if __name__ == "__main__":
+    stop = threading.Event()
+    then = {"failing": lambda _: "no", "stopping": lambda _: stop.set()}.get(WAY, lambda _: None)  # noqa: F821 - given
+    install(setattr, Protect(then))
+    kill_at(*POINTS[WAY, POINT])  # noqa: F821
+    worker.work(ServiceSettings.model_validate_json(SETTINGS), stop=stop, idle=0.01)  # noqa: F821

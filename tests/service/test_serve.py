@@ -1,0 +1,213 @@
+"""The service as people start it: in processes of its own, on a real socket, ended by signals."""
+
+import io
+import json
+import os
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from recessive.cli import main
+from recessive.service import serve as service
+from recessive.service.settings import ServiceSettings
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+_process = runpy.run_path(str(BENCHMARKS / "service_process.py"))
+Service, Client = _process["Service"], _process["Client"]
+
+
+def raw(url, data):
+    """Everything that comes back on a connection of its own."""
+    parts = urlsplit(url)
+    with socket.create_connection((parts.hostname, parts.port), timeout=30) as connection:
+        connection.sendall(data)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        while piece := connection.recv(65_536):
+            answer += piece
+    return answer
+
+
+def ended(pid):
+    """Whether a process is no more, or only waits for its parent to hear of it."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def until(happened, within=30):
+    """Wait for something that another process does."""
+    end = time.monotonic() + within
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    """A service without workers."""
+    with Service(tmp_path_factory.mktemp("service"), "--workers", "0") as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def scene():
+    """A small photo."""
+    levels = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(levels).resize((128, 96)).save(file, "JPEG")
+    return file.getvalue()
+
+
+@pytest.fixture
+def client(running):
+    with Client(running.url) as connected:
+        yield connected
+
+
+def test_it_answers_as_soon_as_it_says_where(running, client):
+    assert running.url == f"http://127.0.0.1:{urlsplit(running.url).port}"
+    health = client.ask("GET", "/health").json
+    assert health == {"status": "no workers", "database": True, "workers": 0, "waiting": 0, "running": 0}
+    assert client.ask("GET", "/").status == 200
+    assert running.log.read_text() == ""
+
+
+def test_its_files_are_for_its_user_alone(running):
+    folder = running.folder / "service"
+    assert oct(folder.stat().st_mode)[-3:] == "700"
+    assert oct((folder / "jobs.sqlite3").stat().st_mode)[-3:] == "600"
+
+
+def test_it_does_not_say_what_it_runs_on(client):
+    headers = client.ask("GET", "/health").headers
+    assert "server" not in headers
+    assert "uvicorn" not in str(headers).lower()
+
+
+def test_a_head_without_end_is_refused_and_not_kept(running):
+    begin = running.memory()
+    answer = raw(running.url, b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: " + b"y" * 30_000_000)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert running.memory() - begin < 15  # MiB
+
+
+def test_the_same_port_is_not_taken_twice(running, capsys, tmp_path):
+    port = urlsplit(running.url).port
+    assert main(["serve", "--port", str(port), "--folder", str(tmp_path / "other")]) == 2
+    said = capsys.readouterr().err
+    assert said == (
+        f"recessive: cannot listen on 127.0.0.1, port {port}: something else listens there already; "
+        "choose another --port, or 0 for any that is free\n"
+    )
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("203.0.113.1", "cannot listen on 203.0.113.1, port 0: this machine has no such address"),
+        ("no such host", "no such host is not known as an address: choose another --host"),
+    ],
+)
+def test_an_address_that_is_none_of_ours_is_said(host, said, capsys, tmp_path):
+    assert main(["serve", "--host", host, "--port", "0", "--folder", str(tmp_path / "other")]) == 2
+    assert capsys.readouterr().err.startswith(f"recessive: {said}")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_other_machines_are_let_in_only_with_a_key(host, capsys, tmp_path, monkeypatch):
+    monkeypatch.delenv("RECESSIVE_DATABASE_URL", raising=False)
+    folder = tmp_path / "service"
+    options = ["--host", host, "--port", "0", "--folder", str(folder), "--workers", "0"]
+    assert main(["serve", *options]) == 2
+    said = capsys.readouterr().err
+    head, _, command = said.rstrip("\n").partition("make one first: ")
+    assert head == f"recessive: other machines can reach {host}, so a key is needed; "
+    assert command == f"recessive keys add NAME --folder {folder}"
+
+    # what it said is what helps
+    program = Path(sys.executable).with_name("recessive")
+    token = subprocess.run(
+        command.replace("recessive", str(program), 1), shell=True, check=True, capture_output=True, text=True
+    ).stdout.strip()
+    with Service(tmp_path, "--host", host, "--workers", "0") as started, Client(started.url) as client:
+        assert client.ask("GET", "/v1/jobs").status == 401
+        assert client.ask("GET", "/v1/jobs", headers={"Authorization": f"Bearer {token}"}).status == 200
+        assert client.ask("GET", "/health").status == 503  # without workers
+
+
+def test_the_command_that_makes_a_key_does_not_tell_the_password(monkeypatch):
+    url = "postgresql://me:secret@here/jobs"
+    monkeypatch.setenv("RECESSIVE_DATABASE_URL", url)
+    settings = ServiceSettings(host="0.0.0.0", folder="a folder", database_url=url)
+    assert service._needs_key(settings).endswith(": recessive keys add NAME --folder 'a folder'")
+    monkeypatch.delenv("RECESSIVE_DATABASE_URL")
+    assert service._needs_key(settings).endswith(": recessive keys add NAME --folder 'a folder' --database-url URL")
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_in_good_order_when_it_is_told_to(how, tmp_path, scene):
+    with Service(tmp_path, "--workers", "0") as started:
+        with Client(started.url) as client:
+            job = client.send("a.jpg", scene).json
+        parts = urlsplit(started.url)
+        with socket.create_connection((parts.hostname, parts.port), timeout=30) as stream:
+            # a page that follows a job which nobody works on
+            stream.sendall(f"GET {job['links']['events']} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode())
+            assert stream.recv(65_536).startswith(b"HTTP/1.1 200 ")
+            begin = time.monotonic()
+            assert started.stop(how) == 0
+            assert time.monotonic() - begin < service.LAST_REQUESTS / 2
+            while stream.recv(65_536):
+                pass
+    assert started.log.read_text() == ""
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((parts.hostname, parts.port), timeout=5)
+
+
+def test_killed_while_it_works_it_loses_nothing(tmp_path, scene):
+    options = ("--workers", "1")
+    fields = [("steps", "2"), ("encoder", "conv-gem")]
+    with Service(tmp_path, *options) as started:
+        with Client(started.url) as client:
+            sent = [client.send(f"{number}.jpg", scene, fields).json["id"] for number in range(3)]
+            until(lambda: client.ask("GET", f"/v1/jobs/{sent[0]}").json["state"] == "running")
+        workers = started.workers()
+        assert len(workers) == 1
+        os.kill(started.process.pid, signal.SIGKILL)
+        until(lambda: all(ended(pid) for pid in workers))  # they do not go on without it
+    with Service(tmp_path, *options) as again, Client(again.url) as client:
+        until(lambda: {client.ask("GET", f"/v1/jobs/{job}").json["state"] for job in sent} == {"done"})
+        jobs = client.ask("GET", "/v1/jobs").json["jobs"]
+        assert sorted(job["id"] for job in jobs) == sorted(sent)
+        assert all(client.ask("GET", job["links"]["photo"]).status == 200 for job in jobs)
+    assert list((tmp_path / "service" / "originals").iterdir()) == []
+    states = [line for line in started.log.read_text().splitlines() if "Traceback" in line]
+    assert states == []
+
+
+def test_the_figures_of_the_benchmark_add_up(tmp_path):
+    ran = subprocess.run(
+        [
+            sys.executable, BENCHMARKS / "service_load.py", "--json", "--photos", "6", "--clients", "3", "--steps", "1",
+            "--database", "sqlite", "--kill-every", "0", "--workers", "1",
+        ],
+        check=True, capture_output=True, text=True, env={**os.environ, "TMPDIR": str(tmp_path)},
+    )  # fmt: skip
+    (run,) = map(json.loads, ran.stdout.splitlines())
+    counts = ("accepted", "done", "lost", "duplicated", "kills", "refused", "wrong_files")
+    assert [run[name] for name in counts] == [6, 6, 0, 0, 0, 0, 0]
+    assert run["received"] == run["delivered"]
+    assert 0 < run["p50_ms"] <= run["p99_ms"] <= run["max_ms"]
+    assert list(tmp_path.iterdir()) == []  # it leaves nothing behind
