@@ -6,8 +6,8 @@
 A service is started as people start it. It gets as many requests as asked for, in rounds: those that schemathesis makes
 from the service's own OpenAPI document, within it and against it; photos that are cut, torn, flipped, mislabelled or
 bombs; odd forms; and bytes that are hardly HTTP. Counted are the answers by status, those above 499, and requests that
-got none in time. Told besides: whether server and worker are still the processes that they were, tracebacks in their log,
-what is left in the folder for uploads, and the memory of the server after each round.
+got none in time. Told besides: whether server and worker are still the processes that they were, tracebacks in their
+log, what is left in the folder for uploads, and the memory of the server after each round.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 ROUNDS = 10
 PATIENCE = 15  # seconds for an answer
+WAITS_FOR_MORE = 0.5  # seconds after which a service that says nothing does
 KEPT = 40  # of the photos that are accepted, broken or not, so many are left to the worker; the others are deleted
 
 
@@ -162,14 +163,24 @@ class Attack:
             status: int | str = "closed"
             with suppress(ConnectionError):
                 connection.sendall(data)
-                connection.shutdown(socket.SHUT_WR)
-            with suppress(ConnectionError, ValueError):
+            with suppress(ConnectionError, ValueError, IndexError):
                 try:
-                    first = connection.recv(65_536).split(b"\r\n", 1)[0].split(b" ")
+                    first = _first_answer(connection).split(b"\r\n", 1)[0].split(b" ")
                     status = int(first[1]) if first[0].startswith(b"HTTP/") else status
                 except TimeoutError:
                     status = "no answer"
         self.account.note(f"bytes, {kind}", status, "")
+
+
+def _first_answer(connection: socket.socket) -> bytes:
+    """What comes back; a service that waits for more is told that there is none."""
+    try:
+        connection.settimeout(WAITS_FOR_MORE)
+        return connection.recv(65_536)
+    except TimeoutError:
+        connection.settimeout(PATIENCE)
+        connection.shutdown(socket.SHUT_WR)
+        return connection.recv(65_536)
 
 
 def _unanswered(error: Exception) -> str:

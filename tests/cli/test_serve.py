@@ -93,7 +93,8 @@ def test_the_database_comes_from_the_environment(recessive, given, monkeypatch):
     assert "secret" not in ran.stdout
 
 
-def test_as_json(recessive, given, tmp_path):
+@pytest.mark.usefixtures("given")
+def test_as_json(recessive, tmp_path):
     ran = recessive("serve", "--json", "--workers", 3, "--folder", tmp_path)
     assert json.loads(ran.stdout) == {"url": "http://127.0.0.1:4711", "folder": str(tmp_path), "workers": 3}
 

@@ -33,10 +33,16 @@ def sqlite_url(tmp_path):
     return f"sqlite:///{tmp_path / 'jobs.sqlite3'}"
 
 
+@pytest.fixture(scope="session")
+def _one_postgresql_url(postgres):
+    return postgres.url("test")
+
+
 @pytest.fixture
-def postgresql_url(postgres):
+def postgresql_url(postgres, _one_postgresql_url):
     """Of an empty database."""
-    return postgres.url(f"test_{uuid.uuid4().hex}")
+    postgres.empty(_one_postgresql_url)
+    return _one_postgresql_url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -111,6 +111,14 @@ class Postgres:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         return self._named(name)
 
+    def empty(self, url):
+        """Take all out of a database, whoever uses it: much quicker than a fresh one."""
+        with psycopg.connect(url, autocommit=True) as connection:
+            others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            connection.execute(f"SELECT pg_terminate_backend(pid) {others}")
+            connection.execute("DROP SCHEMA public CASCADE")
+            connection.execute("CREATE SCHEMA public")
+
     def _named(self, name):
         return f"postgresql://{USER}:{_QUOTED}@127.0.0.1:{self.port}/{name}"
 

@@ -1,18 +1,21 @@
-"""What stands in for the work on photos where a test is about jobs, and a worker that is killed where the test wants.
+"""What stands in for the work on photos where a test is about jobs, and processes that are killed where a test wants.
 
-Run as a program, it is that worker: it gets `SETTINGS` (JSON), and `WAY` and `POINT` (a key of `POINTS`), as globals.
+Run as a program, it is such a process. It gets as globals `SETTINGS` (JSON), and `WAY` and `POINT`, a key of `POINTS`.
 """
 
 import os
 import signal
 import threading
+import time
 from types import SimpleNamespace
 
 from recessive.files import write_whole
 from recessive.service import claims, deliveries, making, protectors, worker
 from recessive.service.jobs import Jobs
+from recessive.service.run_worker import run_worker
 from recessive.service.settings import ServiceSettings
 from recessive.service.storage import Storage
+from recessive.service.workers import Workers
 from recessive.workflows import Failure, ProtectReport
 from recessive.workflows.records import remember
 
@@ -104,9 +107,22 @@ def kill_at(owner, name, when):
     setattr(owner, name, killed)
 
 
+def wait_for(path):
+    """Until somebody makes that file."""
+    while not path.exists():
+        time.sleep(0.01)
+
+
 if __name__ == "__main__":
-    stop = threading.Event()
-    then = {"failing": lambda _: "no", "stopping": lambda _: stop.set()}.get(WAY, lambda _: None)  # noqa: F821 - given
-    install(setattr, Protect(then))
-    kill_at(*POINTS[WAY, POINT])  # noqa: F821
-    worker.work(ServiceSettings.model_validate_json(SETTINGS), stop=stop, idle=0.01)  # noqa: F821
+    settings, stop = ServiceSettings.model_validate_json(SETTINGS), threading.Event()  # noqa: F821 - given
+    if WAY == "serving":  # noqa: F821
+        with Workers(settings):
+            stop.wait()
+    elif WAY == "told to end":  # noqa: F821
+        install(setattr, Protect(lambda _: wait_for(settings.folder / "go")))
+        run_worker(settings)
+    else:
+        then = {"failing": lambda _: "no", "stopping": lambda _: stop.set()}.get(WAY, lambda _: None)  # noqa: F821
+        install(setattr, Protect(then))
+        kill_at(*POINTS[WAY, POINT])  # noqa: F821
+        worker.work(settings, stop=stop, idle=0.01)

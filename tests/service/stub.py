@@ -1,8 +1,8 @@
 """A small stand-in for the service: the same routes with canned results, and switches for what goes wrong.
 
 It lets tests of the page decide what happens and when: `hold()` keeps jobs waiting, `show()` puts one into a state,
-`refusals` are the answers that the next uploads get, `token` asks for a key, `close()` and `open()` make it go and come
-back under the same address.
+`refusals` are the answers that the next uploads get, `stalled` uploads wait, `key` is asked for, `close()` and `open()`
+make it go and come back under the same address.
 """
 
 import asyncio
@@ -27,8 +27,15 @@ from starlette.staticfiles import StaticFiles
 import recessive.service
 
 PAGE = Path(recessive.service.__file__).with_name("page")
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; form-action 'none'"
+POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' blob:",
+        "connect-src 'self'",
+        "form-action 'none'",
+    ]
 )
 SEEN = ("conv-gem", "conv-hash", "transformer-gem", "transformer-hash")
 UNSEEN = ("depthwise-gem", "depthwise-hash", "bovw-he", "cedd", "gist")
@@ -37,7 +44,7 @@ LIMITS = {
     "max_pixels": 40_000_000,
     "formats": ["jpeg", "png", "webp", "tiff", "heif", "avif"],
     "keep_hours": 24.0,
-    "checks": ["jpeg:75", "resize:0.5", "crop:0.9"],
+    "checks": ["jpeg:90", "jpeg:75", "resize:0.5", "crop:0.9", "blur:1"],
     "key_needed": False,
 }
 
@@ -92,25 +99,30 @@ def report(name, photo, options):
     }
 
 
-def _heat(x, y):
+def _heat(x, y, most=1.0):
     rows, columns = np.mgrid[0:1:8j, 0:1:12j]
-    return np.exp(-(((rows - y) ** 2 + (columns - x) ** 2) / 0.06)).round(3).tolist()
+    return (most * np.exp(-(((rows - y) ** 2 + (columns - x) ** 2) / 0.06))).round(3).tolist()
+
+
+def _result(kind, box=None, mirrored=False):
+    return {"kind": kind, "box": box, "mirrored": mirrored}
 
 
 def insight():
-    boxes = [[0, 0, 0.6, 0.6], [0.4, 0, 0.6, 0.6], [0.2, 0.2, 0.6, 0.6], [0, 0.4, 0.6, 0.6], [0.4, 0.4, 0.6, 0.6]]
-    parts = [{"kind": "part", "box": None, "mirrored": True}, *({"kind": "part", "box": box, "mirrored": False} for box in boxes)]
-    photo, other = {"kind": "photo", "box": None, "mirrored": False}, {"kind": "other", "box": None, "mirrored": False}
+    """Parts of the photo come after it before, and first afterwards."""
+    corners = [(0, 0), (0.4, 0), (0.2, 0.2), (0, 0.4), (0.4, 0.4)]
+    parts = [_result("part", mirrored=True), *(_result("part", [left, top, 0.6, 0.6]) for left, top in corners)]
+    before, after = [_result("photo"), *parts, *[_result("other")] * 3], [*parts, *[_result("other")] * 4]
+    ranked = [
+        [{"rank": rank, "distance": rank / 10, **result} for rank, result in enumerate(found, 1)]
+        for found in (before, after)
+    ]
+    search = {"photos": 2511, "rank_before": 1, "rank_after": 1312, "before": ranked[0], "after": ranked[1]}
+    heat = {"before": _heat(0.3, 0.4), "after": _heat(0.85, 0.8, most=0.15)}
+    return {"encoder": "conv-gem", "heat": heat, "search": search}
 
-    def ranked(found):
-        return [{"rank": rank, "distance": round(rank / 10, 2), **result} for rank, result in enumerate(found, 1)]
 
-    before, after = ranked([photo, *parts, *[other] * 3]), ranked([*parts, *[other] * 4])
-    search = {"photos": 2511, "rank_before": 1, "rank_after": 1312, "before": before, "after": after}
-    return {"encoder": "conv-gem", "heat": {"before": _heat(0.3, 0.4), "after": _heat(0.85, 0.8)}, "search": search}
-
-
-def protected(data, name):
+def protected(data):
     """The photo with a change that a difference view shows: ±8 in squares."""
     image = Image.open(io.BytesIO(data))
     levels = np.asarray(image.convert("RGB")).astype(int)
@@ -125,9 +137,10 @@ class Stub:
     """See the module. `uploads` holds what was posted, `deleted` ids, `seen` (method, path) of all requests."""
 
     def __init__(self):
-        self.limits, self.token, self.workers = dict(LIMITS), None, 1
-        self.jobs, self.keys, self.uploads, self.deleted, self.seen = {}, {}, [], [], []
+        self.limits, self.key, self.workers = dict(LIMITS), None, 1
+        self.jobs, self.requests, self.uploads, self.deleted, self.seen = {}, {}, [], [], []
         self.refusals, self.held, self.streams, self.insight = [], False, True, insight
+        self.stalled, self.at_once, self.most_at_once, self.lose_answers = False, 0, 0, 0
         self._ids, self._server = itertools.count(1), None
         self._address = ("127.0.0.1", 0)
         self.open()
@@ -212,7 +225,7 @@ class Stub:
             Route("/", lambda _: FileResponse(PAGE / "index.html")),
             Mount("/page", StaticFiles(directory=PAGE)),
             Route("/docs", lambda _: Response("docs", media_type="text/html")),
-            Route("/health", lambda _: JSONResponse({"status": "ok", "workers": self.workers, "waiting": 3, "running": 0})),
+            Route("/health", self._health),
             Route("/v1/limits", lambda _: JSONResponse(self.limits)),
             Route("/v1/jobs", self._post, methods=["POST"]),
             Route("/v1/jobs", self._list),
@@ -224,26 +237,42 @@ class Stub:
         ]
         return _Guard(Starlette(routes=routes), self)
 
+    async def _health(self, request):  # noqa: ARG002
+        return JSONResponse({"workers": self.workers, "waiting": 3}, 200 if self.workers else 503)
+
     async def _post(self, request):
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            while self.stalled:  # nothing is read, so that large photos stay on their way
+                await asyncio.sleep(0.02)
+            return await self._take(request)
+        finally:
+            self.at_once -= 1
+
+    async def _take(self, request):
         async with request.form() as form:
             data = await form["photo"].read()
             fields = [(name, value) for name, value in form.multi_items() if name != "photo"]
             name = form["photo"].filename
         key = request.headers["idempotency-key"]
-        self.uploads.append({"name": name, "bytes": len(data), "fields": fields, "key": key})
+        self.uploads.append({"name": name, "bytes": len(data), "fields": fields, "key": key, "at": time.monotonic()})
         if self.refusals:
             return self.refusals.pop(0)
-        if key not in self.keys:
+        if key not in self.requests:
             many = {"survive", "check"}
             options = {n: [v for m, v in fields if m == n] if n in many else value for n, value in fields}
             if "budget" in options:
                 options["budget"] = float(options["budget"])
             try:
-                self.keys[key] = self.add(data, name, options)
+                self.requests[key] = self.add(data, name, options)
             except OSError:
                 wrong = {"option": "photo", "detail": "is no photo that can be read; choose another file"}
                 return problem(422, "photo: is no photo that can be read; choose another file", errors=[wrong])
-        return JSONResponse(self._json(self.keys[key]), 202)
+        if self.lose_answers > 0:
+            self.lose_answers -= 1
+            return Response(status_code=503)
+        return JSONResponse(self._json(self.requests[key]), 202)
 
     def _ordered(self):
         return sorted(self.jobs.values(), key=lambda job: job["created"], reverse=True)
@@ -252,7 +281,8 @@ class Stub:
         before, limit = request.query_params.get("before"), int(request.query_params.get("limit", 50))
         jobs = [job for job in self._ordered() if before is None or job["created"] < before]
         for job in jobs[:limit]:
-            self._advance(job)
+            for _ in range(4):  # lists are asked for seldom
+                self._advance(job)
         following = jobs[limit - 1]["created"] if len(jobs) > limit else None
         return JSONResponse({"jobs": [self._json(job) for job in jobs[:limit]], "next": following})
 
@@ -276,7 +306,7 @@ class Stub:
     async def _events(self, request):
         job_id = request.path_params["id"]
         if not self.streams:
-            return problem(503, "no streams today")
+            return problem(501, "no streams today")
         if job_id not in self.jobs:
             return self._gone()
 
@@ -304,7 +334,7 @@ class Stub:
             sheet = io.BytesIO()
             Image.new("RGB", (300, 100), "teal").save(sheet, "PNG")
             return Response(sheet.getvalue(), media_type="image/png", headers=_named("contact-sheet.png"))
-        changed = job.get("protected") or protected(job["data"], job["name"])
+        changed = job.get("protected") or protected(job["data"])
         return Response(changed, media_type="image/jpeg", headers=_named(job["name"]))
 
     async def _zip(self, request):
@@ -312,7 +342,7 @@ class Stub:
         with zipfile.ZipFile(packed, "w") as archive:
             for job_id in request.query_params.getlist("job"):
                 job = self.jobs[job_id]
-                archive.writestr(job["name"], protected(job["data"], job["name"]))
+                archive.writestr(job["name"], protected(job["data"]))
         return Response(packed.getvalue(), media_type="application/zip", headers=_named("photos.zip"))
 
 
@@ -335,8 +365,8 @@ class _Guard:
                 message["headers"] = [*message["headers"], (b"content-security-policy", POLICY.encode())]
             await send(message)
 
-        token = self.stub.token
+        key = self.stub.key
         app = self.app
-        if token and scope["path"].startswith("/v1") and headers.get(b"authorization") != f"Bearer {token}".encode():
+        if key and scope["path"].startswith("/v1") and headers.get(b"authorization") != f"Bearer {key}".encode():
             app = problem(401, "this service needs a key")
         await app(scope, receive, with_policy)

@@ -28,7 +28,7 @@ def test_owners_with_fewer_running_jobs_come_first(jobs, new_job, add):
 
 def test_a_claim_in_progress_is_passed_by(postgresql_url, new_job, add):
     """PostgreSQL: nobody waits for another's claim. (SQLite has one writer at a time.)"""
-    with Database(postgresql_url) as database:
+    with Database(f"{postgresql_url}?options=-clock_timeout%3D5s") as database:
         database.migrate()
         jobs = Jobs(database)
         first, second = add(jobs, new_job()), add(jobs, new_job())

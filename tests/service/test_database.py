@@ -1,6 +1,8 @@
 """Databases: which are taken, that they keep their word, and how their tables come to be."""
 
+import sqlite3
 import threading
+from contextlib import closing
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -65,26 +67,33 @@ def test_only_their_owner_may_read_the_files_of_sqlite(tmp_path):
     assert set(files.values()) == {0o600}
 
 
-def test_a_connection_more_does_not_let_go_of_the_locks(database_url, process):
-    """Closing a file drops all locks of POSIX that the process has on it: it must not be opened but by SQLite."""
-    with Database(database_url) as database:
+def test_a_connection_more_does_not_let_go_of_the_locks(sqlite_url, tmp_path, process):
+    """Closing a file drops all locks of POSIX that the process has on it: it must not be opened but by SQLite.
+
+    Otherwise another process that comes and goes believes that it is the last one, and takes the log away.
+    """
+    with Database(sqlite_url) as database:
         database.migrate()
-        with database.begin() as connection:
-            connection.execute(insert(workers).values(name="a", seen=1.0))
-            with database.engine.connect() as another:
-                assert another.scalars(select(workers.c.name)).all() == []
+        with database.read(), database.read():  # two connections
             code = """
 from recessive.service.database import Database
-from recessive.service.jobs import Jobs
 with Database(url) as database:
-    ready.release()
-    Jobs(database).seen("a")
-    ready.release()
+    database.identity()
 """
-            other = process(code, url=database_url)
-            assert other.ready.acquire(timeout=30)
-            assert not other.ready.acquire(timeout=0.3)  # it waits for this transaction
-        assert other.ready.acquire(timeout=30)
+            other = process(code, url=sqlite_url)
+            other.join(30)
+            assert other.exitcode == 0
+            assert (tmp_path / "jobs.sqlite3-wal").exists()
+
+
+def test_one_writes_at_a_time_even_before_it_has_written(sqlite_url):
+    with Database(sqlite_url) as database:
+        database.migrate()
+        with closing(sqlite3.connect(database.engine.url.database, timeout=0)) as other:
+            with database.begin(), pytest.raises(sqlite3.OperationalError, match="locked"):
+                other.execute("BEGIN IMMEDIATE")
+            with database.read():
+                other.execute("BEGIN IMMEDIATE")
 
 
 def test_what_begins_happens_as_a_whole_or_not_at_all(database):
@@ -129,6 +138,15 @@ def test_a_restarted_postgresql_is_survived(postgres, postgresql_url):
         finally:
             postgres.start()
         assert "\n" not in str(away.value)
+        assert database.identity() == identity
+
+
+def test_a_restart_that_nobody_saw_is_not_noticed(postgres, postgresql_url):
+    with Database(postgresql_url) as database:
+        database.migrate()
+        identity = database.identity()
+        postgres.stop()
+        postgres.start()
         assert database.identity() == identity
 
 

@@ -152,11 +152,12 @@ def test_what_waits_runs_or_is_to_be_delivered_never_expires(jobs, done_job, new
 
 
 def test_each_expired_job_is_returned_to_one_caller(jobs, done_job, monkeypatch):
-    monkeypatch.setattr(jobs_module, "_AT_ONCE", 4)
+    monkeypatch.setattr(jobs_module, "_AT_ONCE", 2)
+    monkeypatch.setattr(jobs_module, "_EXPIRE", 5)
     ids = [done_job(expires=1.0).id for _ in range(20)]
-    with ThreadPoolExecutor(5) as threads:
-        expired = [[job.id for job in some] for some in threads.map(lambda _: jobs.expire(), range(5))]
+    with ThreadPoolExecutor(3) as threads:
+        expired = [[job.id for job in some] for some in threads.map(lambda _: jobs.expire(), range(3))]
     while more := jobs.expire():
         expired.append([job.id for job in more])
-    assert max(map(len, expired)) == 4
+    assert max(map(len, expired)) == 6
     assert sorted(job_id for some in expired for job_id in some) == sorted(ids)

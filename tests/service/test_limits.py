@@ -140,6 +140,14 @@ def test_the_same_request_needs_no_room_and_counts_once(database, keys, new_job,
     add(jobs, new_job(owner=key.id), key)
 
 
+@pytest.mark.parametrize("idempotency", [None, "one"])
+def test_a_job_may_be_added_again_when_the_answer_was_lost(jobs, new_job, add, idempotency):
+    new = new_job(owner="anna", idempotency=idempotency)
+    job = add(jobs, new)
+    assert jobs.add(new, None) == (job, True)
+    assert jobs.list("anna", 10) == [job]
+
+
 def test_the_same_request_at_the_same_time_makes_one_job(jobs, new_job):
     def send(_):
         return jobs.add(new_job(owner="anna", idempotency="one"), None)

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import runpy
+import shlex
 import signal
 import socket
 import subprocess
@@ -25,18 +26,6 @@ _process = runpy.run_path(str(BENCHMARKS / "service_process.py"))
 Service, Client = _process["Service"], _process["Client"]
 
 
-def raw(url, data):
-    """Everything that comes back on a connection of its own."""
-    parts = urlsplit(url)
-    with socket.create_connection((parts.hostname, parts.port), timeout=30) as connection:
-        connection.sendall(data)
-        connection.shutdown(socket.SHUT_WR)
-        answer = b""
-        while piece := connection.recv(65_536):
-            answer += piece
-    return answer
-
-
 def ended(pid):
     """Whether a process is no more, or only waits for its parent to hear of it."""
     try:
@@ -45,7 +34,7 @@ def ended(pid):
         return True
 
 
-def until(happened, within=30):
+def until(happened, within=120):
     """Wait for something that another process does."""
     end = time.monotonic() + within
     while not happened():
@@ -80,7 +69,6 @@ def test_it_answers_as_soon_as_it_says_where(running, client):
     health = client.ask("GET", "/health").json
     assert health == {"status": "no workers", "database": True, "workers": 0, "waiting": 0, "running": 0}
     assert client.ask("GET", "/").status == 200
-    assert running.log.read_text() == ""
 
 
 def test_its_files_are_for_its_user_alone(running):
@@ -96,9 +84,12 @@ def test_it_does_not_say_what_it_runs_on(client):
 
 
 def test_a_head_without_end_is_refused_and_not_kept(running):
-    begin = running.memory()
-    answer = raw(running.url, b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: " + b"y" * 30_000_000)
-    assert answer.startswith(b"HTTP/1.1 400 ")
+    parts, begin = urlsplit(running.url), running.memory()
+    with (
+        socket.create_connection((parts.hostname, parts.port), timeout=30) as connection,
+        pytest.raises(ConnectionError),  # it hangs up
+    ):
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 50_000_000)
     assert running.memory() - begin < 15  # MiB
 
 
@@ -125,53 +116,47 @@ def test_an_address_that_is_none_of_ours_is_said(host, said, capsys, tmp_path):
     assert capsys.readouterr().err.startswith(f"recessive: {said}")
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
-def test_other_machines_are_let_in_only_with_a_key(host, capsys, tmp_path, monkeypatch):
+def test_other_machines_are_let_in_only_with_a_key(capsys, tmp_path, monkeypatch):
     monkeypatch.delenv("RECESSIVE_DATABASE_URL", raising=False)
     folder = tmp_path / "service"
-    options = ["--host", host, "--port", "0", "--folder", str(folder), "--workers", "0"]
-    assert main(["serve", *options]) == 2
-    said = capsys.readouterr().err
-    head, _, command = said.rstrip("\n").partition("make one first: ")
-    assert head == f"recessive: other machines can reach {host}, so a key is needed; "
-    assert command == f"recessive keys add NAME --folder {folder}"
+    for host in ("0.0.0.0", "::"):  # noqa: S104
+        assert main(["serve", "--host", host, "--port", "0", "--folder", str(folder)]) == 2
+        head, _, command = capsys.readouterr().err.rstrip("\n").partition("make one first: ")
+        assert head == f"recessive: other machines can reach {host}, so a key is needed; "
+        assert command == f"recessive keys add NAME --folder {folder}"
 
     # what it said is what helps
-    program = Path(sys.executable).with_name("recessive")
-    token = subprocess.run(
-        command.replace("recessive", str(program), 1), shell=True, check=True, capture_output=True, text=True
-    ).stdout.strip()
+    assert main(shlex.split(command)[1:]) == 0
+    token = capsys.readouterr().out.strip()
     with Service(tmp_path, "--host", host, "--workers", "0") as started, Client(started.url) as client:
         assert client.ask("GET", "/v1/jobs").status == 401
         assert client.ask("GET", "/v1/jobs", headers={"Authorization": f"Bearer {token}"}).status == 200
-        assert client.ask("GET", "/health").status == 503  # without workers
+        assert started.stop(signal.SIGINT) == 0
+    assert started.log.read_text() == ""
 
 
 def test_the_command_that_makes_a_key_does_not_tell_the_password(monkeypatch):
     url = "postgresql://me:secret@here/jobs"
     monkeypatch.setenv("RECESSIVE_DATABASE_URL", url)
-    settings = ServiceSettings(host="0.0.0.0", folder="a folder", database_url=url)
+    settings = ServiceSettings(host="192.0.2.1", folder="a folder", database_url=url)
     assert service._needs_key(settings).endswith(": recessive keys add NAME --folder 'a folder'")
     monkeypatch.delenv("RECESSIVE_DATABASE_URL")
     assert service._needs_key(settings).endswith(": recessive keys add NAME --folder 'a folder' --database-url URL")
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_it_ends_in_good_order_when_it_is_told_to(how, tmp_path, scene):
+def test_it_ends_in_good_order_when_it_is_told_to(tmp_path, scene):
     with Service(tmp_path, "--workers", "0") as started:
+        parts = urlsplit(started.url)
         with Client(started.url) as client:
             job = client.send("a.jpg", scene).json
-        parts = urlsplit(started.url)
         with socket.create_connection((parts.hostname, parts.port), timeout=30) as stream:
             # a page that follows a job which nobody works on
             stream.sendall(f"GET {job['links']['events']} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode())
             assert stream.recv(65_536).startswith(b"HTTP/1.1 200 ")
-            begin = time.monotonic()
-            assert started.stop(how) == 0
-            assert time.monotonic() - begin < service.LAST_REQUESTS / 2
+            assert started.stop() == 0
             while stream.recv(65_536):
                 pass
-    assert started.log.read_text() == ""
+    assert started.log.read_text() == ""  # so nothing had to be cut off
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((parts.hostname, parts.port), timeout=5)
 
@@ -193,8 +178,7 @@ def test_killed_while_it_works_it_loses_nothing(tmp_path, scene):
         assert sorted(job["id"] for job in jobs) == sorted(sent)
         assert all(client.ask("GET", job["links"]["photo"]).status == 200 for job in jobs)
     assert list((tmp_path / "service" / "originals").iterdir()) == []
-    states = [line for line in started.log.read_text().splitlines() if "Traceback" in line]
-    assert states == []
+    assert "Traceback" not in started.log.read_text()
 
 
 def test_the_figures_of_the_benchmark_add_up(tmp_path):

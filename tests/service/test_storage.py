@@ -8,7 +8,7 @@ import pytest
 from recessive.service.database import Database
 from recessive.service.housekeeping import Housekeeping
 from recessive.service.jobs import Jobs, JobState
-from recessive.service.storage import Storage, StorageError, result_name
+from recessive.service.storage import Storage, StorageError
 
 AN_HOUR = 3_600
 
@@ -237,20 +237,6 @@ def test_housekeeping_outlives_a_database_that_is_away(storage, jobs, monkeypatc
 
 def test_housekeeping_may_be_closed_without_having_begun(jobs, storage):
     Housekeeping(jobs, storage).close()
-
-
-@pytest.mark.parametrize(
-    ("name", "suffix", "called"),
-    [
-        ("beach.JPG", ".jpg", "beach.JPG"),
-        ("beach.jpeg", ".jpg", "beach.jpeg"),
-        ("beach.jpg", ".png", "beach.png"),
-        ("v1.2", ".png", "v1.2.png"),
-        ("beach", ".jpg", "beach.jpg"),
-    ],
-)
-def test_a_result_is_called_like_the_photo(name, suffix, called):
-    assert result_name(name, suffix) == called
 
 
 def test_jobs_outside_the_limit_of_one_query_are_swept_too(storage, jobs):

@@ -17,7 +17,8 @@ def asked(sqlite_url):
         statements = []
 
         @event.listens_for(database.engine, "before_cursor_execute")
-        def write_down(connection, cursor, statement, parameters, context, many):
+        def write_down(*details):
+            statement, parameters = details[2:4]
             if statement.startswith(("SELECT", "UPDATE", "DELETE")):
                 statements.append((statement, parameters))
 

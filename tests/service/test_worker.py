@@ -88,9 +88,11 @@ class Service:
 
 
 def until(condition):
-    for _ in range(2_000):
-        if found := condition():
-            return found
+    """Wait for it."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        if condition():
+            return
         time.sleep(0.005)
     raise AssertionError("it never came")
 
@@ -102,7 +104,7 @@ def service(tmp_path, database_url, database, new_job):
 
 
 @pytest.fixture
-def small_service(tmp_path, sqlite_url, new_job):
+def sqlite_service(tmp_path, sqlite_url, new_job):
     """With SQLite alone."""
     with Database(sqlite_url) as database:
         database.migrate()
@@ -157,9 +159,9 @@ def test_a_job_is_done_once_and_its_original_is_deleted(service):
     assert job.delivery is None
 
 
-def test_a_gallery_of_the_service_s_own_is_not_named(small_service, protect):
+def test_a_gallery_of_the_service_s_own_is_not_named(sqlite_service, protect):
     protect(gallery="/srv/private/gallery")
-    job = small_service.worked_off(small_service.add())
+    job = sqlite_service.worked_off(sqlite_service.add())
     assert job.report["gallery"] == "the service's own"
 
 
@@ -193,19 +195,19 @@ def raising(error):
         (raising(ZeroDivisionError("secret")), UNEXPECTED),
     ],
 )
-def test_a_failure_is_one_plain_line_and_leaves_nothing(small_service, protect, caplog, then, error):
+def test_a_failure_is_one_plain_line_and_leaves_nothing(sqlite_service, protect, caplog, then, error):
     caplog.set_level(logging.DEBUG, "recessive")
     protect(then)
-    job_id = small_service.add(name="beach.jpg")
-    job = small_service.worked_off(job_id)
+    job_id = sqlite_service.add(name="beach.jpg")
+    job = sqlite_service.worked_off(job_id)
     assert (job.state, job.error) == (JobState.FAILED, error)
     assert job.expires > job.finished
-    assert small_service.files() == []
-    assert small_service.states(job_id) == ["waiting", "running", "failed"]
+    assert sqlite_service.files() == []
+    assert sqlite_service.states(job_id) == ["waiting", "running", "failed"]
     assert job_id in caplog.text
     assert "beach" not in caplog.text
     assert "secret" not in caplog.text
-    assert str(small_service.storage.folder) not in caplog.text
+    assert str(sqlite_service.storage.folder) not in caplog.text
     if error == UNEXPECTED:
         assert f"job {job_id}: ZeroDivisionError" in caplog.text
 
@@ -219,16 +221,16 @@ def test_a_failure_is_one_plain_line_and_leaves_nothing(small_service, protect, 
         ({}, "vanish needs encoders that give logits", "vanish needs encoders that give logits"),
     ],
 )
-def test_options_that_do_not_fit_are_told(small_service, monkeypatch, options, wrong, error):
+def test_options_that_do_not_fit_are_told(sqlite_service, monkeypatch, options, wrong, error):
     def refuse(*_, **__):
         raise SettingsError(wrong)
 
     if wrong:
         monkeypatch.setattr(protectors, "Protector", refuse)
-    job = small_service.worked_off(small_service.add(options=options), gallery=Path("/srv/gallery"))
+    job = sqlite_service.worked_off(sqlite_service.add(options=options), gallery=Path("/srv/gallery"))
     assert job.state == JobState.FAILED
     assert job.error.startswith(error)
-    assert small_service.files() == []
+    assert sqlite_service.files() == []
 
 
 @pytest.mark.parametrize("end", ["cancel", "delete"])
@@ -305,12 +307,12 @@ def test_a_worker_that_is_told_to_stop_puts_its_job_back(service, protect):
     assert service.worked_off(job_id).attempts == 1
 
 
-def test_a_job_that_takes_too_long_fails(small_service, protect):
+def test_a_job_that_takes_too_long_fails(sqlite_service, protect):
     protect(lambda _: time.sleep(0.06))
-    job = small_service.worked_off(small_service.add(name="beach.jpg"), time_limit=0.05)
+    job = sqlite_service.worked_off(sqlite_service.add(name="beach.jpg"), time_limit=0.05)
     assert job.state == JobState.FAILED
     assert job.error == "beach.jpg: took longer than 0.05 s; ask for fewer steps or a smaller photo"
-    assert small_service.files() == []
+    assert sqlite_service.files() == []
 
 
 def test_a_worker_whose_job_was_given_to_another_drops_it(service, protect, later, monkeypatch):
@@ -339,14 +341,33 @@ def test_a_worker_whose_job_was_given_to_another_drops_it(service, protect, late
     assert service.states(job_id) == ["waiting", "running", "waiting", "running", "done"]
 
 
-@pytest.mark.parametrize("call", ["claim", "finish", "fail", "known"])
+@pytest.mark.usefixtures("protect")
+def test_what_is_recorded_stays_whatever_happens_next(sqlite_service, monkeypatch, caplog):
+    broken, real = iter([True]), Storage.remove_original
+
+    def remove(self, job):
+        if next(broken, False):
+            raise ZeroDivisionError
+        real(self, job)
+
+    caplog.set_level(logging.INFO, "recessive")
+    monkeypatch.setattr(Storage, "remove_original", remove)
+    job_id = sqlite_service.add()
+    with sqlite_service.worker():
+        until(lambda: "dropped" in caplog.text)
+    job = sqlite_service.job(job_id)
+    assert sqlite_service.files() == result_of(sqlite_service, job)
+    assert sqlite_service.states(job_id) == DONE
+
+
+@pytest.mark.parametrize("call", ["claim", "finish", "fail", "watch"])
 @pytest.mark.parametrize("came_through", [False, True])
 def test_a_database_that_is_away_is_waited_for(service, protect, monkeypatch, call, came_through):
     """Whether or not it did what it was asked before the connection broke."""
     away, real = iter([True, True, False]), getattr(Jobs, call)
 
     def sometimes(self, *arguments, **options):
-        if next(away, False):
+        if threading.current_thread() is not threading.main_thread() and next(away, False):
             if came_through and call != "claim":  # a claim that nobody heard of runs out
                 real(self, *arguments, **options)
             raise DatabaseError("away")
@@ -357,7 +378,7 @@ def test_a_database_that_is_away_is_waited_for(service, protect, monkeypatch, ca
 
     monkeypatch.setattr("recessive.service.patience.FIRST_WAIT", 0.01)
     monkeypatch.setattr(Jobs, call, sometimes)
-    protect({"fail": lambda _: "no", "known": drop}.get(call, lambda _: None))
+    protect({"fail": lambda _: "no", "watch": drop}.get(call, lambda _: None))
     job_id = service.add()
     job = service.worked_off(job_id)
     with service.worker():  # which sweeps
@@ -370,8 +391,29 @@ def test_a_database_that_is_away_is_waited_for(service, protect, monkeypatch, ca
         assert service.states(job_id)[2:] == ["failed" if call == "fail" else "cancelled"]
 
 
+def test_a_database_server_may_crash_meanwhile(postgres, protect, monkeypatch, tmp_path, new_job):
+    def crash(_):
+        postgres.stop()
+        crashed.set()
+
+    crashed = threading.Event()
+    monkeypatch.setattr("recessive.service.patience.FIRST_WAIT", 0.05)
+    protect(crash)
+    url = postgres.url("crashing")
+    with Database(url) as database:
+        database.migrate()
+        service = Service(tmp_path / "service", url, new_job, database)
+        job_id = service.add()
+        with service.worker() as running:
+            until(crashed.is_set)
+            postgres.start()
+            until(lambda: running.ended or service.job(job_id).state == JobState.DONE)
+        assert service.states(job_id) == DONE
+        assert service.files() == result_of(service, service.job(job_id))
+
+
 @pytest.mark.usefixtures("protect")
-def test_a_worker_ends_though_the_database_is_away(small_service, monkeypatch):
+def test_a_worker_ends_though_the_database_is_away(sqlite_service, monkeypatch):
     """What it leaves is put right by those who come after."""
 
     def away(*_, **__):
@@ -379,42 +421,42 @@ def test_a_worker_ends_though_the_database_is_away(small_service, monkeypatch):
         raise DatabaseError("away")
 
     trying = threading.Event()
-    job_id = small_service.add()
+    job_id = sqlite_service.add()
     monkeypatch.setattr(Jobs, "finish", away)
-    with small_service.worker() as running:
+    with sqlite_service.worker() as running:
         until(trying.is_set)
         running.stop.set()
         running.thread.join(10)
         assert not running.thread.is_alive()
-    assert small_service.job(job_id).state == JobState.RUNNING
-    assert small_service.storage.original(small_service.job(job_id)).exists()
+    assert sqlite_service.job(job_id).state == JobState.RUNNING
+    assert sqlite_service.storage.original(sqlite_service.job(job_id)).exists()
 
 
 @pytest.mark.usefixtures("protect")
-def test_a_photo_that_is_gone_fails_alone(small_service):
-    job_id = small_service.add(name="beach.jpg")
-    small_service.storage.original(small_service.job(job_id)).unlink()
-    job = small_service.worked_off(job_id)
+def test_a_photo_that_is_gone_fails_alone(sqlite_service):
+    job_id = sqlite_service.add(name="beach.jpg")
+    sqlite_service.storage.original(sqlite_service.job(job_id)).unlink()
+    job = sqlite_service.worked_off(job_id)
     assert (job.state, job.error) == (JobState.FAILED, "beach.jpg: is not here any more; send it again")
 
 
 @pytest.mark.usefixtures("protect")
-def test_a_folder_that_is_not_mounted_any_more_fails_no_job(small_service):
-    job_id = small_service.add()
-    with small_service.worker() as running:
-        until(lambda: small_service.job(job_id).state == JobState.DONE)
-        shutil.rmtree(small_service.storage.folder)
-        small_service.storage.open()
-        jobs = Jobs(small_service.database)
-        lost = small_service._new_job(options={})
+def test_a_folder_that_is_not_mounted_any_more_fails_no_job(sqlite_service):
+    job_id = sqlite_service.add()
+    with sqlite_service.worker() as running:
+        until(lambda: sqlite_service.job(job_id).state == JobState.DONE)
+        shutil.rmtree(sqlite_service.storage.folder)
+        sqlite_service.storage.open()
+        jobs = Jobs(sqlite_service.database)
+        lost = sqlite_service._new_job(options={})
         jobs.add(lost, None)
         until(lambda: running.ended)
     assert isinstance(running.ended[0], StorageError)
-    job = small_service.job(lost.id)
+    job = sqlite_service.job(lost.id)
     assert (job.state, job.attempts) == (JobState.WAITING, 0)
 
 
-def test_progress_is_written_now_and_then(small_service, protect, monkeypatch):
+def test_progress_is_written_now_and_then(sqlite_service, protect, monkeypatch):
     seen, real = [], Jobs.keep
 
     def keep(self, claim, progress):
@@ -432,37 +474,37 @@ def test_progress_is_written_now_and_then(small_service, protect, monkeypatch):
 
     protect()
     monkeypatch.setattr(making, "protect_photos", slow)
-    small_service.worked_off(small_service.add())
-    assert 2 <= len(seen) <= 10
+    sqlite_service.worked_off(sqlite_service.add())
+    assert len(seen) >= 2
     assert all(second - first > 0.09 for (first, _), (second, _) in pairwise(seen))
     assert [progress for _, progress in seen] == sorted(progress for _, progress in seen)
 
 
 @pytest.mark.usefixtures("protect")
 @pytest.mark.parametrize("broken", ["read_photo", "look", "contact_sheet"])
-def test_a_job_is_done_though_it_cannot_be_explained(small_service, monkeypatch, caplog, broken):
+def test_a_job_is_done_though_it_cannot_be_explained(sqlite_service, monkeypatch, caplog, broken):
     def fail(*_):
         raise ValueError("secret")
 
     monkeypatch.setattr(making, broken, fail)
-    job = small_service.worked_off(small_service.add())
+    job = sqlite_service.worked_off(sqlite_service.add())
     assert (job.state, job.insight, job.sheet) == (JobState.DONE, None, None)
-    assert (small_service.storage.results / job.result).exists()
-    assert not list(small_service.storage.results.glob("*/contact-sheet.png"))
+    assert (sqlite_service.storage.results / job.result).exists()
+    assert not list(sqlite_service.storage.results.glob("*/contact-sheet.png"))
     assert f"job {job.id} is not explained: ValueError" in caplog.text
     assert "secret" not in caplog.text
 
 
 @pytest.mark.usefixtures("protect")
-def test_insight_and_report_are_recorded(small_service, monkeypatch):
+def test_insight_and_report_are_recorded(sqlite_service, monkeypatch):
     monkeypatch.setattr(making, "look", lambda *_: stand_ins.report(notes=("a stand-in",)))
-    job = small_service.jobs.get(small_service.worked_off(small_service.add()).id, None)
+    job = sqlite_service.jobs.get(sqlite_service.worked_off(sqlite_service.add()).id, None)
     assert job.insight["notes"] == ["a stand-in"]
     assert job.report["verdict"] == VERDICT
 
 
 @pytest.mark.usefixtures("protect")
-def test_protectors_are_loaded_once_for_the_same_options(small_service, monkeypatch):
+def test_protectors_are_loaded_once_for_the_same_options(sqlite_service, monkeypatch):
     made = []
 
     class Counted(stand_ins.Protector):
@@ -472,23 +514,23 @@ def test_protectors_are_loaded_once_for_the_same_options(small_service, monkeypa
 
     monkeypatch.setattr(protectors, "Protector", Counted)
     for number, seed in enumerate((1, 1, 2, 3, 4, 1, 5, 2)):
-        small_service.add(options={"seed": seed, "passes": "all" if number % 2 else "seen"})
-    with small_service.worker():
-        until(lambda: small_service.jobs.counts()["done"] == 8)
+        sqlite_service.add(options={"seed": seed, "passes": "all" if number % 2 else "seen"})
+    with sqlite_service.worker():
+        until(lambda: sqlite_service.jobs.counts()["done"] == 8)
     assert made == [1, 2, 3, 4, 5, 2]
 
 
 @pytest.mark.usefixtures("protect")
 @pytest.mark.parametrize(("passes", "state"), [("seen", DeliveryState.DELIVERED), ("all", DeliveryState.HELD)])
-def test_what_passes_is_delivered(small_service, tmp_path, passes, state):
+def test_what_passes_is_delivered(sqlite_service, tmp_path, passes, state):
     out = tmp_path / "out"
     out.mkdir()
-    job_id = small_service.add(
+    job_id = sqlite_service.add(
         name="beach.jpg", deliver_to=str(out), options={"deliver_to": str(out), "passes": passes}
     )
-    with small_service.worker(deliver_to=(str(out),)):
-        until(lambda: small_service.job(job_id).delivery not in (None, DeliveryState.WAITING))
-    job = small_service.job(job_id)
+    with sqlite_service.worker(deliver_to=(str(out),)):
+        until(lambda: sqlite_service.job(job_id).delivery not in (None, DeliveryState.WAITING))
+    job = sqlite_service.job(job_id)
     assert (job.state, job.delivery) == (JobState.DONE, state)
     delivered = {f"beach-{job_id}.jpg": b"protected original"}
     held = state == DeliveryState.HELD
@@ -497,9 +539,9 @@ def test_what_passes_is_delivered(small_service, tmp_path, passes, state):
 
 
 @pytest.mark.usefixtures("protect")
-def test_a_worker_is_seen(small_service):
-    with small_service.worker():
-        until(lambda: small_service.jobs.workers() == 1)
+def test_a_worker_is_seen(sqlite_service):
+    with sqlite_service.worker():
+        until(lambda: sqlite_service.jobs.workers() == 1)
 
 
 def run(service, way, point):
@@ -553,7 +595,7 @@ def test_a_worker_that_is_killed_loses_nothing_and_does_nothing_twice(service, p
         assert [path.name for path in out.iterdir()] == [f"photo-{job_id}.jpg"]
 
 
-def test_a_job_that_hangs_ends_its_worker_and_no_other_job(small_service, monkeypatch):
+def test_a_job_that_hangs_ends_its_worker_and_no_other_job(sqlite_service, monkeypatch):
     """Where no progress is reported: in a decoder, for instance."""
     hanging = threading.Event()
     ended = []
@@ -565,10 +607,10 @@ def test_a_job_that_hangs_ends_its_worker_and_no_other_job(small_service, monkey
     monkeypatch.setattr(heartbeat, "TICK", 0.01)
     monkeypatch.setattr(worker_module.os, "_exit", end)
     stand_ins.install(monkeypatch.setattr, Protect(lambda _: hanging.wait(10)))
-    job_id = small_service.add(name="beach.jpg")
-    with small_service.worker(time_limit=0.05):
+    job_id = sqlite_service.add(name="beach.jpg")
+    with sqlite_service.worker(time_limit=0.05):
         until(hanging.is_set)
-    job = small_service.job(job_id)
+    job = sqlite_service.job(job_id)
     assert ended[0] == heartbeat.STUCK
     assert (job.state, job.error.partition(" than ")[0]) == (JobState.FAILED, "beach.jpg: took longer")
-    assert small_service.files() == []
+    assert sqlite_service.files() == []

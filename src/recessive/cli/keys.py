@@ -96,7 +96,7 @@ def list_keys(
             for key in listed:
                 print_json(key)
             return 0
-        width = max([4, *(len(key["name"]) for key in listed)])
+        width = max([4, *(len(str(key["name"])) for key in listed)])
         say(f"{'name':{width}}  {'made':20}  {'per day':>7}  {'waiting':>7}  revoked")
         for key in listed:
             quotas = ("any" if key[quota] is None else key[quota] for quota in ("per_day", "waiting"))

@@ -96,7 +96,7 @@ def settings_of(place: Place, work: Work, **others: Any) -> ServiceSettings:  # 
 
 def log_to_stderr() -> None:
     """What servers and workers log: job ids, states, seconds, and what went wrong."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+    logging.basicConfig(format="%(asctime)s %(name)s: %(message)s")
     logging.getLogger("recessive").setLevel(logging.INFO)
 
 

@@ -51,8 +51,8 @@ def watch(
 
     Each photo is done once, also across restarts: what is moved or deleted from OUT is not made again. A new photo
     under an old name gets a free one, a-2.jpg. What failed is tried again when it changes, and what failed or was held
-    when you start with other options, such as more --steps or a larger --budget. To do all again, delete .recessive in
-    the folder for held photos, which remembers it.
+    when you start with other options, such as more --steps or a larger --budget, or with another version. To do all
+    again, delete .recessive in the folder for held photos, which remembers it.
 
     Photos are told by their suffix, as .jpg; other files, hidden ones, and links to folders are left alone.
 
@@ -146,7 +146,8 @@ def _signals() -> Iterator[list[int]]:
     if threading.current_thread() is not threading.main_thread():  # others get no signals
         yield noted
         return
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    heard = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, note) for number in heard}
     try:
         yield noted
     finally:

@@ -186,7 +186,8 @@ def _check_site(headers: Headers, scope: Scope) -> None:
     own = origin is None or origin.partition("://")[2].lower() == headers["host"].lower()
     if own and headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
         return
-    link = scope["method"] in ("GET", "HEAD") and headers.get("sec-fetch-mode") == "navigate"
+    how = (scope["method"], headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest"))
+    link = how == ("GET", "navigate", "document")  # HEAD has become GET by now
     if origin is not None or not link or scope["path"] not in PAGES:
         raise Problem(403, "requests from other web sites are refused", "other-site", "From another web site")
 

@@ -77,7 +77,6 @@ def create_app(settings: ServiceSettings, database: Database) -> FastAPI:
     app.state.parts = Parts(settings, all_jobs, storage, watcher, metrics, lock)
     for part in (jobs, results, catalogue, operations, pages):
         app.include_router(part.router)
-    app.mount("/page", pages.page_files, "page")
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     return app
 

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select, update
 
 from recessive.service.job import Claim, DeliveryState, JobState
-from recessive.service.limits import DAY
 from recessive.service.rows import WHOLE, job_of, write_delivery_down, write_down
 from recessive.service.tables import jobs
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
-LONGEST_WAIT = 3_600.0  # s
+_LONGEST_WAIT = 3_600.0  # s
+_FAILED_STAYS = 86_400.0  # s
 _FREE = {"worker": None, "token": None, "lease": None, "started": None, "progress": 0.0}
 
 
@@ -97,7 +97,7 @@ def take_from_the_lost(connection: Connection, now: float, most_attempts: int) -
             change: dict[str, Any] = {**_FREE, "state": JobState.WAITING, "ready": now + wait_after(attempts)}
         else:
             error = f"the worker died {attempts} times on it"
-            change = {"state": JobState.FAILED, "finished": now, "expires": now + DAY, "error": error}
+            change = {"state": JobState.FAILED, "finished": now, "expires": now + _FAILED_STAYS, "error": error}
             change |= {"token": None, "lease": None}
         connection.execute(update(jobs).where(jobs.c.id == job_id).values(change))
         write_down(connection, job_id, now, change["state"], worker)
@@ -106,7 +106,7 @@ def take_from_the_lost(connection: Connection, now: float, most_attempts: int) -
 
 def wait_after(attempts: int) -> float:
     """Seconds before a job that was lost so many times is tried again."""
-    return min(2.0 ** min(attempts, 30), LONGEST_WAIT)
+    return min(2.0 ** min(attempts, 30), _LONGEST_WAIT)
 
 
 def _held(claim: Claim) -> tuple[ColumnElement[bool], ...]:

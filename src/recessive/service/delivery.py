@@ -10,34 +10,24 @@ import time
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import httpx2
 
 from recessive import __version__
 from recessive.files import write_whole
 from recessive.photos import format_of_path
+from recessive.photos.head import MEDIA_TYPES
 from recessive.service.job import DeliveryState
-from recessive.service.storage import result_name
-from recessive.service.targets import TargetError, check_allow_list, check_target
+from recessive.service.names import attachment, clean_name, saved_name
+from recessive.service.targets import TargetError, check_target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from recessive.service.job import Job
 
-__all__ = ["DeliveryError", "TargetError", "check_allow_list", "check_target", "deliver", "delivery_of"]
-
 _TRY_AGAIN = {408, 425, 429}
-_MEDIA_TYPES = {
-    "JPEG": "image/jpeg",
-    "PNG": "image/png",
-    "WEBP": "image/webp",
-    "TIFF": "image/tiff",
-    "HEIF": "image/heif",
-    "AVIF": "image/avif",
-}
-_LONGEST_NAME = 150  # bytes: a job's id and a suffix have room beside it in any file system
+_LONGEST_STEM = 150  # bytes: a job's id and a suffix have room beside it in any file system
 _LONGEST_VERDICT = 1_000
 
 
@@ -103,13 +93,16 @@ def deliver(job: Job, photo: Path, *, allowed: Sequence[str], timeout: float = 3
         raise DeliveryError("the photo is not there any more", permanent=True) from error
     except OSError as error:
         raise DeliveryError("the service cannot read the photo just now", permanent=False) from error
-    name = _file_name(result_name(job.name, photo.suffix))
+    format_ = format_of_path(photo)
+    if format_ is None:
+        raise DeliveryError("the photo is not one", permanent=True)
+    name = saved_name(clean_name(job.name), format_)
     if "://" not in target:
         _write(Path(target), name, job.id, data)
         return
     headers = {
-        "Content-Type": _MEDIA_TYPES[format_of_path(photo) or "JPEG"],
-        "Content-Disposition": _disposition(name),
+        "Content-Type": MEDIA_TYPES[format_],
+        "Content-Disposition": attachment(name),
         "Content-Digest": f"sha-256=:{base64.b64encode(hashlib.sha256(data).digest()).decode('ascii')}:",
         "Idempotency-Key": job.id,
         "Recessive-Verdict": _ascii_line((job.report or {}).get("verdict", ""))[:_LONGEST_VERDICT],
@@ -164,23 +157,11 @@ def _write(folder: Path, name: str, job_id: str, data: bytes) -> None:
     if not folder.is_dir():
         raise DeliveryError("the folder to deliver to is not there", permanent=False)
     stem, _, suffix = name.rpartition(".")
+    short = stem.encode("utf-8")[:_LONGEST_STEM].decode("utf-8", "ignore")
     try:
-        write_whole(folder / f"{stem}-{job_id}.{suffix}", data)
+        write_whole(folder / f"{short}-{job_id}.{suffix}", data)
     except OSError as error:
         raise DeliveryError(f"the folder cannot be written to ({error.strerror})", permanent=False) from error
-
-
-def _file_name(name: str) -> str:
-    """A name that is one anywhere, and no path; it has a suffix."""
-    stem, _, suffix = name.rpartition(".")
-    plain = re.sub(r"[^\w .()+-]", "_", stem).strip(" .")
-    return f"{plain.encode('utf-8')[:_LONGEST_NAME].decode('utf-8', 'ignore') or 'photo'}.{suffix}"
-
-
-def _disposition(name: str) -> str:
-    """The name in ASCII and as it is (RFC 6266); `_file_name` leaves nothing that needs quoting."""
-    plain = name.encode("ascii", "replace").decode("ascii").replace("?", "_")
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
 def _ascii_line(text: str) -> str:

@@ -129,7 +129,7 @@ class PhotoForm:
         if name == PHOTO:
             if self.name is not None:
                 raise invalid(OptionError(PHOTO, "is there twice; send each photo in a request of its own"))
-            self.name = _text(parameters.get(b"filename", b""))
+            self.name = _unescaped(_text(parameters.get(b"filename", b"")))
         elif b"filename" in parameters:
             raise invalid(OptionError(_shown(name), f"is a file; only {PHOTO!r} is one"))
 
@@ -160,6 +160,11 @@ def _text(data: bytes) -> str:
         return data.decode()
     except UnicodeDecodeError:
         return data.decode("latin-1")
+
+
+def _unescaped(name: str) -> str:
+    """A file's name as it was before browsers escaped the three characters that they do (WHATWG, form submission)."""
+    return name.replace("%22", '"').replace("%0D", "\r").replace("%0A", "\n")
 
 
 def _shown(name: str) -> str:

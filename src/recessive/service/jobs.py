@@ -32,7 +32,7 @@ __all__ = ["Busy", "Claim", "DeliveryState", "Job", "JobState", "Jobs", "NewJob"
 
 _ACTIVE = (JobState.WAITING, JobState.RUNNING)
 _CANCELLED_STAYS = 3_600.0  # s
-_AT_ONCE = 1_000  # rows that expire in one transaction
+_EXPIRE, _AT_ONCE = 1_000, 100  # jobs in a call, and in a transaction: writers wait for it
 _DELIVERY_LEASES = 4  # leases of a job that a delivery has: nobody extends it
 
 
@@ -47,7 +47,7 @@ class Jobs(JobReader):
 
     Raises:
         DatabaseError: from each call, when the database cannot be used. What a call was to change may then have been
-            changed or not; `finish`, `fail` and `delivered` may simply be called again.
+            changed or not; `add`, `finish`, `fail` and `delivered` may simply be called again.
     """
 
     def __init__(self, database: Database, *, queue: int = 1_000, lease: float = 30.0, most_attempts: int = 8) -> None:
@@ -70,7 +70,8 @@ class Jobs(JobReader):
         """Accept a job: when this returns, it is on the disk.
 
         Returns:
-            The job and True, or, when the owner has added one with the same `idempotency` before, that one and False.
+            The job and True, also when it has been added before; or, when the owner has added another with the same
+            `idempotency`, that one and False.
 
         Raises:
             Busy: as for `check_room`; however many add at once, there are never more than may be.
@@ -78,11 +79,12 @@ class Jobs(JobReader):
         owner = stored_owner(new.owner)
         with self._database.begin() as connection:
             self._database.lock(connection, "add")
+            same = jobs.c.id == new.id
             if new.idempotency is not None:
-                same = (jobs.c.owner == owner, jobs.c.idempotency == new.idempotency)
-                before = connection.execute(select(*WHOLE).where(*same)).first()
-                if before is not None:
-                    return job_of(before), False
+                same |= jobs.c.idempotency == new.idempotency
+            before = connection.execute(select(*WHOLE).where(jobs.c.owner == owner, same)).first()
+            if before is not None:
+                return job_of(before), before.id == new.id
             now = self._database.now(connection)
             refuse_when_full(connection, now, self._queue, key)
             values = {**vars(new), "owner": owner, "state": JobState.WAITING, "created": now, "ready": now}
@@ -238,6 +240,15 @@ class Jobs(JobReader):
         Returns:
             The jobs as they were, without `insight`, so that their files can go.
         """
+        gone: list[Job] = []
+        while len(gone) < _EXPIRE:
+            some = self._expire_some()
+            gone += some
+            if len(some) < _AT_ONCE:
+                break
+        return gone
+
+    def _expire_some(self) -> list[Job]:
         with self._database.begin() as connection:
             now = self._database.now(connection)
             forget_accepted(connection, now)

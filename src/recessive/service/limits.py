@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from recessive.service.keys import Key
 
-DAY = 86_400.0
+_DAY = 86_400.0  # s
 _SOON = 5  # s in which a place in the queue may come free
 
 
@@ -32,13 +32,15 @@ def refuse_when_full(connection: Connection, now: float, queue: int, key: Key | 
         return
     unfinished = jobs.c.state.in_([JobState.WAITING, JobState.RUNNING])
     if key.waiting is not None and _count(connection, unfinished, jobs.c.owner == key.id) >= key.waiting:
-        raise QuotaSpent(f"this key may have no more jobs at once (limit: {key.waiting}); try again when one is done", _SOON)
+        limit = f"this key may have no more jobs at once (limit: {key.waiting})"
+        raise QuotaSpent(f"{limit}; try again when one is done", _SOON)
     if key.per_day is not None:
-        within = select(accepted.c.at).where(accepted.c.owner == key.id, accepted.c.at > now - DAY)
+        within = select(accepted.c.at).where(accepted.c.owner == key.id, accepted.c.at > now - _DAY)
         last = connection.scalar(within.order_by(accepted.c.at.desc()).offset(key.per_day - 1).limit(1))
         if last is not None:
-            wait = max(1, math.ceil(last + DAY - now))
-            raise QuotaSpent(f"this key may have no more jobs in 24 hours (limit: {key.per_day}); try again in {wait} s", wait)
+            wait = max(1, math.ceil(last + _DAY - now))
+            limit = f"this key may have no more jobs in 24 hours (limit: {key.per_day})"
+            raise QuotaSpent(f"{limit}; try again in {wait} s", wait)
 
 
 def count_accepted(connection: Connection, now: float, key: Key | None) -> None:
@@ -49,7 +51,7 @@ def count_accepted(connection: Connection, now: float, key: Key | None) -> None:
 
 def forget_accepted(connection: Connection, now: float) -> None:
     """Drop what counts for no day any more."""
-    connection.execute(delete(accepted).where(accepted.c.at <= now - DAY))
+    connection.execute(delete(accepted).where(accepted.c.at <= now - _DAY))
 
 
 def _count(connection: Connection, *conditions: ColumnElement[bool]) -> int:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recessive.files import write_whole
-from recessive.photos import read_photo
+from recessive.photos import format_of_path, read_photo
 from recessive.photos.errors import readable
-from recessive.service.storage import result_name
+from recessive.service.names import saved_name
 from recessive.workflows import Failure, ProtectReport, protect_photos
 from recessive.workflows.contact_sheet import contact_sheet
 from recessive.workflows.insight import look
@@ -75,10 +75,11 @@ def make(job: Job, storage: Storage, folder: Path, protector: Protector, progres
     photo = folder / f"photo{saved.suffix}"
     saved.replace(photo)
     shutil.rmtree(folder / FOLDER, ignore_errors=True)  # it serves those who protect a folder again
+    format_ = format_of_path(photo)
     report = replace(
         report,
         input=job.name,
-        output=result_name(job.name, photo.suffix),
+        output=saved_name(job.name, format_) if format_ else job.name,
         gallery=report.gallery if report.gallery == "reference" else "the service's own",
     )
     insight, sheet = _explained(job, original, photo, protector, report)
@@ -87,7 +88,7 @@ def make(job: Job, storage: Storage, folder: Path, protector: Protector, progres
         _to_disk(changed)
     return Made(
         report=asdict(report),
-        insight=insight and asdict(insight),
+        insight=asdict(insight) if insight else None,
         result=f"{folder.name}/{photo.name}",
         sheet=sheet and f"{folder.name}/{sheet}",
     )
@@ -102,7 +103,7 @@ def _explained(
     try:
         before, after = read_photo(original).pixels, read_photo(photo).pixels
         insight = look(before, after, protector.searchers)
-        write_whole(sheet, contact_sheet(after, after - before, report, insight))
+        write_whole(sheet, contact_sheet(before, after, report, insight))
     except Exception as error:  # noqa: BLE001 - whatever it is
         _log.warning("job %s is not explained: %s", job.id, type(error).__name__)
         return insight, None

@@ -17,14 +17,15 @@ LONGEST_NAME = 200
 _LONGEST_SUFFIX = 16
 _UNNAMED = "photo"
 _RESERVED = str.maketrans(dict.fromkeys('<>:"|?*', "_"))  # what some systems refuse in names
-_FOR_DISPLAY = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")  # controls, text direction, halves of pairs, breaks
+_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn"}  # controls, text direction, halves of pairs, what is no character
 
 
 def clean_name(name: str) -> str:
     """What a client calls a file, as a name: no folder, nothing invisible, not hidden, at most 200 characters."""
     base = re.split(r"[/\\]", unicodedata.normalize("NFC", name))[-1]
-    seen = "".join(" " if char.isspace() else char for char in base if unicodedata.category(char) not in _FOR_DISPLAY)
-    bare = " ".join(seen.translate(_RESERVED).split()).lstrip(". ").rstrip(". ")
+    words = base.translate(_RESERVED).split()
+    seen = ("".join(char for char in word if unicodedata.category(char) not in _UNSEEN) for word in words)
+    bare = " ".join(filter(None, seen)).lstrip(". ").rstrip(". ")
     if len(bare) > LONGEST_NAME:
         suffix = Path(bare).suffix
         suffix = suffix if len(suffix) <= _LONGEST_SUFFIX else ""

@@ -28,6 +28,7 @@ MEDIA_TYPE = "application/problem+json"
 _TYPES = "urn:recessive:problem:"
 _AWAY = 5  # s after which a database that is away, or a full disk, is worth another try
 _LIMITS = {True: ("queue-full", "The queue is full"), False: ("quota-spent", "The key's quota is spent")}
+_FRAMES = 12  # of a fault, in the log: what is before them is the framework's
 _FULL_DISK = {errno.ENOSPC, errno.EDQUOT}
 _log = logging.getLogger(__name__)
 
@@ -172,5 +173,7 @@ def _report(error: Exception, method: str, status: int) -> None:
     if isinstance(error, DatabaseError):
         where = str(error)  # one line, made for whoever runs the service
     else:
-        where = f"{type(error).__name__} at\n{''.join(traceback.format_tb(error.__traceback__)).rstrip()}"
+        frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+        places = [f"  {frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]
+        where = "\n".join([f"{type(error).__name__} at", *places])
     _log.error("%s answered with %d: %s", method, status, where)

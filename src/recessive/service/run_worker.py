@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor, wait
 
 from recessive.service.database import DatabaseError
@@ -75,7 +76,7 @@ def _outlive_nobody(stop: threading.Event) -> None:
     while os.read(0, 1):  # not sys.stdin, whose lock would be in the way when Python ends
         pass
     stop.set()
-    threading.Event().wait(LAST_WORDS)
+    time.sleep(LAST_WORDS)
     os._exit(FAILED)
 
 

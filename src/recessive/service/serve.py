@@ -14,8 +14,10 @@ import uvicorn
 
 from recessive.service.access import is_loopback
 from recessive.service.app import create_app
+from recessive.service.connections import PromptConnection
 from recessive.service.database import Database
 from recessive.service.keys import Keys
+from recessive.service.settings import JobOptions, check_options
 from recessive.service.storage import Storage
 from recessive.service.targets import check_allow_list
 from recessive.service.workers import Workers
@@ -73,6 +75,7 @@ def serve(settings: ServiceSettings, *, ready: Callable[[str], None] | None = No
             with _refusals(settings):
                 listener.listen(socket.SOMAXCONN)
             url = f"http://{_shown(settings.host)}:{port}"
+            check_options(JobOptions())  # now, so that the first photo does not wait until encoders are loaded
             app = create_app(settings, database)
             # Event streams have no end of their own, and the server waits for all responses.
             server = _Server(
@@ -103,8 +106,7 @@ class _Server(uvicorn.Server):
 def _config(app: FastAPI) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        # h11 and not httptools, which in uvicorn reads headers without end into memory.
-        http="h11",
+        http=PromptConnection,
         h11_max_incomplete_event_size=LONGEST_HEAD,
         ws="none",
         lifespan="on",

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recessive.files import write_whole
-from recessive.photos import format_of_path
 from recessive.service.jobs import Jobs, JobState
 
 if TYPE_CHECKING:
     from recessive.service.database import Database
-    from recessive.service.jobs import Job
+    from recessive.service.jobs import Claim, Job
 
 YOUNG_ORIGINAL = 600.0  # seconds that an original may lie here before its job is added
 YOUNG_UPLOAD = 3_600.0  # seconds that an upload may make no headway
@@ -124,6 +123,10 @@ class Storage:
         """Remove the folder of a claim, if it is there."""
         shutil.rmtree(self._of_claim(job_id, token), ignore_errors=True)
 
+    def is_result_of(self, claim: Claim, job: Job) -> bool:
+        """Whether what was made under a claim is the job's result."""
+        return job.result is not None and (self.results / job.result).parent == self._of_claim(job.id, claim.token)
+
     def _of_claim(self, job_id: str, token: str) -> Path:
         return self.results / f"{job_id}-{token[:16]}"
 
@@ -170,7 +173,8 @@ class Storage:
             state = states.get(job_id)
             if state == JobState.RUNNING or (state == JobState.DONE and len(mine) == 1):
                 continue  # one of them is being written to, or is what the row names
-            needed = {Path(job.result or "").parent.name for job in jobs.watch([job_id]) if state == JobState.DONE}
+            done = jobs.watch([job_id]) if state == JobState.DONE else []
+            needed = {Path(job.result or "").parent.name for job in done}
             for folder in mine:
                 if folder.name not in needed:
                     _remove(folder)
@@ -179,14 +183,6 @@ class Storage:
         with suppress(FileNotFoundError):
             return list(folder.iterdir())
         return []
-
-
-def result_name(name: str, suffix: str) -> str:
-    """What a result is called: as the client called the photo, with the suffix of the file that was saved."""
-    promised = format_of_path(Path(name))
-    if promised == format_of_path(Path(f"photo{suffix}")):
-        return name
-    return (name if promised is None else name.rpartition(".")[0]) + suffix
 
 
 def _try(folder: Path) -> None:

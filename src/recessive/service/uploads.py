@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import uuid
 from contextlib import aclosing
 from dataclasses import dataclass
 from io import BytesIO
@@ -46,15 +45,15 @@ class PhotoFile:
     """A photo on its way to the disk. What is not kept is gone at the end of the block.
 
     Args:
-        folder: where it lies until it is whole.
+        path: where it lies until it is whole; nothing else does.
         limits: checked as it comes.
 
     Attributes:
         bytes: that have come.
     """
 
-    def __init__(self, folder: Path, limits: Limits) -> None:
-        self._path = folder / uuid.uuid4().hex
+    def __init__(self, path: Path, limits: Limits) -> None:
+        self._path = path
         self._limits = limits
         self._file: IO[bytes] | None = None
         self._buffer = bytearray()
@@ -133,6 +132,8 @@ class PhotoFile:
         self._file.flush()
         os.fsync(self._file.fileno())
         self._path.rename(path)
+        self._file.close()  # here, where it may take its time
+        self._file = None
         _sync_folder(path.parent)
 
     def _look(self, start: bytes, how: Callable[[bytes], PhotoHead | None]) -> None:

@@ -95,6 +95,7 @@ class _Worker:
         try:
             with heartbeat.holding(hold):
                 made = self._made(hold)
+            outcome = self._finish(claim, made)
         except Lost:
             outcome = self._drop(claim)
         except ToldToStop:
@@ -111,8 +112,6 @@ class _Worker:
         except Exception as error:  # noqa: BLE001 - a photo that breaks something must not end the worker
             _log.error("job %s: %s", job.id, type(error).__name__)
             outcome = self._fail(claim, UNEXPECTED)
-        else:
-            outcome = self._finish(claim, made)
         _log.info("job %s %s after %.1f s", job.id, outcome, time.monotonic() - hold.started)
 
     def _made(self, hold: Hold) -> Made:
@@ -142,14 +141,16 @@ class _Worker:
         return self._end(claim, JobState.DONE, finish)
 
     def _fail(self, claim: Claim, error: str) -> str:
-        self._storage.discard(claim.job.id, claim.token)
         return self._end(claim, JobState.FAILED, lambda expires: self.jobs.fail(claim, error, expires=expires))
 
     def _end(self, claim: Claim, state: JobState, change: Callable[[float], bool]) -> str:
-        """Change the row, told when it expires; then delete the original."""
+        """Change the row, told when it expires; then delete what it does not need any more."""
         if not patiently(lambda: change(self._expires()), self._stop):
             return self._drop(claim)
-        self._storage.remove_original(claim.job)
+        if state == JobState.DONE:
+            self._storage.remove_original(claim.job)
+        else:
+            self._storage.remove(claim.job)
         return state
 
     def _expires(self) -> float:
@@ -163,11 +164,12 @@ class _Worker:
 
     def _drop(self, claim: Claim) -> str:
         """The claim is lost: nothing of it is wanted, and nothing else either if the job has come to its end."""
-        job = claim.job
-        self._storage.discard(job.id, claim.token)
-        state = patiently(lambda: self.jobs.known([job.id]), self._stop).get(job.id)
-        if state in (None, JobState.FAILED, JobState.CANCELLED):
-            self._storage.remove(job)
-        elif state == JobState.DONE:
-            self._storage.remove_original(job)
+        found = patiently(lambda: self.jobs.watch([claim.job.id]), self._stop)
+        if not found or found[0].state in (JobState.FAILED, JobState.CANCELLED):
+            self._storage.remove(claim.job)
+            return "dropped"
+        if found[0].state == JobState.DONE:
+            self._storage.remove_original(claim.job)
+        if not self._storage.is_result_of(claim, found[0]):  # whatever went wrong after it was recorded
+            self._storage.discard(claim.job.id, claim.token)
         return "dropped"

@@ -53,7 +53,7 @@ def contact_sheet(original: Tensor, protected: Tensor, report: ProtectReport, in
     sections = [
         _head(report),
         _photos(photo, pictures.changes(original, protected), insight),
-        _searches(photo, insight),
+        _searches(pictures.resized(photo, _within(photo.size, (4 * _TILE, 4 * _TILE))), insight),
         _titled("What each encoder finds", table(report.per_encoder, _INNER)),
         *([_paragraph(report.notes)] if report.notes else []),
     ]
@@ -97,14 +97,8 @@ def _head(report: ProtectReport) -> Image.Image:
     draw = ImageDraw.Draw(image)
     write(draw, (0, 0), fitted(PurePath(report.output).name, 36, _INNER), 36, bold=True)
     place = 0
-    for hidden, whose in ((report.hidden, True), (report.hidden_unseen, False)):
-        if hidden is None:
-            continue
-        entries = [entry for entry in report.per_encoder if entry.seen == whose]
-        lost = sum(not entry.hidden for entry in entries)
-        others = "encoders it was optimised against" if whose else "others"
-        text = f"hidden from {len(entries)} {others}" if hidden else f"found by {lost} of {len(entries)} {others}"
-        wide = 56 + width(text, 16)
+    for text, hidden in _in_short(report):
+        wide = 56 + round(width(text, 16))
         image.paste(status((wide, 38), text, good=hidden), (place, 58))
         place += wide + 12
     image.paste(words, (0, 114))
@@ -112,21 +106,41 @@ def _head(report: ProtectReport) -> Image.Image:
     return image
 
 
+def _in_short(report: ProtectReport) -> list[tuple[str, bool]]:
+    """What is said of the encoders that it was optimised against, and of the others, where there are any."""
+    said = []
+    for hidden, seen in ((report.hidden, True), (report.hidden_unseen, False)):
+        if hidden is None:
+            continue
+        entries = [entry for entry in report.per_encoder if entry.seen == seen]
+        plural = "" if len(entries) == 1 else "s"
+        whose = f"encoder{plural} it was optimised against" if seen else f"other encoder{plural}"
+        found = sum(not entry.hidden for entry in entries)
+        text = f"hidden from {len(entries)} {whose}" if hidden else f"found by {found} of {len(entries)} {whose}"
+        said.append((text, hidden))
+    return said
+
+
+def _within(size: pictures.Size, most: pictures.Size) -> pictures.Size:
+    """The largest size of the same shape that has room."""
+    factor = min(most[0] / size[0], most[1] / size[1])
+    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+
+
 def _photos(photo: Image.Image, changes: Image.Image, insight: Insight) -> Image.Image:
     """The photo, its changes and both heat maps: side by side, below each other when the photo is wide."""
     ratio = photo.width / photo.height
     columns = 4 if ratio < 2.2 else 2 if ratio < 5 else 1
     wide = (_INNER - (columns - 1) * _GAP) // columns
-    shrunk = min(wide / photo.width, _TALLEST / photo.height)
-    size = max(1, round(photo.width * shrunk)), max(1, round(photo.height * shrunk))
+    size = _within(photo.size, (wide, _TALLEST))
     panels = [
         ("The protected photo", pictures.resized(photo, size), None),
         ("Where it was changed", changes.resize(size, Image.Resampling.BICUBIC), pictures.CHANGES),
         (f"Before: what {insight.encoder} looks at", pictures.heated(photo, insight.heat.before, size), pictures.HEATS),
         ("After: what is left of that", pictures.heated(photo, insight.heat.after, size), pictures.HEATS),
     ]
-    tall = size[1] + 66
-    image = Image.new("RGB", (_INNER, tall * (4 // columns) - 8), "white")
+    tall = size[1] + 78
+    image = Image.new("RGB", (_INNER, tall * (4 // columns) - 20), "white")
     draw = ImageDraw.Draw(image)
     for number, (title, panel, steps) in enumerate(panels):
         left, top = number % columns * (wide + _GAP), number // columns * tall

@@ -11,7 +11,6 @@ import errno
 import os
 import re
 from dataclasses import asdict, dataclass, replace
-from itertools import permutations
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -47,32 +46,6 @@ class Decision:
     entry: Entry
     output: Path | None
     report: ProtectReport | None
-
-
-def folders(folder: Path, out: Path, held: Path | None) -> tuple[Path, Path]:
-    """Make the folders for photos that pass and for those that are held; a sibling of the first when None.
-
-    Raises:
-        SettingsError: one of the three lies in another, or is no folder, or cannot be made.
-    """
-    if held is None:
-        named = out if out.name not in ("", "..") else out.resolve()
-        held = named.parent / f"{named.name}-held"
-    if not folder.is_dir():
-        raise SettingsError(f"{folder}: is not a folder; photos are to arrive there")
-    for inner, outer in permutations((folder, out, held), 2):
-        if any(_same(outer.resolve(), place) for place in (inner.resolve(), *inner.resolve().parents)):
-            raise SettingsError(f"{inner} lies in {outer}; photos arrive, pass and are held in folders that lie apart")
-    for place in (out, held):
-        try:
-            place.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SettingsError(f"{place} cannot be made: {error.strerror}; choose another folder") from None
-    return out, held
-
-
-def _same(one: Path, other: Path) -> bool:
-    return one == other or (one.exists() and other.exists() and one.samefile(other))
 
 
 class Gate:
@@ -112,7 +85,7 @@ class Gate:
         """Let another process have it."""
         self._stack.close()
 
-    def unjudged(self, input_: str, content: str, suffix: str) -> Path:
+    def unjudged(self, input_: str, content: str, asked: str, suffix: str) -> Path:
         """Where a photo lies, with its record, until it is judged.
 
         Raises:
@@ -120,11 +93,19 @@ class Gate:
         """
         with _stuck(self.held):
             _make(self._unjudged, self.held)
-        return self._unjudged / f"{digest(os.fsencode(input_), content.encode())[:32]}{suffix}"
+        return self._behind(input_, content, asked, suffix)
+
+    def _behind(self, input_: str, content: str, asked: str, suffix: str) -> Path:
+        name = digest(os.fsencode(input_), content.encode(), asked.encode())[:32]
+        return self._unjudged / f"{name}{suffix}"
 
     def path_of(self, entry: Entry) -> Path | None:
         """Where a photo was put; None for a failure."""
         return None if entry.output is None else self._roots[entry.state] / entry.output
+
+    def made(self, output: str, asked: str) -> ProtectReport | None:
+        """What `recessive protect` has put there before, for the same photo with the same settings."""
+        return _report(self._roots["protected"] / output, asked)
 
     def discard(self, photo: Path) -> None:
         """Remove a photo that lies behind the gate, or is held, and its record."""
@@ -167,6 +148,9 @@ class Gate:
     def move(self) -> Decision | None:
         """Take the first photo that is decided to where it belongs; None when it was lost, and is to be done again.
 
+        Killed between giving it its name there and removing it here, the next process finds it there, or moves it once
+        more if somebody has fetched it by then: one that is passed on twice is better than one that is lost.
+
         Raises:
             FolderError: it cannot be moved; it is the first still.
         """
@@ -177,7 +161,9 @@ class Gate:
             self.note(replace(entry, state="failed", output=None, reason="was lost before it could go on", asked=""))
             decision = None
         else:
-            decision = self._publish(entry, unjudged.read_bytes(), report)
+            with _stuck(self.held):
+                data = unjudged.read_bytes()
+            decision = self._publish(entry, data, report)
         self.discard(unjudged)
         del self.decided[0]
         return decision
@@ -207,7 +193,7 @@ class Gate:
         return Decision(entry, path, report)
 
     def _unjudged_of(self, entry: Entry) -> Path:
-        return self.unjudged(entry.input, entry.digest, PurePosixPath(str(entry.output)).suffix)
+        return self._behind(entry.input, entry.digest, entry.asked, PurePosixPath(str(entry.output)).suffix)
 
     def _left_behind(self) -> list[Entry]:
         """What a process that was killed had decided and not moved; what else it left is removed."""
@@ -216,17 +202,17 @@ class Gate:
         for path in left - {self._unjudged_of(entry) for entry in decided}:
             self.discard(path)
         where = {(self._roots[entry.state] / str(entry.output)).parent for entry in decided}
-        for place in (*where, self._own, self._unjudged, self._unjudged / FOLDER):
+        for place in (*where, *(place / FOLDER for place in where), self._own, self._unjudged / FOLDER):
             for path in _files(place):
                 if _UNFINISHED.fullmatch(path.name):
-                    self.discard(path)
+                    path.unlink(missing_ok=True)
         return decided
 
 
-def _report(photo: Path) -> ProtectReport | None:
-    """That of a photo behind the gate; None when photo or report are damaged, or of another version."""
+def _report(photo: Path, asked: str | None = None) -> ProtectReport | None:
+    """That of a protected photo; None when photo or report are not there, damaged, or of another version."""
     with contextlib.suppress(KeyError, TypeError, ValueError):
-        record = finished(photo)
+        record = finished(photo, asked)
         return None if record is None else report_from_json(record)
     return None
 

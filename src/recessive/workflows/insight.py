@@ -131,7 +131,8 @@ def _chosen(searchers: Sequence[Searcher]) -> tuple[Encoder, Searcher]:
     networks = [(each.encoder, each) for each in searchers if isinstance(each.encoder, Encoder)]
     if not networks:
         raise ValueError("an insight needs a searcher with a network")
-    return min(networks, key=lambda pair: (pair[0].outputs != "descriptor", not pair[1].seen))
+    descriptors = [pair for pair in networks if pair[0].outputs == "descriptor"]
+    return [*(pair for pair in descriptors if pair[1].seen), *descriptors, *networks][0]
 
 
 def _parts(photo: Tensor) -> list[Tensor]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Size = tuple[int, int]
 
 # Lightness grows along both, so that they can be read without colours.
-CHANGES = ((16, 24, 40), (32, 78, 121), (86, 156, 190), (190, 226, 238), (255, 255, 255))
+CHANGES = ((10, 16, 34), (20, 52, 98), (35, 104, 160), (92, 168, 212), (190, 228, 246))
 HEATS = ((66, 16, 104), (150, 38, 110), (221, 73, 74), (251, 151, 45), (252, 246, 170))
 _CELLS = 96  # along the long side of the map of changes
 _SMALLEST_CELL = 4  # pixels
@@ -78,7 +78,7 @@ def changes(original: Tensor, protected: Tensor) -> Image.Image:
 
 def heated(photo: Image.Image, heat: Sequence[Sequence[float]], size: Size) -> Image.Image:
     """A photo in dim grey under a heat map with values in [0, 1]."""
-    grid = Image.fromarray(np.array(heat, np.float32), mode="F").resize(size, Image.Resampling.BICUBIC)
+    grid = Image.fromarray(np.array(heat, np.float32)).resize(size, Image.Resampling.BICUBIC)
     levels = np.asarray(grid, float).clip(0, 1)
     grey = 0.75 * np.asarray(resized(photo.convert("L"), size), float)[..., None]
     share = 0.8 * (levels[..., None] * 2).clip(0, 1)

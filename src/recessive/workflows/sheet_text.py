@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from bisect import bisect
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -42,26 +43,22 @@ def plain(text: str) -> str:
     return "".join(letters)
 
 
-def width(text: str, size: int) -> int:
-    """In pixels, as `write` has it."""
-    return round(_font(size).getlength(plain(text)))
+def width(text: str, size: int) -> float:
+    """In pixels, of a text that `plain` has made."""
+    return _font(size).getlength(text)
 
 
-def fitted(text: str, size: int, most: int) -> str:
+def fitted(text: str, size: int, most: float) -> str:
     """The text, or as much of its two ends as has room in `most` pixels."""
     text = plain(text)
     if width(text, size) <= most:
         return text
-    kept = len(text)
-    while kept > 0:
-        kept -= 1
-        shorter = f"{text[: (kept + 1) // 2]}…{text[len(text) - kept // 2 :]}"
-        if width(shorter, size) <= most:
-            return shorter
-    return "…"
+    shortened = [f"{text[: (kept + 1) // 2]}…{text[len(text) - kept // 2 :]}" for kept in range(len(text))]
+    fits = bisect(shortened, most, key=lambda shorter: width(shorter, size))
+    return shortened[max(0, fits - 1)]
 
 
-def wrapped(text: str, size: int, most: int) -> list[str]:
+def wrapped(text: str, size: int, most: float) -> list[str]:
     """Lines of at most `most` pixels, broken between words; a word without room is cut."""
     lines: list[str] = []
     for word in plain(text).split():

@@ -8,8 +8,9 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from recessive.workflows.arrivals import Arrivals, list_photos
-from recessive.workflows.gate import FolderError, Gate, folders
+from recessive.workflows.gate import FolderError, Gate
 from recessive.workflows.settings import SettingsError
+from recessive.workflows.watch_folders import ready
 from recessive.workflows.watched_photo import BrokenError, HinderedError, UnsettledError, Watched, WatchedPhotos
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def watch_photos(
     """
     if not 0 <= settle < math.inf:
         raise SettingsError("--settle: seconds, 0 or more")
-    out, held = folders(folder, out, held)
+    out, held = ready(folder, out, held)
     with closing(Gate(out, held)) as gate:
         photos = WatchedPhotos(folder, gate, protector, passes)
         watch = _Watch(folder, photos, settle, clock or Clock(), stop, complain, progress, once=once)
@@ -223,7 +224,7 @@ class _Watch:
         except UnsettledError:
             self._next_look = self._clock.now()
         except HinderedError as hindered:
-            wait = min(FIRST_RETRY * 2**arrival.hindered, LAST_RETRY)
+            wait = min(FIRST_RETRY * 2 ** min(arrival.hindered, 20), LAST_RETRY)
             arrivals.later(name, math.inf if self._once else self._clock.now() + wait)
             arrival.hindered += 1
             return self._photos.failed(name, hindered) if arrival.hindered == 1 else None

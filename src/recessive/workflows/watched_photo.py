@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from recessive.workflows.gate import Decision, Gate
     from recessive.workflows.passing import Passes
     from recessive.workflows.protect import Protector, ProtectReport
+    from recessive.workflows.watch_journal import State
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,15 @@ class UnsettledError(Exception):
 
 
 class BrokenError(Exception):
-    """It is no photo that can be protected, and will not be unless it changes. The message says why."""
+    """It is no photo that can be protected, and will not be unless it changes.
+
+    Attributes:
+        digest: of its content.
+    """
+
+    def __init__(self, problem: str, digest: str) -> None:
+        super().__init__(problem)
+        self.digest = digest
 
 
 class HinderedError(Exception):
@@ -113,28 +122,37 @@ class WatchedPhotos:
         path = self._folder / name
         if stamp_of(path) != stamp:
             raise UnsettledError
-        what = content(path).hex()
-        before = self._gate.journal.find(name, what)
+        what = content(path)
+        before = self._gate.journal.find(name, what.hex())
         if before is not None and not self._again(before):
             self._gate.note(replace(before, size=stamp.size, modified=stamp.modified))
             return self._skipped(before)
         settings = self._protector.settings
         suffix = path.suffix if settings.format is None else SUFFIXES[format_named(settings.format)][0]
-        unjudged = self._gate.unjudged(name, what, suffix)
+        wanted = str(PurePosixPath(name).with_suffix(suffix))
+        made = self._gate.made(wanted, self._protector.asked(what))
+        if made is not None and passes(made, self._who):
+            entry = replace(self._entry(name, stamp, what.hex(), "protected"), output=wanted)
+            self._gate.note(entry)
+            return self._skipped(entry)
+        unjudged = self._gate.unjudged(name, what.hex(), self._asked, suffix)
         try:
             with torch.inference_mode(mode=False), torch.enable_grad():
                 report = self._protector.protect(path, unjudged, overwrite=True, progress=progress)
         except (PhotoError, OSError, ValueError, RuntimeError, MemoryError) as error:
-            raise self._what_is_wrong(path, stamp, unjudged, error) from error
+            if stamp_of(path) != stamp:
+                raise UnsettledError from None
+            raise self._what_is_wrong(trouble(path, error), error, unjudged, what.hex()) from error
         if stamp_of(path) != stamp:  # an owner who takes a photo away does not want it passed on
             self._gate.discard(unjudged)
             raise UnsettledError
-        passed = passes(report, self._who)
         if before is not None and before.state == "held":
             self._gate.withdraw(before)
-        entry = self._entry(name, stamp, what, "protected" if passed else "held", None if passed else report.verdict)
-        wanted = str(PurePosixPath(name).with_suffix(suffix))
-        self._gate.decide(replace(entry, output=self._gate.free(entry.state, wanted, (name, what))))
+        passed = passes(report, self._who)
+        entry = self._entry(
+            name, stamp, what.hex(), "protected" if passed else "held", None if passed else report.verdict
+        )
+        self._gate.decide(replace(entry, output=self._gate.free(entry.state, wanted, (name, what.hex()))))
         return None
 
     def give_up(self, name: str, stamp: Stamp, why: BrokenError) -> Watched:
@@ -143,18 +161,14 @@ class WatchedPhotos:
         Raises:
             FolderError: that cannot be remembered.
         """
-        path = self._folder / name
-        self._gate.note(self._entry(name, stamp, content(path).hex(), "failed", str(why)))
+        self._gate.note(self._entry(name, stamp, why.digest, "failed", str(why)))
         return self.failed(name, why)
 
     def failed(self, name: str, why: Exception) -> Watched:
         """What is said of it."""
         return Watched(str(self._folder / name), "failed", None, str(why), None)
 
-    def _what_is_wrong(self, path: Path, stamp: Stamp, unjudged: Path, error: Exception) -> Exception:
-        if stamp_of(path) != stamp:
-            return UnsettledError()
-        problem = trouble(path, error)
+    def _what_is_wrong(self, problem: PhotoError, error: Exception, unjudged: Path, what: str) -> Exception:
         said = [e for e in (error, error.__cause__, error.__context__) if isinstance(e, (OSError, MemoryError))]
         # Decoders raise OSError for damaged photos: without a number, or by seeking to where there is nothing.
         of_the_system = [e for e in said if isinstance(e, MemoryError) or e.errno not in (None, errno.EINVAL)]
@@ -162,11 +176,9 @@ class WatchedPhotos:
             return FolderError(f"{self._gate.held}: {problem.problem}")
         if of_the_system or isinstance(error, RuntimeError):
             return HinderedError(problem.problem)
-        return BrokenError(problem.problem)
+        return BrokenError(problem.problem, what)
 
-    def _entry(
-        self, name: str, stamp: Stamp, what: str, state: Literal["protected", "held", "failed"], reason: str | None
-    ) -> Entry:
+    def _entry(self, name: str, stamp: Stamp, what: str, state: State, reason: str | None = None) -> Entry:
         return Entry(name, stamp.size, stamp.modified, what, state, None, reason, self._asked)
 
     def _watched(self, decision: Decision) -> Watched:

@@ -55,9 +55,11 @@ async def add_job(
     try:
         await run_in_threadpool(service.jobs.check_room, key)
         limits = Limits(service.settings.max_bytes, service.settings.max_pixels)
-        with PhotoFile(service.storage.incoming, limits) as photo:
+        job_id = uuid.uuid4().hex
+        with PhotoFile(service.storage.incoming / job_id, limits) as photo:
             form = await receive(request, photo, limits)
-            asked = _Asked(clean_name(form.close()), job_options(form.options, service.settings), key, idempotency_key)
+            name, options = clean_name(form.close()), job_options(form.options, service.settings)
+            asked = _Asked(job_id, name, options, key, idempotency_key)
             job = await run_in_threadpool(_add, service, photo, asked)
         outcome = "accepted"
         service.metrics.bytes.inc(job.bytes)
@@ -71,6 +73,7 @@ async def add_job(
 
 @dataclass(frozen=True)
 class _Asked:
+    id: str
     name: str
     options: JobOptions
     key: Key | None
@@ -80,16 +83,15 @@ class _Asked:
 def _add(service: Parts, photo: PhotoFile, asked: _Asked) -> Job:
     """Keep the photo, and make a job of it; a photo that becomes none goes again."""
     format_, width, height = photo.finish()
-    job_id = uuid.uuid4().hex
     new = NewJob(
-        id=job_id,
+        id=asked.id,
         owner=owner_of(asked.key),
         name=asked.name,
         format=format_,
         bytes=photo.bytes,
         width=width,
         height=height,
-        original=job_id + SUFFIXES[format_][0],
+        original=asked.id + SUFFIXES[format_][0],
         options=asked.options.model_dump(mode="json"),
         deliver_to=asked.options.deliver_to,
         idempotency=asked.idempotency,

@@ -1,9 +1,10 @@
 """Pages for people: the service's own, and the API's document in Swagger UI. Nothing comes from another host."""
 
 import importlib.util
+import os
 from pathlib import Path
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
@@ -15,13 +16,19 @@ _DOCS = _SERVICE / "docs"
 _SWAGGER = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon.png")
 
 router = APIRouter(include_in_schema=False)
-page_files = StaticFiles(directory=_PAGE, check_dir=False)
+_page_files = StaticFiles(directory=_PAGE)
 
 
 @router.get("/")
 async def get_page() -> Response:
     """The page."""
     return FileResponse(_PAGE / "index.html")
+
+
+@router.get("/page/{path:path}")
+async def get_page_file(request: Request, path: str) -> Response:
+    """What it is made of."""
+    return await _page_files.get_response(os.path.normpath(path), request.scope)
 
 
 @router.get("/docs")

@@ -29,7 +29,7 @@ export class Follow {
   constructor({ jobs, changed, gone, reachable, health }) {
     Object.assign(this, { jobs, changed, gone, reachable, health });
     this.streaming = null;
-    this.silences = 0;
+    this.silent = false;
     this.failures = 0;
     this.noStreamsUntil = 0;
     this.healthAt = 0;
@@ -50,17 +50,16 @@ export class Follow {
     const unfinished = open.filter((job) => !finished(job));
     this.stream(unfinished);
     const others = open.length > (this.streaming ? 1 : 0);
-    if (others || this.silences > 0) await this.poll(open);
+    if (others || this.silent) await this.poll(open);
     await this.askHealth(unfinished);
     clearTimeout(this.timer);
-    if (open.length > 0 || this.silences > 0) {
-      const wait = document.hidden ? POLL_UNSEEN : POLL * Math.min(1 + this.silences, 4);
-      this.timer = setTimeout(() => this.tick(), wait);
+    if (open.length > 0 || this.silent) {
+      this.timer = setTimeout(() => this.tick(), document.hidden ? POLL_UNSEEN : POLL);
     }
   }
 
   answered(yes) {
-    this.silences = yes ? 0 : this.silences + 1;
+    this.silent = !yes;
     this.reachable(yes);
   }
 
@@ -104,6 +103,7 @@ export class Follow {
     stop.abort(); // ends the connection
     this.streaming = null;
     if (over) this.look();
+    else if (!document.hidden) await this.poll(this.jobs().filter(moving));
   }
 
   /** True when there is no need to hear more of this job. */

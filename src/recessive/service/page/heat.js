@@ -68,7 +68,7 @@ function drawn(bitmap, map, label) {
   const canvas = canvasOf(Math.round(share * bitmap.width), Math.round(share * bitmap.height));
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", label);
-  const context = canvas.getContext("2d");
+  const context = canvas.getContext("2d", { willReadFrequently: true });
   context.imageSmoothingQuality = "high";
   context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
   grey(context, canvas);
@@ -76,13 +76,14 @@ function drawn(bitmap, map, label) {
   return canvas;
 }
 
-/** In words, for those who do not see the map: where it looks most. */
+/** In words, for those who do not see the map: where it is brightest. */
 function mostly(map) {
   const rows = map.length;
   const columns = map[0].length;
   let [best, top, left] = [-1, 0, 0];
   map.forEach((row, y) => row.forEach((value, x) => value > best && ([best, top, left] = [value, y, x])));
   const third = (place, many, names) => names[Math.min(2, Math.floor((3 * (place + 0.5)) / many))];
+  if (best < 0.2) return "finds hardly anything";
   return `most at the ${third(top, rows, ["top", "middle", "bottom"])}, ${third(left, columns, ["left", "centre", "right"])}`;
 }
 
@@ -102,11 +103,11 @@ export function heat(pictures, insight) {
   const legend = make(
     "p",
     { class: "legend" },
-    make("span", { text: "matters little" }),
+    make("span", { text: "nothing in common" }),
     make("i", {}),
-    make("span", { text: "matters most" }),
+    make("span", { text: "most in common" }),
   );
-  const words = `Where one search, ${encoder(insight.encoder)}, looks when it compares this photo with yours.`;
+  const words = `Bright is where one search, ${encoder(insight.encoder)}, finds what other pictures of the same place or person show, too.`;
   const hint = make("p", {
     class: "hint",
     text: pictures.before ? words : `${words} Both are drawn on the protected photo, since the original is not here.`,

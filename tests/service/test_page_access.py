@@ -1,0 +1,203 @@
+"""The page for everybody: later visits, other formats, phones, the keyboard, listeners, dark and light."""
+
+import runpy
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+_browser = runpy.run_path(str(Path(__file__).with_name("browser.py")))
+chromium, stub, visit = (_browser[name] for name in ("chromium", "stub", "visit"))
+card, choose, expect, levels, photo = (_browser[name] for name in ("card", "choose", "expect", "levels", "photo"))
+pixels, protect, saved, state = (_browser[name] for name in ("pixels", "protect", "saved", "state"))
+
+
+def _violations(page):
+    """What axe-core finds: rule and place."""
+    found = Axe().run(page).response["violations"]
+    return [(rule["id"], node["html"][:120]) for rule in found for node in rule["nodes"]]
+
+
+def test_photos_of_an_earlier_visit_are_listed_and_shown_without_their_originals(stub, visit):
+    page = visit()
+    protect(page)
+    page.reload()
+    found = card(page, "beach.png")
+    expect(found.locator(".thumb canvas")).to_be_visible()
+    found.get_by_role("button", name="See the result").click()
+    expect(found).to_contain_text("The service has deleted the original, and this page no longer holds it.")
+    expect(found.get_by_role("tab")).to_have_text(["Protected", "Where it looks"])
+    expect(found.locator(".tiles [data-kind=photo]")).to_have_count(1)
+    found.get_by_role("tab", name="Where it looks").click()
+    expect(found).to_contain_text("Both are drawn on the protected photo, since the original is not here.")
+    uploads = len(stub.uploads)
+    original = found.get_by_label("Choose the original")
+    original.set_input_files([photo("other.png", levels(50, 60))])
+    expect(found.get_by_role("alert")).to_have_text("That photo has 60 × 50 pixels, the original of this one 144 × 96.")
+    original.set_input_files([photo()])
+    expect(found.get_by_role("slider", name="Divider")).to_be_visible()
+    assert len(stub.uploads) == uploads
+
+
+def test_many_earlier_photos_come_in_pages(stub, visit):
+    small = photo(pixels=levels(16, 16))["buffer"]
+    for number in range(60):
+        stub.finish(stub.add(small, f"{number}.png")["id"])
+    page = visit()
+    expect(page.locator(".card")).to_have_count(50)
+    expect(page.locator(".name").first).to_have_text("59.png")
+    page.get_by_role("button", name="Show older photos").click()
+    expect(page.locator(".card")).to_have_count(60)
+    expect(page.locator(".name").last).to_have_text("0.png")
+    expect(page.get_by_role("button", name="Show older photos")).to_be_hidden()
+
+
+def test_a_format_that_browsers_cannot_show_works_all_the_same(visit):
+    page = visit()
+    file = photo("scan.tif")
+    choose(page, file)
+    found = card(page, "scan.tif")
+    expect(found.locator(".more")).to_contain_text("Your browser cannot show this kind of photo.")
+    expect(found).to_contain_text("Your browser cannot show TIF photos. The protected photo is fine")
+    expect(found.get_by_role("img", name="Contact sheet")).to_be_visible()
+    expect(found).to_contain_text("now it is at place 1,312")
+    expect(found.get_by_role("table")).to_be_visible()
+    name, content = saved(page, found.get_by_role("button", name="Download").click)
+    assert name == "scan.tif"
+    assert content[:2] == b"II"
+
+
+def test_fifty_photos_are_decoded_one_at_a_time(stub, chromium):
+    stub.hold()
+    with chromium.new_context() as context:
+        page = context.new_page()
+        page.add_init_script(
+            """window.most = 0; let open = 0; const { createImageBitmap } = window;
+            const count = (bitmap) => {
+                const { close } = bitmap;
+                bitmap.close = () => { open -= 1; close.call(bitmap); };
+                most = Math.max(most, ++open);
+                return bitmap;
+            };
+            window.createImageBitmap = async (...asked) => count(await createImageBitmap.apply(window, asked));"""
+        )
+        page.goto(stub.url)
+        choose(page, *(photo(f"{number}.png") for number in range(50)))
+        for number in range(0, 50, 7):
+            card(page, f"{number}.png").scroll_into_view_if_needed()
+        expect(card(page, "49.png").locator(".thumb canvas")).to_be_visible()
+        assert 1 <= page.evaluate("most") <= 2  # a photo and its small picture
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_in_the_way_of_anybody(stub, visit, scheme):
+    stub.refusals = [_browser["problem"](422, "budget: is too large")]
+    page = visit(refused={422}, color_scheme=scheme, reduced_motion="reduce")
+    expect(page.locator("#limits")).to_contain_text("50 MB")
+    page.get_by_text("More", exact=True).click()
+    assert _violations(page) == []
+    choose(page, photo("refused.png"))
+    expect(state(page, "refused.png")).to_contain_text("too large")
+    choose(page, photo())
+    found = card(page, "beach.png")
+    found.get_by_role("button", name="See the result").click()
+    expect(found.locator(".verdict")).to_be_visible()
+    stub.hold()
+    choose(page, photo("waits.png"))
+    expect(state(page, "waits.png")).to_contain_text("Waiting")
+    assert _violations(page) == []
+    for tab in ("Difference", "Where it looks"):
+        found.get_by_role("tab", name=tab).click()
+        assert _violations(page) == []
+    found.get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    assert _violations(page) == []
+
+
+def test_dark_and_light_differ(visit):
+    grounds = {}
+    for scheme in ("light", "dark"):
+        page = visit(color_scheme=scheme)
+        colour = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+        grounds[scheme] = sum(map(int, colour.removeprefix("rgb(").rstrip(")").split(",")))
+    assert grounds["light"] > 600
+    assert grounds["dark"] < 150
+
+
+@pytest.mark.parametrize("width", [320, 375, 1920])
+def test_no_width_needs_scrolling_sideways(visit, width):
+    page = visit(viewport={"width": width, "height": 800})
+    page.get_by_text("More", exact=True).click()
+
+    def wide():
+        return page.evaluate("document.documentElement.scrollWidth")
+
+    assert wide() <= width
+    name = f"{'long-name-without-an-end-' * 4}.png"
+    found = protect(page, photo(name))
+    for tab in ("Difference", "Where it looks", "Compare"):
+        found.get_by_role("tab", name=tab).click()
+        assert wide() <= width
+    found.get_by_role("button", name="Enlarge").click()
+    assert wide() <= width
+
+
+def _tab_to(page, focused, most=40):
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        if page.evaluate(f"document.activeElement.matches({focused!r})"):
+            return
+    raise AssertionError(f"{focused} is not reached")
+
+
+def test_the_keyboard_is_enough(visit, tmp_path):
+    (tmp_path / "beach.png").write_bytes(photo()["buffer"])
+    page = visit()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the photos")).to_be_focused()
+    _tab_to(page, "#choose")
+    with page.expect_file_chooser(timeout=10_000) as chooser:
+        page.keyboard.press("Space")
+    chooser.value.set_files(tmp_path / "beach.png")
+    found = card(page, "beach.png")
+    expect(found.locator(".verdict")).to_be_visible()
+    _tab_to(page, "summary")
+    page.keyboard.press("Enter")
+    _tab_to(page, "[name=strength]")
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_label("Strong")).to_be_checked()
+    _tab_to(page, "[role=tab]")
+    page.keyboard.press("ArrowRight")
+    expect(found.get_by_role("tab", name="Difference")).to_be_focused()
+    page.keyboard.press("Home")
+    _tab_to(page, "[role=slider]")
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"
+    page.keyboard.press("ArrowLeft")
+    expect(found.get_by_role("slider", name="Divider")).to_have_attribute("aria-valuenow", "48")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Shift+Tab")
+    expect(found.get_by_role("button", name="Delete")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Keep")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(found.get_by_role("button", name="Delete")).to_be_focused()
+
+
+def test_listeners_hear_what_happens_once(visit):
+    page = visit()
+    protect(page)
+    expect(page.get_by_role("log").locator("p")).to_have_text(
+        ["1 photo added.", "beach.png: done. Partly hidden: some searches still find it."]
+    )
+
+
+def test_who_wants_less_motion_gets_none(visit):
+    page = visit(reduced_motion="reduce")
+    moving = """[...document.querySelectorAll("*")].filter((element) => {
+        const { transitionDuration, animationName } = getComputedStyle(element);
+        return transitionDuration !== "0s" || animationName !== "none";
+    }).length"""
+    assert page.evaluate(moving) == 0

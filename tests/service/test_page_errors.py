@@ -1,0 +1,203 @@
+"""The page when something goes wrong: it says what, and loses nothing."""
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+_browser = runpy.run_path(str(Path(__file__).with_name("browser.py")))
+chromium, stub, visit = (_browser[name] for name in ("chromium", "stub", "visit"))
+card, choose, expect, photo, problem, protect, state = (
+    _browser[name] for name in ("card", "choose", "expect", "photo", "problem", "protect", "state")
+)
+
+
+def _done(page, name):
+    expect(card(page, name).get_by_role("button", name="Download")).to_be_visible()
+
+
+def test_a_broken_photo_costs_one_line_and_the_others_go_on(visit):
+    page = visit(refused={422})
+    broken = {"name": "broken.jpg", "mimeType": "image/jpeg", "buffer": b"\xff\xd8\xff\xe0 and no more"}
+    choose(page, broken, photo())
+    expect(state(page, "broken.jpg")).to_have_text("The photo is no photo that can be read; choose another file.")
+    expect(card(page, "broken.jpg").get_by_role("button", name="Try again")).to_have_count(0)
+    _done(page, "beach.png")
+    card(page, "broken.jpg").get_by_role("button", name="Remove").click()
+    expect(card(page, "broken.jpg")).to_have_count(0)
+
+
+def test_what_cannot_be_taken_is_not_sent(stub, visit):
+    stub.limits["max_bytes"] = 1_000_000
+    page = visit()
+    expect(page.locator("#limits")).to_contain_text("up to 1.0 MB each")
+    too_large = {"name": "large.jpg", "mimeType": "image/jpeg", "buffer": bytes(1_000_001)}
+    text = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no photo"}
+    empty = {"name": "empty.png", "mimeType": "image/png", "buffer": b""}
+    choose(page, too_large, text, empty)
+    expect(state(page, "large.jpg")).to_contain_text("the service takes at most 1.0 MB")
+    expect(state(page, "notes.txt")).to_have_text("This is not a photo.")
+    expect(state(page, "empty.png")).to_have_text("This file is empty.")
+    expect(page.locator("#summary")).to_have_text("3 failed")
+    assert stub.uploads == []
+
+
+def test_a_refusal_is_shown_with_each_option_and_can_be_tried_again(stub, visit):
+    errors = [
+        {"option": "check", "detail": "no transform is called 'x'"},
+        {"option": "budget", "detail": "is too large"},
+    ]
+    stub.refusals = [problem(422, "check: no transform is called 'x'; budget: is too large", errors=errors)]
+    page = visit(refused={422})
+    choose(page, photo())
+    expect(state(page, "beach.png")).to_contain_text("Check: no transform is called 'x'")
+    expect(card(page, "beach.png").locator(".more li")).to_have_text(
+        ["check: no transform is called 'x'", "budget: is too large"]
+    )
+    card(page, "beach.png").get_by_role("button", name="Try again").click()
+    _done(page, "beach.png")
+    expect(page.locator(".card")).to_have_count(1)
+
+
+def test_a_full_queue_is_waited_for_as_long_as_it_says(stub, visit):
+    stub.refusals = [problem(429, "the queue is full", {"Retry-After": "2"})]
+    page = visit(refused={429})
+    choose(page, photo())
+    expect(state(page, "beach.png")).to_have_text("The queue is full. Tries again in 2 s")
+    _done(page, "beach.png")
+    assert len({upload["key"] for upload in stub.uploads}) == len(stub.jobs) == 1
+    assert stub.uploads[1]["at"] - stub.uploads[0]["at"] >= 1.9
+
+
+def test_a_spent_quota_is_said_and_not_waited_for(stub, visit):
+    stub.refusals = [problem(429, "this key may have 10 jobs in 24 hours", {"Retry-After": "40000"})]
+    page = visit(refused={429})
+    choose(page, photo())
+    expect(state(page, "beach.png")).to_have_text("This key may have 10 jobs in 24 hours.")
+    expect(card(page, "beach.png").get_by_role("button", name="Try again")).to_be_visible()
+
+
+def test_an_answer_that_was_lost_makes_no_second_job(stub, visit):
+    stub.lose_answers = 1
+    page = visit(refused={503})
+    choose(page, photo())
+    _done(page, "beach.png")
+    assert len(stub.uploads) == 2
+    assert len(stub.jobs) == 1
+    expect(page.locator(".card")).to_have_count(1)
+
+
+def test_a_service_that_goes_and_comes_back(stub, visit):
+    stub.hold()
+    page = visit(refused={0})
+    choose(page, photo("early.png"))
+    expect(state(page, "early.png")).to_contain_text("Waiting")
+    stub.close()
+    choose(page, photo("late.png"))
+    expect(state(page, "late.png")).to_contain_text("No answer from the service. Tries again in")
+    expect(page.locator("#trouble")).to_contain_text("The service does not answer.")
+    stub.held = False
+    stub.open()
+    _done(page, "early.png")
+    _done(page, "late.png")
+    expect(page.locator("#trouble")).to_be_empty()
+    assert len(stub.jobs) == 2
+
+
+def test_a_result_that_cannot_be_fetched_can_be_fetched_again(stub, visit):
+    page = visit(refused={0})
+    choose(page, photo("a.png"), photo("b.png"))
+    _done(page, "a.png")
+    _done(page, "b.png")
+    stub.close()
+    card(page, "a.png").get_by_role("button", name="See the result").click()
+    expect(card(page, "a.png").get_by_role("alert")).to_have_text("The service does not answer.")
+    stub.open()
+    card(page, "a.png").get_by_role("button", name="Try again").click()
+    expect(card(page, "a.png").locator(".verdict")).to_be_visible()
+
+
+def test_without_event_streams_jobs_are_asked_after(stub, visit):
+    stub.streams = False
+    page = visit(refused={501})
+    protect(page)
+    assert ("GET", "/v1/jobs/job0001") not in stub.seen  # one list for all
+
+
+@pytest.mark.parametrize("where", ["before", "while working"])
+def test_a_key_is_asked_for_and_kept_for_this_tab(stub, visit, where):
+    if where == "before":
+        stub.key = "rsv_right"
+    page = visit(refused={401})
+    if where == "while working":
+        stub.key = "rsv_right"
+        choose(page, photo())
+    dialog = page.get_by_role("dialog", name="This service needs a key")
+    expect(dialog).to_contain_text("Whoever runs this service gives it to you")
+    expect(dialog.get_by_label("API key")).to_have_attribute("type", "password")
+    dialog.get_by_label("API key").fill("rsv_wrong")
+    page.keyboard.press("Enter")
+    expect(dialog.get_by_role("alert")).to_have_text("That key is not known here, or no longer.")
+    dialog.get_by_label("API key").fill("rsv_right")
+    dialog.get_by_role("button", name="Use this key").click()
+    if where == "before":
+        choose(page, photo())
+    expect(card(page, "beach.png").locator(".verdict")).to_be_visible()
+    page.reload()
+    _done(page, "beach.png")
+    assert page.evaluate("[Object.values(sessionStorage), localStorage.length]") == [["rsv_right"], 0]
+
+
+def test_without_the_key_the_page_says_so_and_asks_again(stub, visit):
+    stub.key = "rsv_right"
+    page = visit(refused={401})
+    page.get_by_role("dialog").get_by_role("button", name="Not now").click()
+    expect(page.locator("#trouble")).to_contain_text("This service does nothing without a key.")
+    page.get_by_role("button", name="Enter the key").click()
+    page.get_by_label("API key").fill("rsv_right")
+    page.keyboard.press("Enter")
+    expect(page.locator("#trouble")).to_be_empty()
+    expect(page.get_by_role("button", name="Change the key")).to_be_visible()
+
+
+def test_nobody_there_to_work_is_said(stub, visit):
+    stub.hold()
+    stub.workers = 0
+    page = visit(refused={503})
+    choose(page, photo())
+    expect(page.locator("#trouble")).to_contain_text("no worker of this service is running")
+    stub.workers, stub.held = 1, False
+    _done(page, "beach.png")
+    expect(page.locator("#trouble")).to_be_empty()
+
+
+def test_what_became_of_a_job_elsewhere_is_shown(stub, visit):
+    stub.hold()
+    page = visit(refused={404})
+    for name in ("fails", "goes", "again"):
+        choose(page, photo(f"{name}.png"))
+        expect(state(page, f"{name}.png")).to_contain_text("Waiting")
+    stub.show("job0001", state="failed", error="the photo needs more memory than there is")
+    stub.show("job0003", attempts=1)
+    del stub.jobs["job0002"]
+    expect(state(page, "fails.png")).to_have_text("The photo needs more memory than there is.")
+    expect(card(page, "goes.png")).to_have_count(0)
+    expect(state(page, "again.png")).to_contain_text("Was interrupted and starts again.")
+    expect(page.locator("#said")).to_contain_text("fails.png failed: the photo needs more memory than there is")
+
+
+@pytest.mark.parametrize(
+    ("delivery", "words"),
+    [
+        ({"state": "delivered"}, "Passed on to https://example.org/in."),
+        ({"state": "held", "error": "found by conv-gem"}, "Not passed on to https://example.org/in: found by conv-gem"),
+        ({"state": "waiting", "attempts": 2, "error": "503"}, "Tried 2 times so far, next at"),
+        ({"state": "failed", "attempts": 12, "error": "410"}, "Could not be passed on to https://example.org/in after"),
+    ],
+)
+def test_delivery_is_told(stub, visit, delivery, words):
+    delivery = {"to": "https://example.org/in", "attempts": 1, "error": None, "next": "2030-01-01T12:00:00Z"} | delivery
+    job = stub.add(photo()["buffer"], "beach.png", delivery=delivery)
+    stub.finish(job["id"])
+    page = visit()
+    expect(card(page, "beach.png").locator(".more")).to_contain_text(words.replace("next at", "next on 1 January at"))
