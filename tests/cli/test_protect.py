@@ -144,10 +144,10 @@ def test_an_interruption_keeps_what_is_finished(protect, photo, scene, out, monk
     paths = [photo(f"{name}.png", scene(seed=seed)) for seed, name in enumerate("abc")]
     change = Protector.change
 
-    def interrupted(self, found):
+    def interrupted(self, found, progress=None):
         if found.path == paths[1]:
             raise KeyboardInterrupt
-        return change(self, found)
+        return change(self, found, progress)
 
     with monkeypatch.context() as patch:
         patch.setattr(Protector, "change", interrupted)

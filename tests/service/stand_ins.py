@@ -7,8 +7,10 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
+from recessive.exposure import EncoderAudit
 from recessive.files import write_whole
 from recessive.service import claims, deliveries, making, protectors, worker
 from recessive.service.jobs import Jobs
@@ -19,6 +21,8 @@ from recessive.service.workers import Workers
 from recessive.workflows import Failure, ProtectReport
 from recessive.workflows.records import remember
 
+SEEN = EncoderAudit("conv-gem", True, 0.0, 0.5, 1, 50, 3, 0, 0.4, 4_000, True, {})
+UNSEEN = replace(SEEN, name="depthwise-gem", seen=False, rank_after=1, hidden=False)
 VERDICT = "Hidden from the encoders it was optimised against (conv-gem). Another encoder may still find it."
 
 
@@ -26,7 +30,7 @@ def report(**changes):
     values = {"input": "in.jpg", "output": "out.jpg", "method": "vanish", "encoders": ("conv-gem",), "budget": 8.0}
     values |= {"norm": "linf", "steps": 4, "seconds": 0.1, "width": 64, "height": 48, "linf": 8.0, "psnr": 30.0}
     values |= {"ssim": 0.9, "hidden": True, "hidden_unseen": False, "gallery": "reference", "gallery_photos": 4_000}
-    values |= {"per_encoder": (), "keypoints": None, "verdict": VERDICT, "notes": ()}
+    values |= {"per_encoder": (SEEN, UNSEEN), "keypoints": None, "verdict": VERDICT, "notes": ()}
     return ProtectReport(**{**values, **changes})
 
 

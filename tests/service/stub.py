@@ -325,7 +325,9 @@ class Stub:
         return StreamingResponse(stream(), media_type="text/event-stream")
 
     async def _result(self, request):
-        job, what = self.jobs[request.path_params["id"]], request.path_params["what"]
+        job, what = self.jobs.get(request.path_params["id"]), request.path_params["what"]
+        if job is None:
+            return self._gone()
         if what == "report":
             return JSONResponse(report(job["name"], job["photo"], job["options"]))
         if what == "insight":
@@ -334,8 +336,7 @@ class Stub:
             sheet = io.BytesIO()
             Image.new("RGB", (300, 100), "teal").save(sheet, "PNG")
             return Response(sheet.getvalue(), media_type="image/png", headers=_named("contact-sheet.png"))
-        changed = job.get("protected") or protected(job["data"])
-        return Response(changed, media_type="image/jpeg", headers=_named(job["name"]))
+        return Response(protected(job["data"]), media_type="image/jpeg", headers=_named(job["name"]))
 
     async def _zip(self, request):
         packed = io.BytesIO()

@@ -289,6 +289,35 @@ def test_writers_come_in_the_order_in_which_they_asked(tmp_path):
     assert order == list(range(20))
 
 
+def test_a_turn_passed_on_is_not_free(tmp_path):
+    turns = Turns(tmp_path / "missing" / "turn")  # threads alone are put in order
+    second_is_in, second_may_go, third_is_in = threading.Event(), threading.Event(), threading.Event()
+
+    def second():
+        with turns:
+            second_is_in.set()
+            assert second_may_go.wait(30)
+
+    def third():
+        with turns:
+            third_is_in.set()
+
+    threads = [threading.Thread(target=second), threading.Thread(target=third)]
+    with turns:
+        threads[0].start()
+        while not turns._waiting:
+            threads[0].join(0.001)
+    assert second_is_in.wait(30)
+    threads[1].start()
+    while not (turns._waiting or third_is_in.is_set()):
+        threads[1].join(0.001)
+    assert not third_is_in.is_set()
+    second_may_go.set()
+    assert third_is_in.wait(30)
+    for thread in threads:
+        thread.join()
+
+
 def test_an_exception_passes_the_turn_on(tmp_path):
     turns = Turns(tmp_path / "turn")
     with pytest.raises(ZeroDivisionError), turns:

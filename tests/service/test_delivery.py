@@ -7,13 +7,14 @@ import ssl
 import subprocess
 import threading
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from recessive import __version__
+from recessive.exposure import EncoderAudit
 from recessive.service import courier as courier_module
 from recessive.service.courier import Courier, retry_in
 from recessive.service.database import Database, DatabaseError
@@ -464,33 +465,37 @@ def test_a_folder_that_cannot_be_written_to_is_tried_again(done, photo, tmp_path
     assert [path.name for path in out.iterdir()] == [f"photo-{job.id}.jpg"]
 
 
+def found_by(name, *, seen, hidden, survives=()):
+    values = asdict(EncoderAudit(name, seen, 0.0, 0.5, 1, 50, 3, 0, 0.4, 100, hidden, dict(survives)))
+    return values if hidden else {**values, "rank_after": 1}
+
+
 @pytest.mark.parametrize(
-    ("passes", "hidden", "unseen", "delivered"),
+    ("passes", "hidden", "unseen", "after_jpeg", "delivered"),
     [
-        ("seen", True, True, True),
-        ("seen", True, False, True),
-        ("seen", True, None, True),
-        ("seen", False, True, False),
-        ("seen", None, True, True),  # a method that works against no encoder
-        ("seen", None, False, False),
-        ("seen", None, None, False),
-        ("all", True, True, True),
-        ("all", True, False, False),
-        ("all", True, None, False),
-        ("all", False, True, False),
-        ("all", None, True, True),
-        ("all", None, False, False),
+        ("seen", True, False, True, True),
+        ("seen", True, True, False, False),
+        ("seen", False, True, True, False),
+        ("all", True, True, True, True),
+        ("all", True, False, True, False),
     ],
 )
-def test_only_what_passes_is_delivered_and_else_the_owner_is_told_why(done, passes, hidden, unseen, delivered):
+def test_only_what_passes_is_delivered_and_else_the_owner_is_told_why(
+    done, passes, hidden, unseen, after_jpeg, delivered
+):
     job = replace(done("https://photos.example"), options={"passes": passes})
-    state, why = delivery_of(job, {"hidden": hidden, "hidden_unseen": unseen, "verdict": VERDICT})
+    found = [
+        found_by("a", seen=True, hidden=hidden, survives={"jpeg:75": after_jpeg}),
+        found_by("b", seen=False, hidden=unseen),
+    ]
+    state, why = delivery_of(job, {"per_encoder": found, "verdict": VERDICT})
     assert state == (DeliveryState.WAITING if delivered else DeliveryState.HELD)
-    assert (why is None) if delivered else (VERDICT in why and why.startswith("not delivered, since"))
+    assert why == (None if delivered else f"not delivered, since it does not pass the audit. {VERDICT}")
 
 
 def test_what_nobody_asked_for_is_not_delivered(done):
-    assert delivery_of(done(None), {"hidden": True, "hidden_unseen": True, "verdict": VERDICT}) == (None, None)
+    found = [found_by("a", seen=True, hidden=True)]
+    assert delivery_of(done(None), {"per_encoder": found, "verdict": VERDICT}) == (None, None)
 
 
 def test_waits_double_up_to_an_hour_and_end(monkeypatch):

@@ -4,9 +4,11 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import func, select
 
 from recessive.service.job import Busy, QueueFull, QuotaSpent
 from recessive.service.jobs import Jobs
+from recessive.service.tables import accepted
 
 HOUR, DAY = 3_600, 86_400
 
@@ -40,7 +42,7 @@ def test_a_key_has_so_many_jobs_at_once(jobs, keys, new_job, add):
     add(jobs, new_job(owner=key.id), key)
 
 
-def test_a_key_has_so_many_jobs_a_day_even_if_it_deletes_them(jobs, keys, new_job, clock, add):
+def test_a_key_has_so_many_jobs_a_day_even_if_it_deletes_them(database, jobs, keys, new_job, clock, add):
     key, _ = keys.add("anna", per_day=2)
     for _ in range(2):
         job = add(jobs, new_job(owner=key.id), key)
@@ -53,6 +55,8 @@ def test_a_key_has_so_many_jobs_a_day_even_if_it_deletes_them(jobs, keys, new_jo
         assert spent.value.retry_after == DAY - 2 * HOUR
     clock.turn(spent.value.retry_after)
     jobs.expire()
+    with database.read() as connection:
+        assert connection.scalar(select(func.count()).select_from(accepted)) == 1  # nothing is kept for longer
     add(jobs, new_job(owner=key.id), key)
     with pytest.raises(QuotaSpent):
         jobs.check_room(key)

@@ -306,7 +306,7 @@ def test_pictures_are_given_back(chromium, stub):
         page.goto(stub.url)
         found = protect(page)
         assert page.evaluate("addresses.size") == 2
-        found.get_by_role("tab", name="Where it looks").click()
+        found.get_by_role("tab", name="Heat map").click()
         found.get_by_role("button", name="Close the result").click()
         expect(found.locator(".verdict")).to_have_count(0)
         assert page.evaluate("addresses.size") == 0

@@ -26,9 +26,9 @@ def test_photos_of_an_earlier_visit_are_listed_and_shown_without_their_originals
     expect(found.locator(".thumb canvas")).to_be_visible()
     found.get_by_role("button", name="See the result").click()
     expect(found).to_contain_text("The service has deleted the original, and this page no longer holds it.")
-    expect(found.get_by_role("tab")).to_have_text(["Protected", "Where it looks"])
+    expect(found.get_by_role("tab")).to_have_text(["Protected", "Heat map"])
     expect(found.locator(".tiles [data-kind=photo]")).to_have_count(1)
-    found.get_by_role("tab", name="Where it looks").click()
+    found.get_by_role("tab", name="Heat map").click()
     expect(found).to_contain_text("Both are drawn on the protected photo, since the original is not here.")
     uploads = len(stub.uploads)
     original = found.get_by_label("Choose the original")
@@ -43,13 +43,19 @@ def test_many_earlier_photos_come_in_pages(stub, visit):
     small = photo(pixels=levels(16, 16))["buffer"]
     for number in range(60):
         stub.finish(stub.add(small, f"{number}.png")["id"])
-    page = visit()
+    page = visit(refused={404})  # a picture that is fetched while its photo is deleted
     expect(page.locator(".card")).to_have_count(50)
     expect(page.locator(".name").first).to_have_text("59.png")
     page.get_by_role("button", name="Show older photos").click()
     expect(page.locator(".card")).to_have_count(60)
     expect(page.locator(".name").last).to_have_text("0.png")
     expect(page.get_by_role("button", name="Show older photos")).to_be_hidden()
+    page.reload()
+    expect(page.locator(".card")).to_have_count(50)
+    page.get_by_role("button", name="Delete all").click()
+    page.get_by_role("dialog", name="Delete all 60 photos").get_by_role("button", name="Delete").click()
+    expect(page.locator(".card")).to_have_count(0)
+    assert stub.jobs == {}
 
 
 def test_a_format_that_browsers_cannot_show_works_all_the_same(visit):
@@ -106,7 +112,7 @@ def test_nothing_is_in_the_way_of_anybody(stub, visit, scheme):
     choose(page, photo("waits.png"))
     expect(state(page, "waits.png")).to_contain_text("Waiting")
     assert _violations(page) == []
-    for tab in ("Difference", "Where it looks"):
+    for tab in ("Difference", "Heat map"):
         found.get_by_role("tab", name=tab).click()
         assert _violations(page) == []
     found.get_by_role("button", name="Delete").click()
@@ -135,7 +141,7 @@ def test_no_width_needs_scrolling_sideways(visit, width):
     assert wide() <= width
     name = f"{'long-name-without-an-end-' * 4}.png"
     found = protect(page, photo(name))
-    for tab in ("Difference", "Where it looks", "Compare"):
+    for tab in ("Difference", "Heat map", "Compare"):
         found.get_by_role("tab", name=tab).click()
         assert wide() <= width
     found.get_by_role("button", name="Enlarge").click()

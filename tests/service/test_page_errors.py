@@ -60,7 +60,7 @@ def test_a_refusal_is_shown_with_each_option_and_can_be_tried_again(stub, visit)
 
 
 def test_a_full_queue_is_waited_for_as_long_as_it_says(stub, visit):
-    stub.refusals = [problem(429, "the queue is full", {"Retry-After": "2"})]
+    stub.refusals = [problem(429, "the queue is full; try again in a few seconds", {"Retry-After": "2"})]
     page = visit(refused={429})
     choose(page, photo())
     expect(state(page, "beach.png")).to_have_text("The queue is full. Tries again in 2 s")
@@ -124,6 +124,34 @@ def test_without_event_streams_jobs_are_asked_after(stub, visit):
     assert ("GET", "/v1/jobs/job0001") not in stub.seen  # one list for all
 
 
+def test_a_photo_that_is_gone_before_it_is_sent_is_not_tried_for_ever(stub, visit, tmp_path):
+    stub.stalled = True
+    page = visit(refused={0})
+    files = [tmp_path / f"{name}.png" for name in "abcd"]
+    for file in files:
+        file.write_bytes(photo()["buffer"])
+    page.locator("#choose").set_input_files(files)
+    expect(state(page, "d.png")).to_have_text("Will be uploaded soon")
+    files[3].unlink()
+    stub.stalled = False
+    expect(state(page, "d.png")).to_contain_text("This photo was changed or moved after you had added it.")
+    _done(page, "c.png")
+
+
+def test_leaving_asks_first_while_photos_are_on_their_way(stub, visit):
+    stub.stalled = True
+    page = visit(refused={0})
+    choose(page, photo())
+    expect(state(page, "beach.png")).to_contain_text("Uploaded")
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    page.evaluate("() => { setTimeout(() => location.reload()) }")
+    page.wait_for_event("dialog")
+    assert asked == ["beforeunload"]
+    stub.stalled = False
+    _done(page, "beach.png")
+
+
 @pytest.mark.parametrize("where", ["before", "while working"])
 def test_a_key_is_asked_for_and_kept_for_this_tab(stub, visit, where):
     if where == "before":
@@ -153,11 +181,16 @@ def test_without_the_key_the_page_says_so_and_asks_again(stub, visit):
     page = visit(refused={401})
     page.get_by_role("dialog").get_by_role("button", name="Not now").click()
     expect(page.locator("#trouble")).to_contain_text("This service does nothing without a key.")
+    choose(page, photo())
+    expect(state(page, "beach.png")).to_have_text("This service needs a key.")
+    expect(page.get_by_role("dialog")).to_have_count(0)
     page.get_by_role("button", name="Enter the key").click()
     page.get_by_label("API key").fill("rsv_right")
     page.keyboard.press("Enter")
     expect(page.locator("#trouble")).to_be_empty()
     expect(page.get_by_role("button", name="Change the key")).to_be_visible()
+    card(page, "beach.png").get_by_role("button", name="Try again").click()
+    _done(page, "beach.png")
 
 
 def test_nobody_there_to_work_is_said(stub, visit):

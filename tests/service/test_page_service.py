@@ -54,7 +54,7 @@ def test_photos_go_through_the_service(service, visit, tmp_path):
     expect(table.get_by_role("columnheader")).to_contain_text(["After JPEG at quality 75", "After shrinking to half"])
     expect(found.locator(".tiles").first.locator("[data-kind=photo]")).to_have_count(1)
     expect(found.locator(".tiles canvas").first).to_be_visible()
-    found.get_by_role("tab", name="Where it looks").click()
+    found.get_by_role("tab", name="Heat map").click()
     assert pixels(found.locator(".pair canvas").first).std() > 5
     found.get_by_role("tab", name="Difference").click()
     expect(found.locator("canvas[data-drawn]")).to_be_visible()

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 
 from recessive import __version__
+from recessive.exposure import EncoderAudit
 from recessive.files import write_whole
 from recessive.photos import format_of_path
 from recessive.photos.head import MEDIA_TYPES
 from recessive.service.job import DeliveryState
 from recessive.service.names import attachment, clean_name, saved_name
 from recessive.service.targets import TargetError, check_target
+from recessive.workflows.passing import passes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,16 +56,10 @@ def delivery_of(job: Job, report: dict[str, Any]) -> tuple[DeliveryState | None,
     """
     if job.deliver_to is None:
         return None, None
-    hidden, unseen = report["hidden"], report["hidden_unseen"]
-    if job.options.get("passes") == "all":
-        passed, wanted = hidden is not False and unseen is True, "all encoders that were asked"
-    elif hidden is None:  # optimised against none
-        passed, wanted = unseen is True, "the encoders that were asked"
-    else:
-        passed, wanted = hidden is True, "the encoders that it was optimised against"
-    if passed:
+    found = [EncoderAudit(**entry) for entry in report["per_encoder"]]
+    if passes(found, job.options.get("passes", "seen")):
         return DeliveryState.WAITING, None
-    return DeliveryState.HELD, f"not delivered, since it is not hidden from {wanted}. {report['verdict']}"
+    return DeliveryState.HELD, f"not delivered, since it does not pass the audit. {report['verdict']}"
 
 
 def deliver(job: Job, photo: Path, *, allowed: Sequence[str], timeout: float = 30) -> None:

@@ -5,18 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from recessive.workflows.protect import ProtectReport
+    from collections.abc import Sequence
+
+    from recessive.exposure import EncoderAudit
 
 Passes = Literal["seen", "all"]
 """Who must not find it: the encoders that it was optimised against, or all that were asked."""
 
 
-def passes(report: ProtectReport, who: Passes) -> bool:
-    """Whether the photo may be passed on.
+def passes(found: Sequence[EncoderAudit], who: Passes) -> bool:
+    """Whether a photo may be passed on: nobody who counts finds it, as saved and after each transform asked for.
 
-    A method that is optimised against nobody is judged by all, whatever `who` is. Nobody asked is nobody convinced.
+    A photo that is optimised against nobody is judged by all, whatever `who` is. Nobody asked is nobody convinced.
+
+    Args:
+        found: what each encoder finds, `per_encoder` of a report.
+        who: counts.
     """
-    if who == "seen" and report.hidden is not None:
-        return report.hidden
-    asked = [hidden for hidden in (report.hidden, report.hidden_unseen) if hidden is not None]
-    return bool(asked) and all(asked)
+    seen = [entry for entry in found if entry.seen]
+    counting = seen if seen and who == "seen" else found
+    return bool(counting) and all(entry.hidden and all(entry.survives.values()) for entry in counting)

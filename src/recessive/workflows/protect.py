@@ -12,7 +12,7 @@ import torch
 
 from recessive import __version__
 from recessive.exposure import FIRST_RESULTS, EncoderAudit, audit, keypoint_report
-from recessive.photos import PhotoError, format_named, format_of_path, output_settings, read_photo, save_photo
+from recessive.photos import SUFFIXES, PhotoError, format_named, format_of_path, output_settings, read_photo, save_photo
 from recessive.transforms import parse_transform
 from recessive.workflows.changes import Changer, trouble
 from recessive.workflows.fidelity import fidelity
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
     from recessive.photos import Photo
     from recessive.workflows.settings import ProtectSettings
-
-_SUFFIX = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "TIFF": ".tif", "HEIF": ".heic", "AVIF": ".avif"}
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,7 @@ def plan_outputs(inputs: Sequence[Path], out: Path, settings: ProtectSettings) -
     for path in inputs:
         if path in planned:
             continue
-        name = path.name if settings.format is None else path.stem + _SUFFIX[format_named(settings.format)]
+        name = path.name if settings.format is None else path.stem + SUFFIXES[format_named(settings.format)][0]
         first = taken.setdefault(name.casefold(), path)
         if first != path:
             planned[path] = Failure(str(path), f"{path}: would be saved as {name}, like {first}; use another --out")

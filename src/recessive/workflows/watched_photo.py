@@ -131,7 +131,7 @@ class WatchedPhotos:
         suffix = path.suffix if settings.format is None else SUFFIXES[format_named(settings.format)][0]
         wanted = str(PurePosixPath(name).with_suffix(suffix))
         made = self._gate.made(wanted, self._protector.asked(what))
-        if made is not None and passes(made, self._who):
+        if made is not None and passes(made.per_encoder, self._who):
             entry = replace(self._entry(name, stamp, what.hex(), "protected"), output=wanted)
             self._gate.note(entry)
             return self._skipped(entry)
@@ -148,7 +148,7 @@ class WatchedPhotos:
             raise UnsettledError
         if before is not None and before.state == "held":
             self._gate.withdraw(before)
-        passed = passes(report, self._who)
+        passed = passes(report.per_encoder, self._who)
         entry = self._entry(
             name, stamp, what.hex(), "protected" if passed else "held", None if passed else report.verdict
         )

@@ -18,7 +18,7 @@ from recessive.service.api.parts import Caller, CheckedId, OwnJob, Parts, Servic
 from recessive.service.api.shapes import ID, job_shape
 from recessive.service.events import event
 from recessive.service.exchange import Stream
-from recessive.service.jobs import Job, NewJob
+from recessive.service.jobs import Busy, Job, JobState, NewJob
 from recessive.service.keys import Key
 from recessive.service.names import clean_name
 from recessive.service.problems import OptionError, Problem, invalid
@@ -98,12 +98,14 @@ def _add(service: Parts, photo: PhotoFile, asked: _Asked) -> Job:
     )
     path = service.storage.originals / new.original
     photo.keep(path)
-    added = False
     try:
         job, added = service.jobs.add(new, asked.key)
-    finally:
-        if not added:
-            path.unlink(missing_ok=True)
+    except Busy:
+        path.unlink(missing_ok=True)
+        raise
+    # A database that fails may have kept the job all the same: then the photo stays, and is swept if it has not.
+    if not added:
+        path.unlink(missing_ok=True)
     if not added and _differs(job, new):
         raise Problem(
             422,
@@ -155,7 +157,7 @@ async def get_job(job: OwnJob) -> Response:
     responses={
         200: {
             "description": "an event `job` with the job's JSON at once and at each change, until there are no more",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"text/event-stream": {"example": "event: job\ndata: {…}\n\n"}},
         },
         **problems(404),
     },
@@ -180,6 +182,8 @@ async def cancel_job(job_id: CheckedId, service: Service, key: Caller) -> Respon
     job = await run_in_threadpool(service.jobs.cancel, job_id, owner_of(key))
     if job is None:
         raise no_job()
+    if job.state == JobState.CANCELLED:
+        await run_in_threadpool(service.storage.remove, job)  # a worker that has it drops it
     return shown(job_shape(job))
 
 

@@ -22,9 +22,15 @@ const SILENT = () => new Problem(0, "The service does not answer.");
 /** Asks the owner for a key; true when there is a new one. Set by whoever has the dialog. */
 let askForKey = async () => false;
 let asking = null;
+let declined = false; // then nothing asks again by itself
 
 export function onKeyNeeded(ask) {
   askForKey = ask;
+}
+
+/** From now on a missing key is asked for again, though the owner gave none before. */
+export function mayAskAgain() {
+  declined = false;
 }
 
 export function keyIsSet() {
@@ -46,23 +52,27 @@ function authorisation(value) {
 /** After an answer of 401 to `used`: resolves once there is another key to try, one dialog for all who wait. */
 async function anotherKey(used, problem) {
   if (key() !== used) return;
+  if (declined) throw problem;
   asking ??= askForKey(used !== "").finally(() => (asking = null));
-  if (!(await asking)) throw problem;
+  declined = !(await asking);
+  if (declined) throw problem;
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null; // not what it says it is
+  }
 }
 
 /** What an answer says is wrong: RFC 9457, or whatever a proxy in between says. */
 function problemOf(status, type, text, retryAfter) {
   const seconds = Number.parseInt(retryAfter ?? "", 10);
   const wait = Number.isNaN(seconds) ? null : seconds;
-  if (type?.includes("json")) {
-    try {
-      const { detail, title, errors } = JSON.parse(text);
-      const listed = Array.isArray(errors) ? errors.map(({ option, detail: wrong }) => [option, wrong]) : [];
-      if (typeof (detail ?? title) === "string") return new Problem(status, detail ?? title, listed, wait);
-    } catch {
-      // not what it says it is
-    }
-  }
+  const { detail, title, errors } = (type?.includes("json") && parsed(text)) || {};
+  const listed = Array.isArray(errors) ? errors.map((error) => [error.option, error.detail]) : [];
+  if (typeof (detail ?? title) === "string") return new Problem(status, detail ?? title, listed, wait);
   return new Problem(status, `The service could not do this (${status}).`, [], wait);
 }
 
@@ -133,7 +143,8 @@ function sendOnce(form, used, { idempotency, progress, sent, signal }) {
     upload.onabort = () => reject(new DOMException("cancelled", "AbortError"));
     upload.onload = () => {
       const of = (name) => upload.getResponseHeader(name);
-      if (upload.status >= 200 && upload.status < 300) resolve(JSON.parse(upload.responseText));
+      const job = upload.status === 202 ? parsed(upload.responseText) : null;
+      if (job) resolve(job);
       else reject(problemOf(upload.status, of("content-type"), upload.responseText, of("retry-after")));
     };
     signal.addEventListener("abort", () => upload.abort());

@@ -12,9 +12,12 @@ import { busy, health, reachable } from "./troubles.js";
 import { Uploads } from "./uploads.js";
 import { outcome, several, size } from "./words.js";
 
+const PAGE = 50; // photos of earlier that are listed at once
+
 export class Desk {
   constructor() {
     this.limits = {};
+    this.older = null; // cursor of the next page of jobs
     this.opened = new Opened({ busy, again: (photo) => this.again(photo) });
     this.photos = new Photos({
       open: (photo) => this.opened.toggle(photo),
@@ -22,8 +25,9 @@ export class Desk {
       erase: (photo) => this.erase(photo),
       again: (photo) => this.again(photo),
       cancel: (photo) => this.cancel(photo),
-      zip: (control) => busy(control, () => downloadAll(this.photos.done().map(({ job }) => job.id))),
+      zip: (control) => busy(control, () => this.zip()),
       clear: () => this.clear(),
+      older: (control) => busy(control, () => this.listEarlier(this.older)),
     });
     this.uploads = new Uploads({
       changed: (photo) => this.photos.show(photo),
@@ -109,6 +113,25 @@ export class Desk {
     );
   }
 
+  /** List photos of earlier: the newest, or with a cursor those before. */
+  async listEarlier(cursor = null) {
+    const from = cursor ? `&before=${encodeURIComponent(cursor)}` : "";
+    const page = await read(`/v1/jobs?limit=${PAGE}${from}`);
+    this.adopt(page.jobs, true);
+    this.older = page.next;
+    this.photos.offerOlder(this.older !== null);
+    this.follow.look();
+  }
+
+  async listAll() {
+    while (this.older) await this.listEarlier(this.older);
+  }
+
+  async zip() {
+    await this.listAll();
+    await downloadAll(this.photos.done().map(({ job }) => job.id));
+  }
+
   cancel(photo) {
     if (photo.job) {
       busy(null, async () => this.changed(await read(`/v1/jobs/${photo.job.id}/cancel`, { method: "POST" })));
@@ -129,6 +152,7 @@ export class Desk {
   }
 
   async eraseNow(photo) {
+    this.photos.thumbnails.forget(photo);
     if (photo.job) {
       await request(`/v1/jobs/${photo.job.id}`, { method: "DELETE" }).catch((problem) => {
         if (problem.status !== 404) throw problem;
@@ -145,10 +169,12 @@ export class Desk {
   }
 
   async clear() {
+    if (!(await busy(null, () => this.listAll()))) return;
     const consequence =
       "Protected photos and reports are gone then, and what is under way ends. What you have downloaded stays yours.";
     if (!(await confirm(`Delete all ${this.photos.all.length} photos from the service?`, consequence))) return;
     const all = async () => {
+      this.photos.all.forEach((photo) => this.photos.thumbnails.forget(photo));
       for (const photo of [...this.photos.all]) await this.eraseNow(photo);
     };
     if (!(await busy(null, all))) return;

@@ -18,7 +18,13 @@ function tile(result, own, parts) {
     "li",
     { "data-kind": kind },
     picture,
-    make("span", { class: "mark", "aria-hidden": "true" }, make("b", { text: String(rank) }), ` ${words}`),
+    make(
+      "span",
+      { class: "mark", "aria-hidden": "true" },
+      make("b", { text: String(rank) }),
+      " ",
+      make("span", { text: words }),
+    ),
     make("span", { class: "for-ears", text: `Place ${rank}: ${said}` }),
   );
 }
@@ -38,7 +44,7 @@ export function searches({ encoder: name, search }, pictures) {
     const words = `Before, your photo was at place ${count(before)} of ${count(photos)}; now it is at place ${count(after)}.`;
     return make("p", { text: words });
   }
-  const hint = `${encoder(name)}. “Alike” are parts of your photo and its mirror image: they stand for what a searcher may hold of the same place or person. Grey tiles are other photos.`;
+  const hint = `${encoder(name)}. The other pictures are parts of your photo and its mirror image: they stand for what a searcher may hold of the same place or person. Grey tiles are other photos.`;
   return make(
     "div",
     { class: "searches" },

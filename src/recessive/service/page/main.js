@@ -1,20 +1,17 @@
 /** The page begins: what the service offers, the photos of earlier, and the key where one is needed. */
 
-import { keyIsSet, onKeyNeeded, read, setKey } from "./api.js";
+import { keyIsSet, mayAskAgain, onKeyNeeded, read, setKey } from "./api.js";
 import { listen } from "./arrivals.js";
 import { Desk } from "./desk.js";
 import { askKey, wire } from "./dialogs.js";
-import { make, put } from "./element.js";
+import { button, put } from "./element.js";
 import * as options from "./options.js";
 import { complain, reachable, trouble } from "./troubles.js";
 import { format, list, several, size } from "./words.js";
 
 const AGAIN = 3000; // ms
-const PAGE = 50; // photos of earlier that are listed at once
 
 const desk = new Desk();
-const showOlder = document.getElementById("older");
-let older = null; // cursor of the next page of jobs
 
 function showLimits({ formats, max_bytes: most, keep_hours: hours }) {
   if (formats && most) {
@@ -27,44 +24,35 @@ function showLimits({ formats, max_bytes: most, keep_hours: hours }) {
   }
 }
 
-async function listEarlier() {
-  const from = older ? `&before=${encodeURIComponent(older)}` : "";
-  const page = await read(`/v1/jobs?limit=${PAGE}${from}`);
-  desk.adopt(page.jobs, true);
-  older = page.next;
-  showOlder.hidden = !older;
-  desk.follow.look();
-}
-
 async function load() {
   try {
     desk.limits = await read("/v1/limits");
     options.offer(desk.limits);
     showLimits(desk.limits);
-    await listEarlier();
-    trouble("key", "");
+    await desk.listEarlier();
     reachable(true);
   } catch (problem) {
-    if (problem.status === 401) {
-      const enter = make("button", { type: "button", class: "button", text: "Enter the key", onclick: load });
-      trouble("key", "This service does nothing without a key.", enter);
-    } else {
-      complain(problem);
-      if (problem.passes) setTimeout(load, AGAIN);
-    }
+    complain(problem);
+    if (problem.passes) setTimeout(load, AGAIN);
   }
   document.getElementById("change-key").hidden = !keyIsSet();
+}
+
+function loadAgain() {
+  mayAskAgain();
+  load();
 }
 
 onKeyNeeded(async (refused) => {
   const given = await askKey(refused);
   if (given) setKey(given);
+  const enter = button("key", "Enter the key", { class: "button", onclick: loadAgain });
+  trouble("key", given ? "" : "This service does nothing without a key.", enter);
   return given !== null;
 });
 wire();
 options.begin();
 listen((files) => desk.add(files));
-showOlder.addEventListener("click", () => listEarlier().catch(complain));
 document.getElementById("change-key").addEventListener("click", async () => {
   const given = await askKey(false);
   if (!given) return;

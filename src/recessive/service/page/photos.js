@@ -21,13 +21,18 @@ export class Photos {
       photo.unviewable = true;
       this.show(photo);
     });
-    const { zip, clear } = act;
+    const { zip, clear, older } = act;
     this.zip = button("download", "Download all (zip)", {
       class: "button",
       onclick: (event) => zip(event.currentTarget),
     });
     this.clear = button("delete", "Delete all", { class: "button quiet", onclick: () => clear() });
     document.getElementById("for-all").append(this.zip, this.clear);
+    const more = button("open", "Show older photos", {
+      class: "button",
+      onclick: (event) => older(event.currentTarget),
+    });
+    document.getElementById("older").append(more);
   }
 
   /** New ones, in their order, above all others; `below`: older ones, below them. */
@@ -48,7 +53,7 @@ export class Photos {
     const focused = photo.card.element.contains(document.activeElement);
     this.all.splice(place, 1);
     photo.card.element.remove();
-    this.thumbnails.forget(photo.card.thumb);
+    this.thumbnails.forget(photo);
     const next = this.all[place] ?? this.all[place - 1];
     this.showWaiting();
     if (focused) (next?.card.name ?? document.getElementById("choose")).focus();
@@ -56,6 +61,10 @@ export class Photos {
 
   find(id) {
     return this.all.find((photo) => photo.job?.id === id);
+  }
+
+  offerOlder(yes) {
+    document.getElementById("older").hidden = !yes;
   }
 
   jobs() {

@@ -74,6 +74,6 @@ export function stage(pictures, insight, report) {
   if (pictures.before) {
     entries.push(["Compare", () => compare(pictures, report)], ["Difference", () => difference(pictures, report)]);
   } else entries.push(["Protected", () => alone(pictures)]);
-  if (insight) entries.push(["Where it looks", () => heat(pictures, insight)]);
+  if (insight) entries.push(["Heat map", () => heat(pictures, insight)]);
   return tabs("The photo", entries);
 }

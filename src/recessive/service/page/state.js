@@ -24,11 +24,8 @@ function refusal({ message, errors, status }) {
 function uploadState({ state, fraction, until, problem }) {
   if (state === "queued") return { icon: "wait", text: "Will be uploaded soon", fraction: 0 };
   if (state === "busy") {
-    return {
-      icon: "wait",
-      text: `${sentence(problem?.message ?? "the service is busy")} Tries again in ${remaining(until)}`,
-      fraction: null,
-    };
+    const [why] = (problem?.message ?? "the service is busy").split(";"); // what to do, this page does
+    return { icon: "wait", text: `${sentence(why)} Tries again in ${remaining(until)}`, fraction: null };
   }
   if (state === "offline") {
     return { icon: "alert", text: `No answer from the service. Tries again in ${remaining(until)}`, fraction: null };

@@ -30,22 +30,25 @@ export class Thumbnails {
 
   async draw(target) {
     const photo = this.photos.get(target);
-    this.forget(target);
+    this.observer.unobserve(target);
     if (!photo || photo.thumbed) return;
     photo.thumbed = true;
     const mine = this.last.then(async () => {
+      if (!this.photos.has(target)) return; // deleted meanwhile
       const blob = photo.file ?? (await readFile(`/v1/jobs/${photo.job.id}/photo`).catch(() => null))?.blob;
       if (!blob) return;
       const canvas = await thumbnail(blob, PIXELS);
       if (canvas) target.replaceChildren(canvas);
       else this.missing(photo);
+      this.photos.delete(target);
     });
     this.last = mine.catch(() => {});
     await mine;
   }
 
-  forget(target) {
-    this.photos.delete(target);
-    this.observer.unobserve(target);
+  /** Of what is about to go. */
+  forget(photo) {
+    this.photos.delete(photo.card.thumb);
+    this.observer.unobserve(photo.card.thumb);
   }
 }

@@ -1,6 +1,6 @@
 /** Photos on their way to the service: a few at a time, and again when the network or the service is not there. */
 
-import { readHealth, send } from "./api.js";
+import { Problem, readHealth, send } from "./api.js";
 
 const AT_ONCE = 3;
 const LONGEST_WAIT = 30; // seconds between tries without a network
@@ -10,6 +10,17 @@ const BROKEN_OFF = 5; // uploads that break off while the service answers otherw
 /** 128 random bits; `crypto.randomUUID` is missing where a page comes without TLS from another machine. */
 function randomName() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** What is wrong when there is no answer, though the network is not to blame; null when it may be. */
+async function lastingTrouble(file, silences) {
+  const readable = await file
+    .slice(0, 1)
+    .arrayBuffer()
+    .catch(() => null);
+  if (!readable) return new Problem(415, "This photo was changed or moved after you had added it. Add it again.");
+  if (silences < BROKEN_OFF || !(await readHealth())) return null;
+  return new Problem(408, "The upload broke off several times, though the service answers.");
 }
 
 /**
@@ -55,27 +66,30 @@ export class Uploads {
   }
 
   async run(photo) {
-    const { signal } = photo.stop;
-    for (let silences = 0; !signal.aborted;) {
-      try {
-        await this.pause(photo, "busy", this.free);
-        if (signal.aborted) return;
-        this.accepted(photo, await this.sendNow(photo));
+    for (let silences = 0; !photo.stop.signal.aborted;) {
+      await this.pause(photo, "busy", this.free);
+      if (photo.stop.signal.aborted) return;
+      const [job, problem] = await this.sendNow(photo).then(
+        (made) => [made, null],
+        (raised) => [null, raised],
+      );
+      if (job) {
+        this.accepted(photo, job);
         return;
-      } catch (problem) {
-        if (problem.name === "AbortError") return;
-        if (problem.status === 429 && problem.retryAfter !== null && problem.retryAfter <= PATIENCE) {
-          this.free = Math.max(this.free, Date.now() + 1000 * problem.retryAfter);
-          photo.upload.problem = problem;
-        } else if (problem.passes && !(await this.hopeless(++silences))) {
-          const wait = Math.min(2 ** (silences - 1), LONGEST_WAIT);
-          await this.pause(photo, "offline", Date.now() + 1000 * wait);
-        } else {
-          photo.upload = { state: "failed", problem };
-          this.changed(photo);
-          return;
-        }
       }
+      if (problem.name === "AbortError") return;
+      if (problem.status === 429 && problem.retryAfter !== null && problem.retryAfter <= PATIENCE) {
+        this.free = Math.max(this.free, Date.now() + 1000 * problem.retryAfter);
+        photo.upload.problem = problem;
+        continue;
+      }
+      const lasting = problem.passes ? await lastingTrouble(photo.file, ++silences) : problem;
+      if (lasting) {
+        photo.upload = { state: "failed", problem: lasting };
+        this.changed(photo);
+        return;
+      }
+      await this.pause(photo, "offline", Date.now() + 1000 * Math.min(2 ** (silences - 1), LONGEST_WAIT));
     }
   }
 
@@ -98,11 +112,6 @@ export class Uploads {
         this.changed(photo);
       },
     });
-  }
-
-  /** Whether it is this upload that cannot be, rather than the network: the service answers, and it still breaks off. */
-  async hopeless(silences) {
-    return silences >= BROKEN_OFF && (await readHealth()) !== null;
   }
 
   /** Until a time, or until the network is back; the photo says how long still, each second. */
