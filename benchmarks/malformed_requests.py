@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROUNDS = 10
+PASSES = 3  # through the operations in a round: some can be asked in one way only, and leave more to the others
 PATIENCE = 15  # seconds for an answer
 WAITS_FOR_MORE = 0.5  # seconds after which a service that says nothing does
 KEPT = 40  # of the photos that are accepted, broken or not, so many are left to the worker; the others are deleted
@@ -88,16 +89,17 @@ class Attack:
         self._session.close()
 
     def generated(self, number: int, of_round: int) -> None:
-        """About so many requests from the OpenAPI document, the same of each operation."""
+        """About so many requests from the OpenAPI document, of each operation as many as it can be asked in ways."""
+        due = self.account.requests + number
         operations = [result.ok() for result in self._schema.get_all_operations()]
-        modes = (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE)
-        each = max(1, number // (len(operations) * len(modes)))
-        for operation in operations:
-            for mode in modes:
+        asked = [(operation, mode) for operation in operations for mode in schemathesis.GenerationMode]
+        for place in range(PASSES):
+            each = max(1, (due - self.account.requests) // len(asked))
+            for operation, mode in asked:
                 known = self._known(operation)
                 try:
                     strategy = operation.as_strategy(generation_mode=mode, **known)
-                    self._draw(strategy, each, of_round, operation.label)
+                    self._draw(strategy, each, PASSES * of_round + place, operation.label)
                 except (HypothesisException, schemathesis.errors.SchemathesisError):
                     continue  # there is nothing to negate, or nothing to choose
 
@@ -108,8 +110,8 @@ class Attack:
             return {}
         return {"path_parameters": {names[0]: self._chance.choice(self.accepted)}}
 
-    def _draw(self, strategy: Any, number: int, of_round: int, label: str) -> None:  # noqa: ANN401 - likewise
-        @seed(of_round)
+    def _draw(self, strategy: Any, number: int, chance: int, label: str) -> None:  # noqa: ANN401 - likewise
+        @seed(chance)
         @settings(
             max_examples=number,
             phases=[Phase.generate],

@@ -237,7 +237,7 @@ def test_the_database_is_reached_from_within_only():
     assert database["networks"] == ["inside"]
     assert COMPOSE["networks"]["inside"] == {"internal": True}
     for name in OURS:
-        assert SERVICES[name]["depends_on"] == {"database": {"condition": "service_healthy"}}
+        assert SERVICES[name]["depends_on"]["database"] == {"condition": "service_healthy"}
 
 
 def test_the_services_find_the_database():

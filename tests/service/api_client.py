@@ -44,7 +44,12 @@ REPORT = {
     "notes": [],
     "skipped": False,
 }
-INSIGHT = {"encoder": "conv-gem", "heat": {"before": [[1.0]], "after": [[0.0]]}, "search": {"photos": 4012}}
+RESULT = {"rank": 1, "kind": "part", "box": [0.0, 0.2, 0.6, 0.6], "mirrored": False, "distance": 0.25}
+INSIGHT = {
+    "encoder": "conv-gem",
+    "heat": {"before": [[1.0]], "after": [[0.0]]},
+    "search": {"photos": 4012, "rank_before": 1, "rank_after": 2210, "before": [RESULT], "after": [RESULT]},
+}
 
 
 def encoded(format_="JPEG", width=64, height=48, seed=0, **options):

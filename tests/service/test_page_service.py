@@ -13,8 +13,9 @@ from PIL import Image
 
 _browser = runpy.run_path(str(Path(__file__).with_name("browser.py")))
 chromium, stub, visit = (_browser[name] for name in ("chromium", "stub", "visit"))
-card, choose, expect, levels, photo = (_browser[name] for name in ("card", "choose", "expect", "levels", "photo"))
-pixels, saved, state = (_browser[name] for name in ("pixels", "saved", "state"))
+card, choose, expect, levels, photo, pixels, saved, state = (
+    _browser[name] for name in ("card", "choose", "expect", "levels", "photo", "pixels", "saved", "state")
+)
 
 _SERVE = """import sys
 from pathlib import Path

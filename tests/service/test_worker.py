@@ -226,6 +226,7 @@ def test_options_that_do_not_fit_are_told(sqlite_service, monkeypatch, options, 
         raise SettingsError(wrong)
 
     if wrong:
+        monkeypatch.setattr(protectors, "everybody", lambda *_, **__: {})
         monkeypatch.setattr(protectors, "Protector", refuse)
     job = sqlite_service.worked_off(sqlite_service.add(options=options), gallery=Path("/srv/gallery"))
     assert job.state == JobState.FAILED

@@ -20,6 +20,7 @@ from recessive.protection.keypoints import KEYPOINT_METHODS
 from recessive.protection.methods import METHODS
 from recessive.quality import ssim
 from recessive.workflows import Protector, ProtectReport, ProtectSettings, SettingsError, protect_photos
+from recessive.workflows.searchers import everybody
 
 pytestmark = pytest.mark.usefixtures("tiny_encoders")
 
@@ -506,6 +507,21 @@ def test_a_gallery_of_ones_own_is_searched(photo, scene, broken):
     assert len(complaints) == 1
     (report,) = protect_photos([path], path.parent / "out", protector)
     assert (report.gallery, report.gallery_photos) == (str(gallery), 12)
+
+
+def test_a_gallery_that_is_read_once_serves_many_protections(photo, scene, tmp_path):
+    for seed in range(12):
+        gallery = photo(f"gallery/{seed}.png", scene(seed=seed + 50)).parent
+    known, one = everybody(gallery), photo()
+    for number, encoder in enumerate(("tiny-gem", "other-gem")):
+        settings = ProtectSettings(steps=2, gallery=gallery, encoders=(encoder,))
+        protectors = [Protector(settings), Protector(settings, known=known)]
+        reports = [
+            next(protect_photos([one], tmp_path / f"{number}{times}", protector))
+            for times, protector in enumerate(protectors)
+        ]
+        assert reports[0].per_encoder == reports[1].per_encoder
+        assert reports[0].verdict == reports[1].verdict
 
 
 def test_where_the_reserved_encoder_is_optimised_against_others_judge(protect, photo):

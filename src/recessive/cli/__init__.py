@@ -40,7 +40,7 @@ Every verdict is about the file that was saved, read again.
   recessive protect holiday/*.jpg --out protected
   recessive audit holiday/beach.jpg protected/beach.jpg
 
-Protect what a camera or a scanner puts into a folder, and serve other people and programs by a web page and an HTTP API:
+Protect what arrives in a folder, and serve other people and programs by a web page and an HTTP API:
 
   recessive watch incoming outgoing
   recessive serve

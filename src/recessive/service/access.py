@@ -29,10 +29,8 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
     "font-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
 )
-# Swagger UI has icons in its style sheet, and sets styles in its markup.
-_POLICY_OF_DOCS = _POLICY.replace("img-src 'self' blob:", "img-src 'self' data:").replace(
-    "style-src 'self'", "style-src 'self' 'unsafe-inline'"
-)
+# Swagger UI has icons in its style sheet.
+_POLICY_OF_DOCS = _POLICY.replace("img-src 'self' blob:", "img-src 'self' data:")
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",

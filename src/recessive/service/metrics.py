@@ -28,7 +28,7 @@ class Metrics:
         jobs: of the service, counted when the figures are asked for.
 
     Attributes:
-        uploads: photos sent, by `outcome`: accepted, or the status they were refused with.
+        uploads: photos sent, by `outcome`: accepted, gone (the client, before the end), or the status of the refusal.
         bytes: of the accepted photos.
     """
 

@@ -10,10 +10,12 @@ from pydantic import ValidationError
 from recessive.service.making import NotMade, plain
 from recessive.service.settings import JobOptions
 from recessive.workflows import Protector, ProtectSettings, SettingsError
+from recessive.workflows.searchers import everybody
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from recessive.exposure import Searcher
     from recessive.service.job import Job
     from recessive.service.settings import ServiceSettings
     from recessive.service.storage import Storage
@@ -31,6 +33,7 @@ class Protectors:
 
     def __init__(self, settings: ServiceSettings, storage: Storage) -> None:
         self._settings, self._storage = settings, storage
+        self._searchers: dict[str, Searcher] | None = None  # of a gallery of the service's own
         self._kept: OrderedDict[ProtectSettings, Protector] = OrderedDict()
 
     def of(self, job: Job, go_on: Callable[[float], None]) -> Protector:
@@ -45,7 +48,7 @@ class Protectors:
         """
         try:
             wanted = JobOptions(**job.options).protect_settings(self._settings.gallery)
-            protector = self._kept.pop(wanted, None) or Protector(wanted, progress=lambda *_: go_on(0.0))
+            protector = self._kept.pop(wanted, None) or self._load(wanted, go_on)
         except ValidationError as error:
             problem = error.errors()[0]
             raise NotMade(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}") from error
@@ -58,3 +61,9 @@ class Protectors:
         if len(self._kept) > KEPT:
             self._kept.popitem(last=False)
         return protector
+
+    def _load(self, wanted: ProtectSettings, go_on: Callable[[float], None]) -> Protector:
+        """A protector; the service's gallery is read for the first one, whatever that asks for."""
+        if wanted.gallery is not None and self._searchers is None:
+            self._searchers = everybody(wanted.gallery, progress=lambda *_: go_on(0.0))
+        return Protector(wanted, known=self._searchers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,11 +22,12 @@ from recessive.workflows.records import content, digest, finished, remember
 from recessive.workflows.searchers import DESCRIPTORS, searchers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from torch import Tensor
 
+    from recessive.exposure import Searcher
     from recessive.photos import Photo
     from recessive.workflows.settings import ProtectSettings
 
@@ -124,6 +125,7 @@ class Protector:
 
     Args:
         settings: what is asked for.
+        known: `everybody` who has read the gallery of the settings before; it is read here when None.
         progress: told how many of how many photos of a folder (sample, gallery) are read.
         complain: told of photos in folders that cannot be read.
 
@@ -138,6 +140,7 @@ class Protector:
         self,
         settings: ProtectSettings,
         *,
+        known: Mapping[str, Searcher] | None = None,
         progress: Callable[[int, int], None] | None = None,
         complain: Callable[[PhotoError], None] | None = None,
     ) -> None:
@@ -148,7 +151,10 @@ class Protector:
         self._targets = read_targets(settings.target, settings.grid, complain=complain)
         self.names = self._changer.against
         judges = (*self._changer.judges, *DESCRIPTORS)
-        self.searchers = searchers(judges, self.names, settings.gallery, progress=progress, complain=complain)
+        if known is None:
+            self.searchers = searchers(judges, self.names, settings.gallery, progress=progress, complain=complain)
+        else:
+            self.searchers = [replace(known[name], seen=name in self.names) for name in judges]
 
     def asked(self, content: bytes) -> str:
         """A digest of the input's content and of all that decides the outcome."""

@@ -134,3 +134,23 @@ def searchers(
     known = {encoder.name: encoder for encoder in encoders} | sights
     thresholds = {name: entry.threshold for name, entry in bundled_encoders().items()} | descriptor_thresholds()
     return [Searcher(known[name], galleries[name], thresholds[name], name in seen) for name in names]
+
+
+def everybody(
+    folder: Path,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    complain: Callable[[PhotoError], None] | None = None,
+) -> dict[str, Searcher]:
+    """All bundled encoders and `DESCRIPTORS` by name, with a folder that is read once for many protections.
+
+    Args:
+        folder: of photos to search.
+        progress: as for `searchers`.
+        complain: likewise.
+
+    Raises:
+        SettingsError: the folder holds no photo that can be read.
+    """
+    names = (*bundled_encoders(), *DESCRIPTORS)
+    return dict(zip(names, searchers(names, (), folder, progress=progress, complain=complain), strict=True))

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from recessive.photos import SUFFIXES
@@ -21,7 +22,7 @@ from recessive.service.exchange import Stream
 from recessive.service.jobs import Busy, Job, JobState, NewJob
 from recessive.service.keys import Key
 from recessive.service.names import clean_name
-from recessive.service.problems import OptionError, Problem, invalid
+from recessive.service.problems import OptionError, Problem, invalid, problem_of
 from recessive.service.settings import JobOptions
 from recessive.service.uploads import Limits, PhotoFile, receive
 
@@ -51,7 +52,7 @@ async def add_job(
     ] = None,
 ) -> Response:
     """Send a photo to be protected. The answer comes as soon as the photo is safe on the service's disk."""
-    outcome = "fault"
+    outcome = "gone"  # the client, or the server
     try:
         await run_in_threadpool(service.jobs.check_room, key)
         limits = Limits(service.settings.max_bytes, service.settings.max_pixels)
@@ -63,8 +64,10 @@ async def add_job(
             job = await run_in_threadpool(_add, service, photo, asked)
         outcome = "accepted"
         service.metrics.bytes.inc(job.bytes)
-    except Problem as problem:
-        outcome = str(problem.status)
+    except ClientDisconnect:
+        raise
+    except Exception as error:
+        outcome = str(problem_of(error).status)
         raise
     finally:
         service.metrics.uploads.labels(outcome).inc()

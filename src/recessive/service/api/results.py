@@ -5,7 +5,7 @@ import zipfile
 from collections.abc import AsyncGenerator, Generator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Annotated, Any, TypeVar, cast
+from typing import IO, Annotated, TypeVar, cast
 
 from fastapi import APIRouter, Query
 from starlette.concurrency import run_in_threadpool
@@ -21,6 +21,7 @@ from recessive.service.jobs import Job, JobState
 from recessive.service.names import attachment, saved_name, unique_name
 from recessive.service.problems import Problem
 from recessive.workflows import ProtectReport
+from recessive.workflows.insight import Insight
 
 MOST_ZIPPED = 200
 _PIECE = 1 << 18  # bytes read at once
@@ -77,7 +78,7 @@ async def get_report(job: OwnJob) -> Response:
     return JSONResponse(_of_done(job, job.report))
 
 
-@router.get("/jobs/{job_id}/insight", response_model=dict[str, Any], responses=problems(404, 409, 410))
+@router.get("/jobs/{job_id}/insight", response_model=Insight, responses=problems(404, 409, 410))
 async def get_insight(job: OwnJob) -> Response:
     """Fetch what an encoder looks at, and what a search finds, before and after."""
     return JSONResponse(_of_done(job, job.insight))

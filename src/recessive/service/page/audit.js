@@ -54,7 +54,8 @@ export function auditTable({ per_encoder: entries }) {
   const sizes = entries.map((entry) => entry.gallery_photos);
   const [least, most] = [Math.min(...sizes), Math.max(...sizes)].map(count);
   const many = least === most ? most : `${least} to ${most}`;
-  const words = `Each searched a gallery of ${many} photos and yours, with your original. Hidden means: yours is not among its first ten results.`;
+  const asked = `Each searched a gallery of ${many} photos and yours, with your original.`;
+  const words = `${asked} Hidden means: yours is not among its first ten results.`;
   return make(
     "div",
     {},

@@ -4,12 +4,12 @@ import { make, put } from "./element.js";
 import { canvasOf, decodeWhole } from "./pixels.js";
 import { fit } from "./stage.js";
 
-export const TIMES = 8;
+const TIMES = 8;
 const LONGEST = 1600; // pixels of what is shown
 const STRIP = 256; // rows at a time, so that a large photo neither fills the memory nor stops the page
 
 /** values ← 127.5 + TIMES · (after − before), per colour; grey is unchanged. */
-export function enlarge(before, after) {
+function enlarge(before, after) {
   for (let i = 0; i < after.length; i += 4) {
     for (let colour = i; colour < i + 3; colour += 1) after[colour] = 127.5 + TIMES * (after[colour] - before[colour]);
     after[i + 3] = 255;
@@ -52,10 +52,8 @@ export function difference(pictures, report) {
       put(hint, "The two photos do not have the same size here.");
     } else {
       await draw(canvas, before, after, () => pictures.closed);
-      put(
-        hint,
-        `Grey is unchanged. What differs is shown ${TIMES} times as strong; the largest change of a colour value is ${Math.round(report.linf)} of 255.`,
-      );
+      const most = `the largest change of a colour value is ${Math.round(report.linf)} of 255`;
+      put(hint, `Grey is unchanged. What differs is shown ${TIMES} times as strong; ${most}.`);
       canvas.dataset.drawn = "";
     }
     before?.close();

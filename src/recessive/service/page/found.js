@@ -11,7 +11,7 @@ function tile(result, own, parts) {
   const canvas = canvasOf(PIXELS, PIXELS);
   if (kind === "photo") fill(canvas, own);
   if (kind === "part") fill(canvas, parts, box ?? undefined, mirrored);
-  const picture = kind === "other" ? make("span", { class: "nobody" }, icon("person")) : canvas;
+  const picture = kind === "other" ? make("span", { class: "nobody" }, icon("other")) : canvas;
   const words = { photo: "FOUND", part: "alike", other: "other" }[kind];
   const said = { photo: "your photo, found", part: "a picture of the same", other: "another photo" }[kind];
   return make(
@@ -41,10 +41,15 @@ export function searches({ encoder: name, search }, pictures) {
   const { photos, rank_before: before, rank_after: after } = search;
   const own = pictures.likeBefore;
   if (!own) {
-    const words = `Before, your photo was at place ${count(before)} of ${count(photos)}; now it is at place ${count(after)}.`;
+    const then = `Before, your photo was at place ${count(before)} of ${count(photos)}`;
+    const words = `${then}; now it is at place ${count(after)}.`;
     return make("p", { text: words });
   }
-  const hint = `${encoder(name)}. The other pictures are parts of your photo and its mirror image: they stand for what a searcher may hold of the same place or person. Grey tiles are other photos.`;
+  const hint = [
+    `${encoder(name)}.`,
+    "The other pictures are parts of your photo and its mirror image:",
+    "they stand for what a searcher may hold of the same place or person. Grey tiles are other photos.",
+  ].join(" ");
   return make(
     "div",
     { class: "searches" },

@@ -27,7 +27,7 @@ function between(values, points) {
   });
 }
 
-export function smooth(map, fine = FINE) {
+function smooth(map, fine = FINE) {
   const wide = map.map((row) => between(row, fine * row.length));
   const columns = wide[0].map((_, x) =>
     between(
@@ -84,7 +84,8 @@ function mostly(map) {
   map.forEach((row, y) => row.forEach((value, x) => value > best && ([best, top, left] = [value, y, x])));
   const third = (place, many, names) => names[Math.min(2, Math.floor((3 * (place + 0.5)) / many))];
   if (best < 0.2) return "finds hardly anything";
-  return `most at the ${third(top, rows, ["top", "middle", "bottom"])}, ${third(left, columns, ["left", "centre", "right"])}`;
+  const row = third(top, rows, ["top", "middle", "bottom"]);
+  return `most at the ${row}, ${third(left, columns, ["left", "centre", "right"])}`;
 }
 
 export function heat(pictures, insight) {
@@ -107,7 +108,8 @@ export function heat(pictures, insight) {
     make("i", {}),
     make("span", { text: "most in common" }),
   );
-  const words = `Bright is where one search, ${encoder(insight.encoder)}, finds what other pictures of the same place or person show, too.`;
+  const finds = "finds what other pictures of the same place or person show, too";
+  const words = `Bright is where one search, ${encoder(insight.encoder)}, ${finds}.`;
   const hint = make("p", {
     class: "hint",
     text: pictures.before ? words : `${words} Both are drawn on the protected photo, since the original is not here.`,

@@ -63,7 +63,8 @@ function originalWanted(photo, { width, height }, act) {
     input.value = "";
   });
   const words =
-    "The service has deleted the original, and this page no longer holds it. To compare, choose it again; it is not uploaded.";
+    "The service has deleted the original, and this page no longer holds it. " +
+    "To compare, choose it again; it is not uploaded.";
   const label = make(
     "label",
     { class: "button", for: id },
@@ -81,7 +82,8 @@ function originalWanted(photo, { width, height }, act) {
 
 /** What stands in for pictures that the browser cannot show: the service's contact sheet. */
 async function unviewable(photo, format, addresses) {
-  const words = `Your browser cannot show ${format} photos. The protected photo is fine: download it, or choose another format under “More” next time.`;
+  const what = `Your browser cannot show ${format} photos. The protected photo is fine: download it,`;
+  const words = `${what} or choose another format under “More” next time.`;
   const note = make("div", { class: "note" }, make("p", { text: words }));
   const sheet = await readFile(`/v1/jobs/${photo.job.id}/contact-sheet`, "").catch(() => null);
   if (sheet) {

@@ -13,7 +13,7 @@ function remaining(until) {
   return left < 90 ? `${left} s` : `${Math.ceil(left / 60)} min`;
 }
 
-/** What the service, or this page, will not take. Nothing is gained by sending the same photo again unless it `passes`. */
+/** What the service, or this page, will not take; hopeless when the photo is to blame, however often it is sent. */
 function refusal({ message, errors, status }) {
   const ofPhoto = message.startsWith("photo: ") && errors.length < 2;
   const hopeless = status === undefined || [413, 415].includes(status) || ofPhoto;
