@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 BOUNDARY = "recessive-benchmark"
-STARTING = 60  # seconds that a service gets to listen
+STARTING = 120  # seconds that a service gets to listen, and its workers to report
 ENDING = 30  # and to stop
 
 

@@ -8,8 +8,8 @@ from axe_playwright_python.sync_playwright import Axe
 
 _browser = runpy.run_path(str(Path(__file__).with_name("browser.py")))
 chromium, stub, visit = (_browser[name] for name in ("chromium", "stub", "visit"))
-card, choose, expect, levels, photo, pixels, protect, saved, state = (
-    _browser[name] for name in ("card", "choose", "expect", "levels", "photo", "pixels", "protect", "saved", "state")
+card, choose, expect, levels, photo, protect, saved, state = (
+    _browser[name] for name in ("card", "choose", "expect", "levels", "photo", "protect", "saved", "state")
 )
 
 

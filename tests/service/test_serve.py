@@ -116,6 +116,13 @@ def test_an_address_that_is_none_of_ours_is_said(host, said, capsys, tmp_path):
     assert capsys.readouterr().err.startswith(f"recessive: {said}")
 
 
+def test_a_gallery_that_is_not_there_is_said_before_any_photo_fails_of_it(capsys, tmp_path):
+    gallery = tmp_path / "gallery"
+    assert main(["serve", "--port", "0", "--folder", str(tmp_path / "other"), "--gallery", str(gallery)]) == 2
+    said = capsys.readouterr().err
+    assert said == f"recessive: {gallery} is no folder of photos to search: choose another --gallery, or none\n"
+
+
 def test_other_machines_are_let_in_only_with_a_key(capsys, tmp_path, monkeypatch):
     monkeypatch.delenv("RECESSIVE_DATABASE_URL", raising=False)
     folder = tmp_path / "service"
@@ -185,7 +192,7 @@ def test_the_figures_of_the_benchmark_add_up(tmp_path):
     ran = subprocess.run(
         [
             sys.executable, BENCHMARKS / "service_load.py", "--json", "--photos", "6", "--clients", "3", "--steps", "1",
-            "--database", "sqlite", "--kill-every", "0", "--workers", "1",
+            "--database", "sqlite", "--kill-every", "0", "--workers", "1", "--limit", "120",
         ],
         check=True, capture_output=True, text=True, env={**os.environ, "TMPDIR": str(tmp_path)},
     )  # fmt: skip

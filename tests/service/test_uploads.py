@@ -182,6 +182,7 @@ def test_a_client_that_goes_away_leaves_nothing(service, length, caplog):
     assert sent.answer is None
     assert service.files() == []
     assert service.jobs.list(None, 1) == []
+    assert b'recessive_uploads_total{outcome="gone"} 1.0' in service.parts.metrics.text()
     assert [record for record in caplog.records if record.name != "httpx2"] == []
 
 

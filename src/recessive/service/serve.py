@@ -44,7 +44,7 @@ _REFUSED = {
 
 
 class ServeError(Exception):
-    """The service cannot listen; the message is one line and says what to do."""
+    """The service cannot begin; the message is one line and says what to do."""
 
 
 def serve(settings: ServiceSettings, *, ready: Callable[[str], None] | None = None) -> None:
@@ -57,12 +57,14 @@ def serve(settings: ServiceSettings, *, ready: Callable[[str], None] | None = No
         ready: told the address to open as soon as requests are answered.
 
     Raises:
-        ServeError: it cannot listen as asked, or should not.
+        ServeError: it cannot listen as asked, or should not; or there is no such gallery.
         TargetError: the allow-list of delivery targets makes no sense.
         DatabaseError: the database cannot be used.
         StorageError: the folder cannot.
     """
     check_allow_list(settings.deliver_to)
+    if settings.workers and settings.gallery and not settings.gallery.is_dir():
+        raise ServeError(f"{settings.gallery} is no folder of photos to search: choose another --gallery, or none")
     with _until_told(), closing(_bound(settings)) as listener:
         address, port = listener.getsockname()[:2]
         settings = settings.model_copy(update={"port": port})
