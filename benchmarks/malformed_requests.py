@@ -96,6 +96,8 @@ class Attack:
         for place in range(PASSES):
             each = max(1, (due - self.account.requests) // len(asked))
             for operation, mode in asked:
+                if self.account.requests >= due:
+                    return
                 known = self._known(operation)
                 try:
                     strategy = operation.as_strategy(generation_mode=mode, **known)

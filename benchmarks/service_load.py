@@ -34,8 +34,8 @@ from PIL import Image
 from service_process import Client, Service
 from service_surroundings import LONG_SIDE, Killer, Sink, photos_of
 
-from recessive.service.database import Database
-from recessive.service.jobs import Jobs
+from recessive.service.store.database import Database
+from recessive.service.store.jobs import Jobs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

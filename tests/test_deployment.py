@@ -132,7 +132,7 @@ def test_what_is_copied_is_there_and_let_in():
     for source in copied():
         assert (ROOT / source).exists()
         assert not ignored(source)
-    assert not ignored("src/recessive/service/page/index.html")
+    assert not ignored("src/recessive/service/http/page/index.html")
 
 
 def test_what_the_package_is_built_of_is_copied():

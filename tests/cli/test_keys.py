@@ -6,9 +6,9 @@ import re
 import pytest
 
 from recessive.cli.service_options import Place
-from recessive.service.database import Database
-from recessive.service.keys import Keys
 from recessive.service.settings import ServiceSettings
+from recessive.service.store.database import Database
+from recessive.service.store.keys import Keys
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from recessive.service import run_worker
 from recessive.service import serve as service
 from recessive.service.settings import ServiceSettings
+from recessive.service.work import run_worker
 
 
 @pytest.fixture

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from recessive.service.database import Database
-from recessive.service.jobs import Jobs, NewJob
-from recessive.service.keys import Keys
+from recessive.service.store.database import Database
+from recessive.service.store.jobs import Jobs, NewJob
+from recessive.service.store.keys import Keys
 
 # the tests are no package, and benchmarks run this file too
 _SERVER = runpy.run_path(str(Path(__file__).with_name("postgres.py")))
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["recessive.service.jobs"])
+_FORKS.set_forkserver_preload(["recessive.service.store.jobs"])
 
 
 @pytest.fixture(scope="session")

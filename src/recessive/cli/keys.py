@@ -14,7 +14,7 @@ from recessive.cli.service_options import Place, answered
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from recessive.service.keys import Key, Keys
+    from recessive.service.store.keys import Key, Keys
 
 _HERE = Place()
 
@@ -142,8 +142,8 @@ def revoke(
 
 @contextmanager
 def _opened(place: Place) -> Iterator[Keys]:
-    from recessive.service.database import Database
-    from recessive.service.keys import Keys
+    from recessive.service.store.database import Database
+    from recessive.service.store.keys import Keys
 
     with Database(place.url) as database:
         database.migrate()

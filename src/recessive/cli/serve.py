@@ -72,8 +72,8 @@ def serve(
         from pydantic import ValidationError
 
         from recessive.service import serve as service
-        from recessive.service.storage import StorageError
-        from recessive.service.targets import TargetError
+        from recessive.service.store.storage import StorageError
+        from recessive.service.work.targets import TargetError
         from recessive.workflows import SettingsError
 
         log_to_stderr()

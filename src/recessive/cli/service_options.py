@@ -103,7 +103,7 @@ def log_to_stderr() -> None:
 def answered(action: Callable[[], int]) -> int:
     """The exit status of a command of the service; what keeps it from its work is one line on stderr."""
     try:
-        from recessive.service.database import DatabaseError
+        from recessive.service.store.database import DatabaseError
 
         try:
             return action()

@@ -38,9 +38,9 @@ def worker(
     def run() -> int:
         from pydantic import ValidationError
 
-        from recessive.service.run_worker import run_worker
-        from recessive.service.storage import StorageError
-        from recessive.service.targets import TargetError, check_allow_list
+        from recessive.service.store.storage import StorageError
+        from recessive.service.work.run_worker import run_worker
+        from recessive.service.work.targets import TargetError, check_allow_list
         from recessive.workflows import SettingsError
 
         log_to_stderr()

@@ -2,6 +2,7 @@
 
 from recessive.exposure.audit import FIRST_RESULTS, Audit, EncoderAudit, Searcher, Sight, audit, see
 from recessive.exposure.expected_queries import ExpectedQueries, expected_queries
+from recessive.exposure.heat_map import heat_maps
 from recessive.exposure.keypoints import KeypointReport, keypoint_report
 from recessive.exposure.thresholds import Threshold, best_f1, best_precision, cosine_candidates, hamming_candidates
 
@@ -20,6 +21,7 @@ __all__ = [
     "cosine_candidates",
     "expected_queries",
     "hamming_candidates",
+    "heat_maps",
     "keypoint_report",
     "see",
 ]

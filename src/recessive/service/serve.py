@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from recessive.service.access import is_loopback
-from recessive.service.app import create_app
-from recessive.service.connections import PromptConnection
-from recessive.service.database import Database
-from recessive.service.keys import Keys
+from recessive.service.http.access import is_loopback
+from recessive.service.http.app import create_app
+from recessive.service.http.connections import PromptConnection
 from recessive.service.settings import JobOptions, check_options
-from recessive.service.storage import Storage
-from recessive.service.targets import check_allow_list
-from recessive.service.workers import Workers
+from recessive.service.store.database import Database
+from recessive.service.store.keys import Keys
+from recessive.service.store.storage import Storage
+from recessive.service.work.targets import check_allow_list
+from recessive.service.work.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

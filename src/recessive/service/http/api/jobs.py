@@ -1,0 +1,200 @@
+"""Jobs: send a photo, see what becomes of it, cancel, delete."""
+
+import re
+import uuid
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from recessive.photos import SUFFIXES
+from recessive.service.http.api import shapes
+from recessive.service.http.api.document import problems
+from recessive.service.http.api.options import form_body, job_options
+from recessive.service.http.api.parts import Caller, CheckedId, OwnJob, Parts, Service, no_job, owner_of, shown
+from recessive.service.http.api.shapes import ID, job_shape
+from recessive.service.http.events import event
+from recessive.service.http.exchange import Stream
+from recessive.service.http.problems import OptionError, Problem, invalid, problem_of
+from recessive.service.http.uploads import Limits, PhotoFile, receive
+from recessive.service.names import clean_name
+from recessive.service.settings import JobOptions
+from recessive.service.store.jobs import Busy, Job, JobState, NewJob
+from recessive.service.store.keys import Key
+
+_CURSOR = re.compile(rf"([0-9]{{1,11}}(?:\.[0-9]{{1,17}})?)-({ID})")
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+
+@router.post(
+    "",
+    status_code=202,
+    response_model=shapes.Job,
+    responses=problems(400, 408, 413, 415, 422, 429, 507),
+    openapi_extra={"requestBody": form_body()},
+)
+async def add_job(
+    request: Request,
+    service: Service,
+    key: Caller,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            alias="Idempotency-Key",
+            pattern="^[!-~]{1,200}$",
+            description="names this request: sent again, it makes no second job",
+        ),
+    ] = None,
+) -> Response:
+    """Send a photo to be protected. The answer comes as soon as the photo is safe on the service's disk."""
+    outcome = "gone"  # the client, or the server
+    try:
+        await run_in_threadpool(service.jobs.check_room, key)
+        limits = Limits(service.settings.max_bytes, service.settings.max_pixels)
+        job_id = uuid.uuid4().hex
+        with PhotoFile(service.storage.incoming / job_id, limits) as photo:
+            form = await receive(request, photo, limits)
+            name, options = clean_name(form.close()), job_options(form.options, service.settings)
+            asked = _Asked(job_id, name, options, key, idempotency_key)
+            job = await run_in_threadpool(_add, service, photo, asked)
+        outcome = "accepted"
+        service.metrics.bytes.inc(job.bytes)
+    except ClientDisconnect:
+        raise
+    except Exception as error:
+        outcome = str(problem_of(error).status)
+        raise
+    finally:
+        service.metrics.uploads.labels(outcome).inc()
+    return shown(job_shape(job), 202, {"Location": f"/v1/jobs/{job.id}"})
+
+
+@dataclass(frozen=True)
+class _Asked:
+    id: str
+    name: str
+    options: JobOptions
+    key: Key | None
+    idempotency: str | None
+
+
+def _add(service: Parts, photo: PhotoFile, asked: _Asked) -> Job:
+    """Keep the photo, and make a job of it; a photo that becomes none goes again."""
+    format_, width, height = photo.finish()
+    new = NewJob(
+        id=asked.id,
+        owner=owner_of(asked.key),
+        name=asked.name,
+        format=format_,
+        bytes=photo.bytes,
+        width=width,
+        height=height,
+        original=asked.id + SUFFIXES[format_][0],
+        options=asked.options.model_dump(mode="json"),
+        deliver_to=asked.options.deliver_to,
+        idempotency=asked.idempotency,
+    )
+    path = service.storage.originals / new.original
+    photo.keep(path)
+    try:
+        job, added = service.jobs.add(new, asked.key)
+    except Busy:
+        path.unlink(missing_ok=True)
+        raise
+    # A database that fails may have kept the job all the same: then the photo stays, and is swept if it has not.
+    if not added:
+        path.unlink(missing_ok=True)
+    if not added and _differs(job, new):
+        raise Problem(
+            422,
+            "this Idempotency-Key came with another photo or other options before; give each request its own",
+            "idempotency-key-reused",
+            "Idempotency key used twice",
+        )
+    return job
+
+
+def _differs(job: Job, new: NewJob) -> bool:
+    return any(getattr(job, name) != getattr(new, name) for name in ("format", "bytes", "width", "height", "options"))
+
+
+@router.get("", response_model=shapes.Jobs, responses=problems(422))
+async def list_jobs(
+    service: Service,
+    key: Caller,
+    limit: Annotated[int, Query(ge=1, le=200, description="at most so many")] = 50,
+    before: Annotated[
+        str | None,
+        Query(
+            description="`next` of a list, for what follows it", json_schema_extra={"pattern": f"^{_CURSOR.pattern}$"}
+        ),
+    ] = None,
+) -> Response:
+    """List the jobs that came with your key, newest first."""
+    start = None
+    if before is not None:
+        match = _CURSOR.fullmatch(before)
+        if match is None:
+            raise invalid(OptionError("before", "is not what a list gave as next"))
+        start = (float(match[1]), match[2])
+    found = await run_in_threadpool(service.jobs.list, owner_of(key), limit + 1, start)
+    listed = found[:limit]
+    after = f"{listed[-1].created!r}-{listed[-1].id}" if len(found) > limit else None
+    return shown(shapes.Jobs(jobs=[job_shape(job) for job in listed], next=after))
+
+
+@router.get("/{job_id}", response_model=shapes.Job, responses=problems(404))
+async def get_job(job: OwnJob) -> Response:
+    """See one job."""
+    return shown(job_shape(job))
+
+
+@router.get(
+    "/{job_id}/events",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "an event `job` with the job's JSON at once and at each change, until there are no more",
+            "content": {"text/event-stream": {"example": "event: job\ndata: {…}\n\n"}},
+        },
+        **problems(404),
+    },
+)
+async def follow_job(job: OwnJob, service: Service) -> Response:
+    """Follow a job as server-sent events."""
+
+    async def events() -> AsyncGenerator[bytes]:
+        changes = service.watcher.follow(job)
+        try:
+            async for state in changes:
+                yield event(None if state is None else job_shape(state).model_dump_json())
+        finally:
+            await changes.aclose()
+
+    return Stream(events(), "text/event-stream", {"X-Accel-Buffering": "no"})  # nginx would wait for more
+
+
+@router.post("/{job_id}/cancel", response_model=shapes.Job, responses=problems(404))
+async def cancel_job(job_id: CheckedId, service: Service, key: Caller) -> Response:
+    """Cancel a job that waits or runs; any other stays as it is."""
+    job = await run_in_threadpool(service.jobs.cancel, job_id, owner_of(key))
+    if job is None:
+        raise no_job()
+    if job.state == JobState.CANCELLED:
+        await run_in_threadpool(service.storage.remove, job)  # a worker that has it drops it
+    return shown(job_shape(job))
+
+
+@router.delete("/{job_id}", status_code=204, responses=problems(404))
+async def delete_job(job_id: CheckedId, service: Service, key: Caller) -> Response:
+    """Delete a job, in whatever state, with all its files."""
+    job = await run_in_threadpool(service.jobs.delete, job_id, owner_of(key))
+    if job is None:
+        raise no_job()
+    await run_in_threadpool(service.storage.remove, job)
+    return Response(status_code=204)

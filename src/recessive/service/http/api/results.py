@@ -1,0 +1,216 @@
+"""Results: the protected photo, and what is known of it."""
+
+import os
+import zipfile
+from collections.abc import AsyncGenerator, Generator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Annotated, TypeVar, cast
+
+from fastapi import APIRouter, Query
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from recessive.photos import MEDIA_TYPES
+from recessive.photos.formats import HEADER, format_of_content
+from recessive.service.http.api.document import problems
+from recessive.service.http.api.parts import Caller, OwnJob, Parts, Service, no_job, owner_of
+from recessive.service.http.exchange import Stream
+from recessive.service.http.problems import Problem
+from recessive.service.names import attachment, saved_name, unique_name
+from recessive.service.store.jobs import Job, JobState
+from recessive.workflows import ProtectReport
+from recessive.workflows.insight import Insight
+
+MOST_ZIPPED = 200
+_PIECE = 1 << 18  # bytes read at once
+
+T = TypeVar("T")
+router = APIRouter(prefix="/v1", tags=["results"])
+
+
+class StoredFile(Response):
+    """A file that is open already: deleting it does not cut it off.
+
+    Args:
+        file: at its beginning; closed at the end.
+        media_type: of its content.
+        name: to save it under.
+    """
+
+    def __init__(self, file: IO[bytes], media_type: str, name: str) -> None:
+        self._file = file
+        size = file.seek(0, 2)
+        file.seek(0)
+        headers = {"Content-Length": str(size), "Content-Disposition": attachment(name)}
+        super().__init__(None, headers=headers, media_type=media_type)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        """Send the file."""
+        with self._file:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            while piece := await run_in_threadpool(self._file.read, _PIECE):
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+@router.get(
+    "/jobs/{job_id}/photo",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "the protected photo, under its own name",
+            "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES.values()},
+        },
+        **problems(404, 409, 410),
+    },
+)
+async def get_photo(job: OwnJob, service: Service) -> Response:
+    """Fetch the protected photo."""
+    file, media_type, name = await run_in_threadpool(_photo, service, job)
+    return StoredFile(file, media_type, name)
+
+
+@router.get("/jobs/{job_id}/report", response_model=ProtectReport, responses=problems(404, 409, 410))
+async def get_report(job: OwnJob) -> Response:
+    """Fetch what was done to the photo, and what searches find afterwards."""
+    return JSONResponse(_of_done(job, job.report))
+
+
+@router.get("/jobs/{job_id}/insight", response_model=Insight, responses=problems(404, 409, 410))
+async def get_insight(job: OwnJob) -> Response:
+    """Fetch what an encoder looks at, and what a search finds, before and after."""
+    return JSONResponse(_of_done(job, job.insight))
+
+
+@router.get(
+    "/jobs/{job_id}/contact-sheet",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "a picture of all that is known",
+            "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}},
+        },
+        **problems(404, 409, 410),
+    },
+)
+async def get_contact_sheet(job: OwnJob, service: Service) -> Response:
+    """Fetch protected photo, difference, heat maps and verdict in one picture."""
+    path = service.storage.results / _of_done(job, job.sheet)
+    file = await run_in_threadpool(_opened, path)
+    return StoredFile(file, "image/png", f"{Path(job.name).stem} contact sheet.png")
+
+
+@router.get(
+    "/photos.zip",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "the photos under their own names; where several have the same, numbered",
+            "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
+        },
+        **problems(404, 409, 410, 422),
+    },
+)
+async def get_photos(
+    service: Service,
+    key: Caller,
+    job: Annotated[list[str], Query(min_length=1, max_length=MOST_ZIPPED, description="ids of jobs")],
+) -> Response:
+    """Fetch several protected photos in one file."""
+    if any(len(job_id) != 32 for job_id in job):
+        raise no_job()
+    ids = list(dict.fromkeys(job))
+    mine = owner_of(key)
+    known = {found.id: found for found in await run_in_threadpool(service.jobs.watch, ids) if found.owner == mine}
+    if len(known) < len(ids):
+        raise no_job()
+    jobs = [known[job_id] for job_id in ids]
+    for found in jobs:
+        _of_done(found, found.result)
+    headers = {"Content-Disposition": attachment("protected-photos.zip")}
+    return Stream(_zipped(service, jobs), "application/zip", headers)
+
+
+def _of_done(job: Job, value: T | None) -> T:
+    """A result, if there is one.
+
+    Raises:
+        Problem: 409, not yet; 410, not ever; 404, not of this job.
+    """
+    if job.state in (JobState.WAITING, JobState.RUNNING):
+        detail = f"the job is {job.state}; follow /v1/jobs/{job.id}/events until it is done"
+        raise Problem(409, detail, "not-yet", "Not done yet")
+    if job.state != JobState.DONE:
+        why = f"the job failed: {job.error}" if job.state == JobState.FAILED else "the job was cancelled"
+        raise Problem(410, why, "never", "There will be no result")
+    if value is None:
+        raise Problem(404, "there is none for this job")
+    return value
+
+
+def _photo(service: Parts, job: Job) -> tuple[IO[bytes], str, str]:
+    """The protected photo, open, its media type, and its name: by its content."""
+    file = _opened(service.storage.results / _of_done(job, job.result))
+    format_ = format_of_content(file.read(HEADER))
+    if format_ is None:
+        file.close()
+        raise Problem(410, "the file is damaged; send the photo again", "damaged", "The result is damaged")
+    return file, MEDIA_TYPES[format_], saved_name(job.name, format_)
+
+
+def _opened(path: Path) -> IO[bytes]:
+    try:
+        return path.open("rb")
+    except FileNotFoundError:  # deleted or expired since the job was looked up
+        raise no_job() from None
+
+
+async def _zipped(service: Parts, jobs: list[Job]) -> AsyncGenerator[bytes]:
+    pieces = _zip_pieces(service, jobs)
+    try:
+        while piece := await run_in_threadpool(next, pieces, b""):
+            yield piece
+    finally:
+        await run_in_threadpool(pieces.close)
+
+
+def _zip_pieces(service: Parts, jobs: list[Job]) -> Generator[bytes]:
+    """The archive as it grows: photos are stored as they are, since nothing makes them smaller."""
+    out, taken = _Written(), set[str]()
+    with zipfile.ZipFile(cast("IO[bytes]", out), "w") as archive:
+        for job in jobs:
+            try:
+                file, _, name = _photo(service, job)
+            except Problem:  # deleted meanwhile
+                continue
+            with file:
+                made = datetime.fromtimestamp(job.finished or job.created, UTC)
+                entry = zipfile.ZipInfo(unique_name(name, taken), made.timetuple()[:6])
+                entry.file_size = os.fstat(file.fileno()).st_size
+                file.seek(0)
+                with archive.open(entry, "w") as member:
+                    while piece := file.read(_PIECE):
+                        member.write(piece)
+                        yield out.taken()
+    yield out.taken()
+
+
+class _Written:
+    """A file that is only written to, and emptied now and then."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        self._pieces.append(bytes(data))
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def taken(self) -> bytes:
+        data = b"".join(self._pieces)
+        self._pieces.clear()
+        return data

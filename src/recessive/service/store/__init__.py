@@ -1,0 +1,1 @@
+"""What the service remembers: jobs and keys in a database, photos in a folder."""

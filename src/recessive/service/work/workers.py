@@ -1,0 +1,130 @@
+"""The worker processes of a server: started, started again when they die, ended with it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Self
+
+from recessive.service.work.run_worker import ENVIRONMENT
+
+if TYPE_CHECKING:
+    from recessive.service.settings import ServiceSettings
+
+COMMAND = (sys.executable, "-m", "recessive.service.work.run_worker")
+SOON = 10.0  # seconds; what dies earlier will do so again, as far as we know
+LONGEST_WAIT = 30.0
+GRACE = 15.0  # seconds in which workers put their jobs back
+_log = logging.getLogger(__name__)
+
+
+class Workers:
+    """`settings.workers` processes, each with a thread that waits for it to end and starts the next.
+
+    They get their settings by environment, and end when this process does: their standard input is a pipe that the
+    system closes then, even after kill -9.
+
+    Args:
+        settings: of the service.
+    """
+
+    def __init__(self, settings: ServiceSettings) -> None:
+        self._settings = settings
+        self._running: dict[int, subprocess.Popen[bytes]] = {}
+        self._closing = threading.Event()
+        self._lock = threading.Lock()
+        self._threads = [
+            threading.Thread(target=self._keep, args=(place,), name=f"worker {place + 1}", daemon=True)
+            for place in range(settings.workers)
+        ]
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def pids(self) -> list[int]:
+        """Of the processes that run now."""
+        with self._lock:
+            return [process.pid for process in self._running.values()]
+
+    def start(self) -> None:
+        """Start them; returns at once."""
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """End them: SIGTERM, so that they put their jobs back, and SIGKILL for those that take too long."""
+        with self._lock:
+            self._closing.set()
+            for process in self._running.values():
+                process.terminate()
+        until = time.monotonic() + GRACE
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(max(0.0, until - time.monotonic()))
+        with self._lock:
+            for process in self._running.values():
+                process.kill()
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join()
+
+    def _keep(self, place: int) -> None:
+        """One worker after another, until closing."""
+        early = 0
+        while not self._closing.is_set():
+            began = time.monotonic()
+            status = self._run(place)
+            early = early + 1 if time.monotonic() - began < SOON else 0
+            wait = wait_before_next(early)
+            if not self._closing.is_set():
+                _log.warning("a worker ended with %s; the next begins in %g s", status, wait)
+            self._closing.wait(wait)
+
+    def _run(self, place: int) -> str:
+        """One worker, until its end; how it ended."""
+        with self._lock:
+            if self._closing.is_set():
+                return "nothing done"
+            try:
+                process = self._running[place] = _started(self._settings)
+            except OSError as error:  # no memory or no process to be had
+                return f"{error.strerror}"
+        with process:  # closes the pipe after its end
+            status = process.wait()
+        with self._lock:
+            del self._running[place]
+        return f"status {status}"
+
+
+def wait_before_next(early: int) -> float:
+    """Seconds until a worker is started again: none, and then 1, 2, 4, ... when one after another dies at once.
+
+    Args:
+        early: how many have in a row.
+    """
+    return min(2.0 ** (early - 2), LONGEST_WAIT) if early > 1 else 0.0
+
+
+def _started(settings: ServiceSettings) -> subprocess.Popen[bytes]:
+    threads = max(1, (os.cpu_count() or 1) // settings.workers)
+    environment = {
+        "OMP_NUM_THREADS": str(threads),  # more would fight for the cores
+        **os.environ,
+        ENVIRONMENT: settings.model_dump_json(),
+    }
+    return subprocess.Popen(  # noqa: S603 - our own command
+        COMMAND,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        env=environment,
+        start_new_session=True,  # Ctrl-C is for the server, which ends them in good order
+    )
