@@ -26,7 +26,7 @@ def layered_rooms() -> dict[str, bool]:
     """The rooms of the layers contract, and whether each is optional."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     contracts = settings["tool"]["importlinter"]["contracts"]
-    (layers,) = (contract["layers"] for contract in contracts if contract["type"] == "layers")
+    layers = next(contract["layers"] for contract in contracts if contract.get("containers") == ["recessive"])
     rooms = [room.strip() for layer in layers for room in layer.split("|")]
     return {room.strip("()"): room.startswith("(") for room in rooms}
 

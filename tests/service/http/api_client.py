@@ -14,6 +14,7 @@ import uvicorn
 from PIL import Image
 from starlette.testclient import TestClient
 
+from recessive.service.http import recent
 from recessive.service.http.app import create_app
 from recessive.service.settings import ServiceSettings
 from recessive.service.store.database import Database
@@ -148,8 +149,9 @@ def migrated(tmp_path_factory):
 
 
 @pytest.fixture
-def serve(tmp_path, migrated):
-    """Makes a service with a SQLite database, or the one given, and those settings."""
+def serve(tmp_path, migrated, monkeypatch):
+    """Makes a service with a SQLite database, or the one given, and those settings. It forgets at once."""
+    monkeypatch.setattr(recent, "HOLDS", -1.0)
     with ExitStack() as stack:
 
         def make(database=None, **settings):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 
 from recessive.service.http.problems import Problem
+from recessive.service.http.recent import Recent
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -107,7 +108,8 @@ class Gate:
     """ASGI middleware: refuses what comes under a foreign name, from another web site, or without a key.
 
     The first two protect an open service on this machine from web pages in its user's browser: those can reach it under
-    a name of theirs (DNS rebinding), or send it requests whose answers they do not see.
+    a name of theirs (DNS rebinding), or send it requests whose answers they do not see. That a key is made or revoked
+    counts after a moment: see `Recent`.
 
     Args:
         app: what is behind the gate.
@@ -117,6 +119,7 @@ class Gate:
 
     def __init__(self, app: ASGIApp, settings: ServiceSettings, lock: Lock) -> None:
         self._app, self._lock = app, lock
+        self._let_in: Recent[Key | None] = Recent()
         self._names = {bare.lower() for name in (settings.host, *settings.names) if (bare := host_of(name))}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -132,7 +135,9 @@ class Gate:
             _check_site(headers, scope)
             scope[KEY] = None
             if scope["path"].startswith(_NEEDS_KEY):
-                scope[KEY] = await run_in_threadpool(self._lock.key, headers.get("authorization"))
+                given = headers.get("authorization")
+                about = given and sha256(given.encode()).digest()  # keys themselves are not kept
+                scope[KEY] = await self._let_in.get(about, lambda: self._lock.key(given))
         await self._app(scope, receive, send)
 
     def _check_host(self, headers: Headers, scope: Scope) -> None:

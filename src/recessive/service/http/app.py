@@ -19,6 +19,7 @@ from recessive.service.http.events import Watcher
 from recessive.service.http.exchange import HeadAsGet, ReadOn
 from recessive.service.http.metrics import Measure, Metrics
 from recessive.service.http.problems import Problems, problem_of
+from recessive.service.http.recent import Recent
 from recessive.service.store.jobs import Jobs
 from recessive.service.store.keys import Keys
 from recessive.service.store.storage import Storage
@@ -74,7 +75,7 @@ def create_app(settings: ServiceSettings, database: Database) -> FastAPI:
         ],
         exception_handlers={HTTPException: _refuse, RequestValidationError: _refuse},
     )
-    app.state.parts = Parts(settings, all_jobs, storage, watcher, metrics, lock)
+    app.state.parts = Parts(settings, all_jobs, storage, watcher, metrics, lock, Recent())
     for part in (jobs, results, catalogue, operations, pages):
         app.include_router(part.router)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]

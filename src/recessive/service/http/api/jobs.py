@@ -4,6 +4,7 @@ import re
 import uuid
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
@@ -54,7 +55,7 @@ async def add_job(
     """Send a photo to be protected. The answer comes as soon as the photo is safe on the service's disk."""
     outcome = "gone"  # the client, or the server
     try:
-        await run_in_threadpool(service.jobs.check_room, key)
+        await service.room.get(owner_of(key), partial(service.jobs.check_room, key))
         limits = Limits(service.settings.max_bytes, service.settings.max_pixels)
         job_id = uuid.uuid4().hex
         with PhotoFile(service.storage.incoming / job_id, limits) as photo:
@@ -68,6 +69,7 @@ async def add_job(
         raise
     except Exception as error:
         outcome = str(problem_of(error).status)
+        service.room.forget(owner_of(key))
         raise
     finally:
         service.metrics.uploads.labels(outcome).inc()

@@ -14,6 +14,7 @@ from recessive.service.http.api.shapes import ID
 from recessive.service.http.events import Watcher
 from recessive.service.http.metrics import Metrics
 from recessive.service.http.problems import Problem
+from recessive.service.http.recent import Recent
 from recessive.service.settings import ServiceSettings
 from recessive.service.store.jobs import Job, Jobs
 from recessive.service.store.keys import Key
@@ -31,6 +32,7 @@ class Parts:
         watcher: tells of changes of jobs.
         metrics: counts.
         lock: knows whether requests need a key.
+        room: whether there was room for a job of an owner just now.
     """
 
     settings: ServiceSettings
@@ -39,6 +41,7 @@ class Parts:
     watcher: Watcher
     metrics: Metrics
     lock: Lock
+    room: Recent[None]
 
 
 # Dependencies are coroutines: FastAPI gives ordinary functions a thread each.

@@ -1,0 +1,128 @@
+"""Answers that hold for a moment: the database is spared, and what has changed counts soon."""
+
+import asyncio
+import runpy
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from recessive.service.http import recent
+from recessive.service.http.recent import HOLDS, Recent
+
+_api = runpy.run_path(str(Path(__file__).with_name("api_client.py")))
+migrated, serve, service = (_api[name] for name in ("migrated", "serve", "service"))
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The time, which stands still until a test moves it."""
+
+    class Clock:
+        now = 1_000.0
+
+        def monotonic(self):
+            return self.now
+
+    clock = Clock()
+    monkeypatch.setattr(recent, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def asked():
+    return []
+
+
+@pytest.fixture
+def get(asked):
+    """Asks one `Recent` about something: its answer is how many questions there were."""
+    answers = Recent()
+
+    def ask(about):
+        asked.append(about)
+        if about == "refused":
+            raise PermissionError
+        return len(asked)
+
+    def run(about):
+        return asyncio.run(answers.get(about, partial(ask, about)))
+
+    run.answers = answers
+    return run
+
+
+def test_an_answer_holds_for_a_moment(get, asked, clock):
+    assert [get("a"), get("a"), get("b"), get("a")] == [1, 1, 2, 1]
+    clock.now += HOLDS / 2
+    assert get("a") == 1
+    clock.now += HOLDS / 2
+    assert get("a") == 3  # and asking for it has not made it hold for longer
+    assert asked == ["a", "b", "a"]
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_refusal_is_asked_for_each_time(get, asked):
+    for _ in range(2):
+        with pytest.raises(PermissionError):
+            get("refused")
+    assert asked == ["refused", "refused"]
+
+
+@pytest.mark.usefixtures("clock")
+def test_what_is_forgotten_is_asked_for_again(get):
+    get("a")
+    get.answers.forget("a")
+    get.answers.forget("never asked for")
+    assert get("a") == 2
+
+
+@pytest.mark.usefixtures("clock")
+def test_it_does_not_grow_for_ever(get, monkeypatch):
+    monkeypatch.setattr(recent, "_MOST", 3)
+    for number in range(20):
+        get(number)
+    assert len(get.answers._answers) <= 3
+
+
+@pytest.fixture
+def remembering(service, monkeypatch, clock):  # noqa: ARG001 - its time stands still
+    monkeypatch.setattr(recent, "HOLDS", HOLDS)
+    return service
+
+
+def test_keys_count_after_a_moment(remembering, clock):
+    service = remembering
+    assert service.get("/v1/jobs").status_code == 200
+    token = service.keys.add("anna")[1]
+    assert service.get("/v1/jobs", token).status_code == 200  # a new one at once
+    clock.now += HOLDS
+    assert service.get("/v1/jobs").status_code == 401
+    service.keys.revoke("anna")
+    service.keys.add("ben")
+    clock.now += HOLDS
+    assert service.get("/v1/jobs", token).status_code == 401
+
+
+def test_who_is_let_in_is_let_in_alone(remembering):
+    anna, ben = (remembering.keys.add(name)[1] for name in ("anna", "ben"))
+    assert remembering.get("/v1/jobs", anna).status_code == 200
+    assert remembering.get("/v1/jobs", anna + "x").status_code == 401
+    assert remembering.get("/v1/jobs").status_code == 401
+    job_id = remembering.send(key=anna).json()["id"]
+    assert remembering.get(f"/v1/jobs/{job_id}", ben).status_code == 404
+    assert remembering.get(f"/v1/jobs/{job_id}", anna).status_code == 200
+
+
+def test_room_that_is_taken_meanwhile_is_never_given_twice(remembering, monkeypatch):
+    anna, ben = (remembering.keys.add(name, waiting=1)[1] for name in ("anna", "ben"))
+    asked = []
+    real = remembering.jobs.check_room
+    monkeypatch.setattr(remembering.jobs, "check_room", lambda key: (asked.append(key.name), real(key)))
+    assert remembering.send(key=anna).status_code == 202
+    assert remembering.send(key=anna).status_code == 429  # as adding it says
+    assert asked == ["anna"]
+    assert remembering.send(key=anna).status_code == 429  # and now without its being read
+    assert asked == ["anna", "anna"]
+    assert remembering.send(key=ben).status_code == 202
+    assert asked == ["anna", "anna", "ben"]
