@@ -219,10 +219,9 @@ def _protocol(arguments: argparse.Namespace, run: Run) -> str:
 
 def runs(arguments: argparse.Namespace, stack: ExitStack) -> Iterator[Run]:
     """Each database in quiet, then with kills."""
-    pauses = [0.0, arguments.kill_every] if arguments.kill_every else [0.0]
     for kind in arguments.database:
         if kind == "sqlite":
-            yield from (Run(kind, None, pause) for pause in pauses)
+            yield from (Run(kind, None, pause) for pause in arguments.kill_every)
             continue
         try:
             helper = runpy.run_path(str(Path(__file__).parents[1] / "tests" / "service" / "postgres.py"))
@@ -230,7 +229,7 @@ def runs(arguments: argparse.Namespace, stack: ExitStack) -> Iterator[Run]:
         except FileNotFoundError as error:
             print(json.dumps({"database": kind, "skipped": str(error)}), flush=True)
             continue
-        yield from (Run(kind, server.url(f"load_{place}"), pause) for place, pause in enumerate(pauses))
+        yield from (Run(kind, server.url(f"load_{place}"), pause) for place, pause in enumerate(arguments.kill_every))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -241,7 +240,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--root", type=Path, help="folder of photos, in place of drawn ones")
     made.add_argument("--database", nargs="+", choices=["sqlite", "postgresql"], default=["sqlite", "postgresql"])
     made.add_argument(
-        "--kill-every", type=float, default=10, help="seconds, in the second run of each database; 0 for no such run"
+        "--kill-every", nargs="+", type=float, default=[0, 10], help="seconds, a run for each; 0 for one in quiet"
     )
     made.add_argument("--encoder", nargs="+", default=["conv-gem"])
     made.add_argument("--steps", type=int, default=10)

@@ -153,3 +153,32 @@ def process():
         each.kill()
         each.join()
         each.close()
+
+
+@pytest.fixture
+def later(monkeypatch):
+    """Puts the database's clock forward."""
+
+    def move(seconds):
+        now = Database.now
+        monkeypatch.setattr(Database, "now", lambda self, connection: now(self, connection) + seconds)
+
+    return move
+
+
+@pytest.fixture
+def at_once(process):
+    """Runs code in several processes that have these names, `ready` and `start`, and begin when all are ready."""
+
+    def run(code, number, **names):
+        start = process("").ready
+        many = [process(code, start=start, **names) for _ in range(number)]
+        for each in many:
+            assert each.ready.acquire(timeout=30)
+        for _ in many:
+            start.release()
+        for each in many:
+            each.join(60)
+        assert [each.exitcode for each in many] == [0] * number
+
+    return run

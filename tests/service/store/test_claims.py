@@ -146,7 +146,7 @@ def test_a_job_that_workers_die_on_waits_longer_each_time_and_then_fails(databas
 # --- several processes
 
 
-def test_four_processes_do_each_of_200_jobs_once(jobs, database_url, new_job, process, add):
+def test_four_processes_do_each_of_200_jobs_once(jobs, database_url, new_job, at_once, add):
     added = [add(jobs, new_job(owner=f"{number % 7}")) for number in range(200)]
     code = """
 import os
@@ -159,15 +159,7 @@ with Database(url) as database:
     while (claim := jobs.claim(f"worker {os.getpid()}")) is not None:
         assert jobs.finish(claim, report={}, insight=None, result=str(os.getpid()), sheet=None, expires=9e9)
 """
-    start = process("").ready
-    many = [process(code, url=database_url, start=start) for _ in range(4)]
-    for each in many:
-        assert each.ready.acquire(timeout=30)
-    for _ in many:
-        start.release()
-    for each in many:
-        each.join(60)
-    assert [each.exitcode for each in many] == [0] * 4
+    at_once(code, 4, url=database_url)
     assert jobs.counts() == {"waiting": 0, "running": 0, "done": 200, "failed": 0, "cancelled": 0}
     for job in added:
         (_, first, _), (_, second, claimer), (_, third, finisher) = jobs.history(job.id)

@@ -239,7 +239,7 @@ def test_tables_of_a_newer_version_are_refused(database):
         assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "9999"
 
 
-def test_eight_processes_may_migrate_at_once(database_url, process):
+def test_eight_processes_may_migrate_at_once(database_url, at_once):
     code = """
 from recessive.service.store.database import Database
 with Database(url) as database:
@@ -247,15 +247,7 @@ with Database(url) as database:
     start.acquire()
     database.migrate()
 """
-    start = process("").ready
-    many = [process(code, url=database_url, start=start) for _ in range(8)]
-    for each in many:
-        assert each.ready.acquire(timeout=30)
-    for _ in many:
-        start.release()
-    for each in many:
-        each.join(30)
-    assert [each.exitcode for each in many] == [0] * 8
+    at_once(code, 8, url=database_url)
     with Database(database_url) as database, database.read() as connection:
         assert connection.scalar(text("SELECT count(*) FROM identity")) == 1
         assert connection.scalar(select(func.count()).select_from(jobs)) == 0

@@ -96,7 +96,7 @@ def test_threads_that_add_at_once_never_exceed_a_limit(database, keys, new_job, 
     assert jobs.counts()["waiting"] == 5
 
 
-def test_processes_that_add_at_once_never_exceed_a_limit(jobs, database_url, process):
+def test_processes_that_add_at_once_never_exceed_a_limit(jobs, database_url, at_once):
     code = """
 import uuid
 from recessive.service.store.database import Database
@@ -111,15 +111,7 @@ with Database(url) as database:
         except Busy:
             pass
 """
-    start = process("").ready
-    many = [process(code, url=database_url, start=start) for _ in range(4)]
-    for each in many:
-        assert each.ready.acquire(timeout=30)
-    for _ in many:
-        start.release()
-    for each in many:
-        each.join(30)
-    assert [each.exitcode for each in many] == [0] * 4
+    at_once(code, 4, url=database_url)
     assert jobs.counts()["waiting"] == 30
 
 

@@ -21,17 +21,6 @@ def storage(tmp_path):
 
 
 @pytest.fixture
-def later(monkeypatch):
-    """Puts the database's clock forward."""
-
-    def move(seconds):
-        now = Database.now
-        monkeypatch.setattr(Database, "now", lambda self, connection: now(self, connection) + seconds)
-
-    return move
-
-
-@pytest.fixture
 def fill(storage):
     """Lays down a job's original, and its results of the claims with these tokens."""
 

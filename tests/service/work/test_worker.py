@@ -123,17 +123,6 @@ def protect(monkeypatch):
     return make
 
 
-@pytest.fixture
-def later(monkeypatch):
-    """Puts the database's clock forward."""
-
-    def move(seconds):
-        now = Database.now
-        monkeypatch.setattr(Database, "now", lambda self, connection: now(self, connection) + seconds)
-
-    return move
-
-
 def result_of(service, job):
     """What must be left of a job that is done, and nothing else."""
     folder = job.result.partition("/")[0]

@@ -111,13 +111,13 @@ def _add(service: Parts, photo: PhotoFile, asked: _Asked) -> Job:
     # A database that fails may have kept the job all the same: then the photo stays, and is swept if it has not.
     if not added:
         path.unlink(missing_ok=True)
-    if not added and _differs(job, new):
-        raise Problem(
-            422,
-            "this Idempotency-Key came with another photo or other options before; give each request its own",
-            "idempotency-key-reused",
-            "Idempotency key used twice",
-        )
+        if _differs(job, new):
+            raise Problem(
+                422,
+                "this Idempotency-Key came with another photo or other options before; give each request its own",
+                "idempotency-key-reused",
+                "Idempotency key used twice",
+            )
     return job
 
 
