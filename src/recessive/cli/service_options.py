@@ -29,9 +29,12 @@ class Place:
     """Where the jobs and the photos of a service are."""
 
     folder: Annotated[
-        Path,
-        Parameter(help="Where photos wait and results are kept: the same folder for all machines of the service."),
-    ] = Path("recessive-service")
+        Path | None,
+        Parameter(
+            help="Where photos wait and results are kept: the same folder for all machines of the service. By default "
+            "recessive-service, and recessive-service-postgresql with PostgreSQL: a folder belongs to one database."
+        ),
+    ] = None
     database_url: Annotated[
         str | None,
         Parameter(
@@ -43,9 +46,15 @@ class Place:
     ] = None
 
     @property
+    def path(self) -> Path:
+        """Of the folder."""
+        elsewhere = (self.database_url or "").startswith("postgres")
+        return self.folder or Path("recessive-service-postgresql" if elsewhere else "recessive-service")
+
+    @property
     def url(self) -> str:
         """Of the database, as `ServiceSettings` has it; but those bring torch, which keys have no use for."""
-        return self.database_url or f"sqlite:///{self.folder.absolute() / 'jobs.sqlite3'}"
+        return self.database_url or f"sqlite:///{self.path.absolute() / 'jobs.sqlite3'}"
 
 
 @dataclass(frozen=True)
@@ -84,7 +93,7 @@ def settings_of(place: Place, work: Work, **others: Any) -> ServiceSettings:  # 
     from recessive.service.settings import ServiceSettings
 
     return ServiceSettings(
-        folder=place.folder,
+        folder=place.path,
         database_url=place.database_url,
         gallery=work.gallery,
         keep_hours=work.keep,
