@@ -144,3 +144,11 @@ def test_a_missing_extra_is_one_line(command, missing, tmp_path):
     assert (ran.returncode, ran.stdout) == (2, "")
     assert ran.stderr == f'recessive: {missing} is not installed: pip install "recessive[serve]"\n'
     assert not (tmp_path / "service").exists()
+
+
+def test_a_folder_belongs_to_one_database(recessive, given):
+    for url in ("postgresql://me@here/jobs", "sqlite:///jobs.sqlite3"):
+        recessive("serve", "--database-url", url)
+        recessive("worker", "--database-url", url)
+    folders = [str(settings.folder) for settings in given]
+    assert folders == ["recessive-service-postgresql"] * 2 + ["recessive-service"] * 2

@@ -232,7 +232,7 @@ def test_a_database_that_is_away(service, problem, monkeypatch, caplog):
     assert [record.getMessage() for record in caplog.records] == [
         "GET answered with 503: the database x cannot be used: gone"
     ]
-    monkeypatch.setattr(service.jobs, "add", away)
+    monkeypatch.setattr(service.jobs, "add_all", away)
     problem(service.send(), 503, "database-away")
     assert len(service.files()) == 1  # the job may have been kept: what is no job's is swept
     monkeypatch.setattr(service.parts.lock, "_keys", None)  # not even who asks can be known

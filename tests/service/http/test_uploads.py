@@ -198,14 +198,14 @@ def test_a_job_is_added_once_its_photo_is_safe(service, monkeypatch):
     for name in ("fsync", "rename"):
         real = getattr(uploads.os, name)
         monkeypatch.setattr(uploads.os, name, lambda *a, name=name, real=real: (order.append(name), real(*a))[1])
-    real_add = service.jobs.add
+    real_add = service.jobs.add_all
 
-    def add(new, key):
+    def add(asked):
         order.append("add")
-        assert service.files() == [new.original]
-        return real_add(new, key)
+        assert service.files() == [new.original for new, _ in asked]
+        return real_add(asked)
 
-    monkeypatch.setattr(service.jobs, "add", add)
+    monkeypatch.setattr(service.jobs, "add_all", add)
     assert service.send().status_code == 202
     assert order == ["fsync", "rename", "fsync", "add"]
 

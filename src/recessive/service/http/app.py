@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Match
 
 from recessive.service.http.access import Gate, Lock, SafeHeaders
+from recessive.service.http.adding import Adder
 from recessive.service.http.api import catalogue, jobs, operations, pages, results
 from recessive.service.http.api.document import describe
 from recessive.service.http.api.parts import Parts
@@ -75,7 +76,7 @@ def create_app(settings: ServiceSettings, database: Database) -> FastAPI:
         ],
         exception_handlers={HTTPException: _refuse, RequestValidationError: _refuse},
     )
-    app.state.parts = Parts(settings, all_jobs, storage, watcher, metrics, lock, Recent())
+    app.state.parts = Parts(settings, all_jobs, Adder(all_jobs, storage), storage, watcher, metrics, lock, Recent())
     for part in (jobs, results, catalogue, operations, pages):
         app.include_router(part.router)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]

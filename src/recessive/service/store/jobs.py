@@ -25,6 +25,10 @@ from recessive.service.store.rows import BRIEF, WHOLE, job_of, of_owner, stored_
 from recessive.service.store.tables import jobs, workers
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
     from recessive.service.store.database import Database
     from recessive.service.store.keys import Key
 
@@ -76,21 +80,34 @@ class Jobs(JobReader):
         Raises:
             Busy: as for `check_room`; however many add at once, there are never more than may be.
         """
-        owner = stored_owner(new.owner)
+        (outcome,) = self.add_all([(new, key)])
+        if isinstance(outcome, Busy):
+            raise outcome
+        return outcome
+
+    def add_all(self, asked: Sequence[tuple[NewJob, Key | None]]) -> Sequence[tuple[Job, bool] | Busy]:
+        """Accept jobs in one transaction, in their order: for each what `add` returns, or why there is no room."""
         with self._database.begin() as connection:
             self._database.lock(connection, "add")
-            same = jobs.c.id == new.id
-            if new.idempotency is not None:
-                same |= jobs.c.idempotency == new.idempotency
-            before = connection.execute(select(*WHOLE).where(jobs.c.owner == owner, same)).first()
-            if before is not None:
-                return job_of(before), before.id == new.id
-            now = self._database.now(connection)
+            return [self._added(connection, new, key) for new, key in asked]
+
+    def _added(self, connection: Connection, new: NewJob, key: Key | None) -> tuple[Job, bool] | Busy:
+        owner = stored_owner(new.owner)
+        same = jobs.c.id == new.id
+        if new.idempotency is not None:
+            same |= jobs.c.idempotency == new.idempotency
+        before = connection.execute(select(*WHOLE).where(jobs.c.owner == owner, same)).first()
+        if before is not None:
+            return job_of(before), before.id == new.id
+        now = self._database.now(connection)
+        try:
             refuse_when_full(connection, now, self._queue, key)
-            values = {**vars(new), "owner": owner, "state": JobState.WAITING, "created": now, "ready": now}
-            row = connection.execute(insert(jobs).values(values).returning(*WHOLE)).one()
-            write_down(connection, new.id, now, JobState.WAITING, None)
-            count_accepted(connection, now, key)
+        except Busy as busy:
+            return busy
+        values = {**vars(new), "owner": owner, "state": JobState.WAITING, "created": now, "ready": now}
+        row = connection.execute(insert(jobs).values(values).returning(*WHOLE)).one()
+        write_down(connection, new.id, now, JobState.WAITING, None)
+        count_accepted(connection, now, key)
         return job_of(row), True
 
     def claim(self, worker: str) -> Claim | None:

@@ -3,7 +3,6 @@
 import re
 import uuid
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
 
@@ -12,20 +11,18 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from recessive.photos import SUFFIXES
+from recessive.service.http.adding import Asked
 from recessive.service.http.api import shapes
 from recessive.service.http.api.document import problems
 from recessive.service.http.api.options import form_body, job_options
-from recessive.service.http.api.parts import Caller, CheckedId, OwnJob, Parts, Service, no_job, owner_of, shown
+from recessive.service.http.api.parts import Caller, CheckedId, OwnJob, Service, no_job, owner_of, shown
 from recessive.service.http.api.shapes import ID, job_shape
 from recessive.service.http.events import event
 from recessive.service.http.exchange import Stream
-from recessive.service.http.problems import OptionError, Problem, invalid, problem_of
+from recessive.service.http.problems import OptionError, invalid, problem_of
 from recessive.service.http.uploads import Limits, PhotoFile, receive
 from recessive.service.names import clean_name
-from recessive.service.settings import JobOptions
-from recessive.service.store.jobs import Busy, Job, JobState, NewJob
-from recessive.service.store.keys import Key
+from recessive.service.store.jobs import JobState
 
 _CURSOR = re.compile(rf"([0-9]{{1,11}}(?:\.[0-9]{{1,17}})?)-({ID})")
 
@@ -61,8 +58,7 @@ async def add_job(
         with PhotoFile(service.storage.incoming / job_id, limits) as photo:
             form = await receive(request, photo, limits)
             name, options = clean_name(form.close()), job_options(form.options, service.settings)
-            asked = _Asked(job_id, name, options, key, idempotency_key)
-            job = await run_in_threadpool(_add, service, photo, asked)
+            job = await service.adder.add(photo, Asked(job_id, name, options, key, idempotency_key))
         outcome = "accepted"
         service.metrics.bytes.inc(job.bytes)
     except ClientDisconnect:
@@ -74,55 +70,6 @@ async def add_job(
     finally:
         service.metrics.uploads.labels(outcome).inc()
     return shown(job_shape(job), 202, {"Location": f"/v1/jobs/{job.id}"})
-
-
-@dataclass(frozen=True)
-class _Asked:
-    id: str
-    name: str
-    options: JobOptions
-    key: Key | None
-    idempotency: str | None
-
-
-def _add(service: Parts, photo: PhotoFile, asked: _Asked) -> Job:
-    """Keep the photo, and make a job of it; a photo that becomes none goes again."""
-    format_, width, height = photo.finish()
-    new = NewJob(
-        id=asked.id,
-        owner=owner_of(asked.key),
-        name=asked.name,
-        format=format_,
-        bytes=photo.bytes,
-        width=width,
-        height=height,
-        original=asked.id + SUFFIXES[format_][0],
-        options=asked.options.model_dump(mode="json"),
-        deliver_to=asked.options.deliver_to,
-        idempotency=asked.idempotency,
-    )
-    path = service.storage.originals / new.original
-    photo.keep(path)
-    try:
-        job, added = service.jobs.add(new, asked.key)
-    except Busy:
-        path.unlink(missing_ok=True)
-        raise
-    # A database that fails may have kept the job all the same: then the photo stays, and is swept if it has not.
-    if not added:
-        path.unlink(missing_ok=True)
-        if _differs(job, new):
-            raise Problem(
-                422,
-                "this Idempotency-Key came with another photo or other options before; give each request its own",
-                "idempotency-key-reused",
-                "Idempotency key used twice",
-            )
-    return job
-
-
-def _differs(job: Job, new: NewJob) -> bool:
-    return any(getattr(job, name) != getattr(new, name) for name in ("format", "bytes", "width", "height", "options"))
 
 
 @router.get("", response_model=shapes.Jobs, responses=problems(422))

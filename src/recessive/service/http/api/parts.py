@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from recessive.service.http.access import KEY, Lock
+from recessive.service.http.adding import Adder
 from recessive.service.http.api.shapes import ID
 from recessive.service.http.events import Watcher
 from recessive.service.http.metrics import Metrics
@@ -28,6 +29,7 @@ class Parts:
     Attributes:
         settings: it was started with.
         jobs: there are.
+        adder: makes more of them.
         storage: where their files lie.
         watcher: tells of changes of jobs.
         metrics: counts.
@@ -37,6 +39,7 @@ class Parts:
 
     settings: ServiceSettings
     jobs: Jobs
+    adder: Adder
     storage: Storage
     watcher: Watcher
     metrics: Metrics
