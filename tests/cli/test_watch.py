@@ -149,6 +149,7 @@ def test_the_folder_has_to_be_there(recessive, tmp_path, tiny_encoders):  # noqa
 @pytest.fixture
 def signalled(monkeypatch):
     """Sends this process signals while the photo b.png is protected, and says how far that came."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it would be ignored
 
     def run(*numbers):
         change, reached = Protector.change, []
@@ -166,7 +167,8 @@ def signalled(monkeypatch):
         monkeypatch.setattr(Protector, "change", under_way)
         return reached
 
-    return run
+    yield run
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,8 @@ def _signals() -> Iterator[list[int]]:
 
     def note(number: int, _: object) -> None:
         noted.append(number)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if signal.SIGINT in heard:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
     if threading.current_thread() is not threading.main_thread():  # others get no signals
         yield noted
