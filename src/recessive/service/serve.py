@@ -16,7 +16,6 @@ import uvicorn
 from recessive.service.http.access import is_loopback
 from recessive.service.http.app import create_app
 from recessive.service.http.connections import PromptConnection
-from recessive.service.settings import JobOptions, check_options
 from recessive.service.store.database import Database
 from recessive.service.store.keys import Keys
 from recessive.service.store.storage import Storage
@@ -78,7 +77,6 @@ def serve(settings: ServiceSettings, *, ready: Callable[[str], None] | None = No
             with _refusals(settings):
                 listener.listen(socket.SOMAXCONN)
             url = f"http://{_shown(settings.host)}:{port}"
-            check_options(JobOptions())  # now, so that the first photo does not wait until encoders are loaded
             app = create_app(settings, database)
             # Event streams have no end of their own, and the server waits for all responses.
             server = _Server(

@@ -10,9 +10,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 
-_SERVICE = Path(__file__).parents[1]
-_PAGE = _SERVICE / "page"
-_DOCS = _SERVICE / "docs"
+_HTTP = Path(__file__).parents[1]
+_PAGE = _HTTP / "page"
+_DOCS = _HTTP / "docs"
 _SWAGGER = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon.png")
 
 router = APIRouter(include_in_schema=False)
