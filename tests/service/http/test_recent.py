@@ -2,6 +2,7 @@
 
 import asyncio
 import runpy
+import threading
 from functools import partial
 from pathlib import Path
 
@@ -69,6 +70,34 @@ def test_a_refusal_is_asked_for_each_time(get, asked):
     assert asked == ["refused", "refused"]
 
 
+def test_those_who_ask_at_once_share_the_question():
+    answers, asked, free = Recent(), [], threading.Event()
+
+    def ask(how):
+        asked.append(how)
+        assert free.wait(10)
+        if how == "refused":
+            raise PermissionError
+        return len(asked)
+
+    async def play(how):
+        waiting = [asyncio.create_task(answers.get("a", partial(ask, how))) for _ in range(5)]
+        while not asked:
+            await asyncio.sleep(0.001)
+        waiting[0].cancel()  # whoever was first need not stay
+        await asyncio.sleep(0)
+        free.set()
+        return await asyncio.gather(*waiting, return_exceptions=True)
+
+    gone, *refused = asyncio.run(play("refused"))
+    assert isinstance(gone, asyncio.CancelledError)
+    assert all(isinstance(each, PermissionError) for each in refused)
+    asked.clear()
+    free.clear()
+    assert asyncio.run(play("granted"))[1:] == [1] * 4  # the refusal does not hold
+    assert asked == ["granted"]
+
+
 @pytest.mark.usefixtures("clock")
 def test_what_is_forgotten_is_asked_for_again(get):
     get("a")
@@ -82,7 +111,7 @@ def test_it_does_not_grow_for_ever(get, monkeypatch):
     monkeypatch.setattr(recent, "_MOST", 3)
     for number in range(20):
         get(number)
-    assert len(get.answers._answers) <= 3
+    assert len(get.answers._asked) <= 3
 
 
 @pytest.fixture

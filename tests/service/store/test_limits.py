@@ -152,15 +152,3 @@ def test_the_same_request_at_the_same_time_makes_one_job(jobs, new_job):
         answers = list(threads.map(send, range(16)))
     assert len({job.id for job, _ in answers}) == 1
     assert Counter(added for _, added in answers) == {True: 1, False: 15}
-
-
-def test_several_at_once_are_as_many_one_after_another(database, new_job):
-    jobs = Jobs(database, queue=3)
-    first, second = new_job(idempotency="a"), new_job(idempotency="a")
-    asked = [(first, None), (second, None), *((new_job(), None) for _ in range(4))]
-    outcomes = jobs.add_all(asked)
-    assert [outcome[1] for outcome in outcomes[:4]] == [True, False, True, True]
-    assert outcomes[1][0].id == first.id
-    assert [type(outcome) for outcome in outcomes[4:]] == [QueueFull, QueueFull]
-    assert len(jobs.list(None, 10)) == 3
-    assert jobs.add_all([]) == []

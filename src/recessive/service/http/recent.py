@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -17,10 +18,13 @@ Answer = TypeVar("Answer")
 
 
 class Recent(Generic[Answer]):
-    """Answers that are at most `HOLDS` old. Refusals, which are raised, are not among them."""
+    """Answers to questions that are at most `HOLDS` old. Those who ask meanwhile wait for the same answer.
+
+    Refusals, which are raised, do not hold.
+    """
 
     def __init__(self) -> None:
-        self._answers: dict[Hashable, tuple[float, Answer]] = {}
+        self._asked: dict[Hashable, tuple[float, asyncio.Future[Answer]]] = {}
 
     async def get(self, about: Hashable, ask: Callable[[], Answer]) -> Answer:
         """The answer.
@@ -29,16 +33,24 @@ class Recent(Generic[Answer]):
             about: names the question.
             ask: gets the answer, in a thread, when there is none that still holds. What it raises is raised.
         """
-        known = self._answers.get(about)
-        if known is not None and time.monotonic() - known[0] < HOLDS:
-            return known[1]
-        asked = time.monotonic()
-        answer = await run_in_threadpool(ask)
-        if len(self._answers) >= _MOST:
-            self._answers.clear()
-        self._answers[about] = (asked, answer)
-        return answer
+        known = self._asked.get(about)
+        if known is None or time.monotonic() - known[0] >= HOLDS:
+            known = self._ask(about, ask)
+        return await asyncio.shield(known[1])  # others may wait for it when this request is gone
 
     def forget(self, about: Hashable) -> None:
         """Have it asked next time."""
-        self._answers.pop(about, None)
+        self._asked.pop(about, None)
+
+    def _ask(self, about: Hashable, ask: Callable[[], Answer]) -> tuple[float, asyncio.Future[Answer]]:
+        asked = time.monotonic(), asyncio.ensure_future(run_in_threadpool(ask))
+        if len(self._asked) >= _MOST:
+            self._asked.clear()
+        self._asked[about] = asked
+
+        def answered(answer: asyncio.Future[Answer]) -> None:
+            if (answer.cancelled() or answer.exception()) and self._asked.get(about) is asked:
+                self.forget(about)
+
+        asked[1].add_done_callback(answered)
+        return asked

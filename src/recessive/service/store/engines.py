@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 _PATIENCE = 30.0  # s that a writer waits for the writers of other processes
+_CONNECTIONS = 15  # of a process with PostgreSQL, opened when needed
 _POSTGRESQL = {  # s, but for the last, in ms: a machine that went away is noticed
     "connect_timeout": 5,
     "keepalives_idle": 30,
@@ -52,6 +53,8 @@ def postgresql_engine(url: URL) -> Engine:
         connect_args={name: value for name, value in _POSTGRESQL.items() if name not in url.query},
         isolation_level="READ COMMITTED",  # whatever the server's own: what waits for a row must see it as it is then
         pool_pre_ping=True,
+        pool_size=_CONNECTIONS,  # all of which stay: one more costs milliseconds
+        max_overflow=0,
         pool_timeout=10,
         hide_parameters=True,
     )

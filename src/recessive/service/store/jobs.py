@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from recessive.service.store import claims, deliveries
+from recessive.service.store import additions, claims, deliveries
 from recessive.service.store.job import (
     Busy,
     Claim,
@@ -20,14 +20,12 @@ from recessive.service.store.job import (
     QuotaSpent,
 )
 from recessive.service.store.job_reader import ALIVE, JobReader
-from recessive.service.store.limits import count_accepted, forget_accepted, refuse_when_full
-from recessive.service.store.rows import BRIEF, WHOLE, job_of, of_owner, stored_owner, write_down
+from recessive.service.store.limits import Room, forget_accepted
+from recessive.service.store.rows import BRIEF, WHOLE, job_of, of_owner, write_down
 from recessive.service.store.tables import jobs, workers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from sqlalchemy import Connection
 
     from recessive.service.store.database import Database
     from recessive.service.store.keys import Key
@@ -68,7 +66,7 @@ class Jobs(JobReader):
             QuotaSpent: the key has had what it may have.
         """
         with self._database.read() as connection:
-            refuse_when_full(connection, self._database.now(connection), self._queue, key)
+            Room(connection, self._database.now(connection), self._queue).check(key)
 
     def add(self, new: NewJob, key: Key | None) -> tuple[Job, bool]:
         """Accept a job: when this returns, it is on the disk.
@@ -87,28 +85,12 @@ class Jobs(JobReader):
 
     def add_all(self, asked: Sequence[tuple[NewJob, Key | None]]) -> Sequence[tuple[Job, bool] | Busy]:
         """Accept jobs in one transaction, in their order: for each what `add` returns, or why there is no room."""
+        if not asked:
+            return []
         with self._database.begin() as connection:
             self._database.lock(connection, "add")
-            return [self._added(connection, new, key) for new, key in asked]
-
-    def _added(self, connection: Connection, new: NewJob, key: Key | None) -> tuple[Job, bool] | Busy:
-        owner = stored_owner(new.owner)
-        same = jobs.c.id == new.id
-        if new.idempotency is not None:
-            same |= jobs.c.idempotency == new.idempotency
-        before = connection.execute(select(*WHOLE).where(jobs.c.owner == owner, same)).first()
-        if before is not None:
-            return job_of(before), before.id == new.id
-        now = self._database.now(connection)
-        try:
-            refuse_when_full(connection, now, self._queue, key)
-        except Busy as busy:
-            return busy
-        values = {**vars(new), "owner": owner, "state": JobState.WAITING, "created": now, "ready": now}
-        row = connection.execute(insert(jobs).values(values).returning(*WHOLE)).one()
-        write_down(connection, new.id, now, JobState.WAITING, None)
-        count_accepted(connection, now, key)
-        return job_of(row), True
+            now = self._database.now(connection)
+            return additions.add(connection, now, asked, Room(connection, now, self._queue))
 
     def claim(self, worker: str) -> Claim | None:
         """Take the oldest waiting job of the owners of whom the fewest run; None when there is nothing to do.

@@ -11,6 +11,8 @@ from recessive.service.store.job import DeliveryState, Job, JobState
 from recessive.service.store.tables import history, jobs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sqlalchemy import ColumnElement, Connection, Row
 
 WHOLE = [jobs.c[field.name] for field in fields(Job)]
@@ -38,7 +40,12 @@ def job_of(row: Row[Any]) -> Job:
 
 def write_down(connection: Connection, job_id: str, at: float, state: str, worker: str | None) -> None:
     """Add to a job's history, in the transaction that changes it."""
-    connection.execute(insert(history).values(job=job_id, at=at, state=state, worker=worker))
+    write_all_down(connection, [job_id], at, state, worker)
+
+
+def write_all_down(connection: Connection, ids: Iterable[str], at: float, state: str, worker: str | None) -> None:
+    """The same for jobs to which the same happens."""
+    connection.execute(insert(history), [{"job": name, "at": at, "state": state, "worker": worker} for name in ids])
 
 
 def write_delivery_down(

@@ -19,6 +19,19 @@ if TYPE_CHECKING:
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
+def storable(value: Any) -> Any:  # noqa: ANN401
+    """A text or a value of JSON as the columns keep it: see `Text` and `Json`."""
+    if isinstance(value, str):
+        return _NO_TEXT.sub("\ufffd", value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {storable(name): storable(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [storable(entry) for entry in value]
+    return value
+
+
 class Text(TypeDecorator[str]):
     """Text that every database takes: NUL and lone surrogates, which PostgreSQL refuses, become U+FFFD."""
 
@@ -27,7 +40,8 @@ class Text(TypeDecorator[str]):
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
         """What is stored, and what is compared with what is stored."""
-        return None if value is None else _NO_TEXT.sub("\ufffd", value)
+        kept: str | None = storable(value)
+        return kept
 
 
 class Json(TypeDecorator[Any]):
@@ -38,19 +52,7 @@ class Json(TypeDecorator[Any]):
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ANN401, ARG002
         """What is stored."""
-        return _storable(value)
-
-
-def _storable(value: Any) -> Any:  # noqa: ANN401
-    if isinstance(value, str):
-        return _NO_TEXT.sub("\ufffd", value)
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {_storable(name): _storable(entry) for name, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_storable(entry) for entry in value]
-    return value
+        return storable(value)
 
 
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up in an INTEGER only
