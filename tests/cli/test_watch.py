@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -16,24 +17,9 @@ from recessive.photos import read_photo
 from recessive.workflows import Protector
 
 KEYS = ["input", "state", "output", "reason", "report"]
+_watching = runpy.run_path(str(Path(__file__).parents[1] / "workflows" / "watching.py"))
+incoming, out, held = (_watching[name] for name in ("incoming", "out", "held"))
 REAL = ("--json", "--encoder", "conv-gem", "--steps", "8", "--budget", "12", "--settle", "0.2")
-
-
-@pytest.fixture
-def incoming(tmp_path):
-    folder = tmp_path / "in"
-    folder.mkdir(exist_ok=True)
-    return folder
-
-
-@pytest.fixture
-def out(tmp_path):
-    return tmp_path / "out"
-
-
-@pytest.fixture
-def held(tmp_path):
-    return tmp_path / "out-held"
 
 
 @pytest.fixture

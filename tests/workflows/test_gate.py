@@ -23,6 +23,22 @@ clock, incoming, out, held, complaints, watch, passing, stubborn, protections = 
 MORE, loaded, names, states, unjudged = (_watching[name] for name in ("MORE", "loaded", "names", "states", "unjudged"))
 
 
+@pytest.fixture
+def killed(watch, monkeypatch):
+    """Watches, and is killed where a function is called."""
+
+    def at(target, name):
+        def kill(*_, **__):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(target, name, kill)
+            with pytest.raises(KeyboardInterrupt):
+                watch()
+
+    return at
+
+
 def test_new_content_under_an_old_name_gets_a_free_one(watch, passing, out):
     for seed in range(3):
         passing("IMG_0001.jpg", seed)
@@ -219,32 +235,20 @@ def test_wherever_it_is_killed_a_held_photo_gets_its_other_chance(watch, stubbor
         assert (names(out), names(held), unjudged(held)) == (["hard.png"], [], [])
 
 
-def test_a_photo_that_was_lost_behind_the_gate_is_done_again(watch, passing, out, held, monkeypatch, protections):
+def test_a_photo_that_was_lost_behind_the_gate_is_done_again(watch, killed, passing, out, held, protections):
     passing()
 
-    def killed(*_, **__):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "link", killed)
-        with pytest.raises(KeyboardInterrupt):
-            watch()
+    killed(os, "link")
     (lost,) = unjudged(held)
     lost.write_bytes(b"damaged")
     assert states(watch()) == [("a.png", "protected")]
     assert (names(out), protections) == (["a.png"], ["a.png", "a.png"])
 
 
-def test_what_a_killed_process_left_behind_the_gate_goes_when_its_photo_has_gone(watch, passing, held, monkeypatch):
+def test_what_a_killed_process_left_behind_the_gate_goes_when_its_photo_has_gone(watch, killed, passing, held):
     path = passing()
 
-    def killed(*_):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Journal, "add", killed)
-        with pytest.raises(KeyboardInterrupt):
-            watch()
+    killed(Journal, "add")
     assert len(unjudged(held)) == 1
     path.unlink()
     assert watch() == []
@@ -252,16 +256,10 @@ def test_what_a_killed_process_left_behind_the_gate_goes_when_its_photo_has_gone
     assert not list((held / ".recessive" / "unjudged" / ".recessive").iterdir())
 
 
-def test_a_report_of_another_version_is_no_reason_to_end(watch, passing, out, held, monkeypatch):
+def test_a_report_of_another_version_is_no_reason_to_end(watch, killed, passing, out, held):
     passing()
 
-    def killed(*_, **__):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "link", killed)
-        with pytest.raises(KeyboardInterrupt):
-            watch()
+    killed(os, "link")
     records.remember(unjudged(held)[0], "asked", {"verdict": "of old"})
     assert states(watch()) == [("a.png", "protected")]
     assert names(out) == ["a.png"]

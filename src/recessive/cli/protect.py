@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from recessive.cli.output import FAILED, WRONG_USE, complain, complain_of_options, print_json, progress_bar, say
+from recessive.cli.output import FAILED, WRONG_USE, complain, print_json, progress_bar, say
 from recessive.cli.protect_options import DEFAULTS, ProtectOptions
 
 if TYPE_CHECKING:
@@ -51,21 +51,11 @@ def protect(
     json
         One JSON object a photo on stdout.
     """
-    from pydantic import ValidationError
+    from recessive.workflows import Failure, SettingsError, protect_photos
 
-    from recessive.workflows import Failure, Protector, SettingsError, protect_photos
-
-    try:
-        settings = options.settings()
-        with progress_bar("reading photos") as reading:
-            protector = Protector(settings, progress=reading, complain=complain)
-    except ValidationError as error:
-        complain_of_options(error)
+    protector = options.protector()
+    if protector is None:
         return WRONG_USE
-    except SettingsError as error:
-        complain(error)
-        return WRONG_USE
-
     against = "the encoders they were optimised against" if protector.names else "all encoders that searched"
     counts = {"protected": 0, "skipped": 0, "failed": 0, "hidden": 0}
     try:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from recessive.cli.output import complain, complain_of_options, progress_bar
+
 if TYPE_CHECKING:
-    from recessive.workflows import ProtectSettings
+    from recessive.workflows import Protector, ProtectSettings
 
 Several = Parameter(consume_multiple=True, negative="")
 
@@ -86,12 +88,22 @@ class ProtectOptions:
     device: str | None = None
     precision: Literal["float32", "bfloat16"] = "float32"
 
-    def settings(self) -> ProtectSettings:
-        """The same for a `Protector`.
+    def protector(self) -> Protector | None:
+        """For photos; None when a value makes no sense, or a folder has no photos: that has been said."""
+        from pydantic import ValidationError
 
-        Raises:
-            ValidationError: a value makes no sense.
-        """
+        from recessive.workflows import Protector, SettingsError
+
+        try:
+            with progress_bar("reading photos") as reading:
+                return Protector(self._settings(), progress=reading, complain=complain)
+        except ValidationError as error:
+            complain_of_options(error)
+        except SettingsError as error:
+            complain(error)
+        return None
+
+    def _settings(self) -> ProtectSettings:
         from recessive.workflows import ProtectSettings
 
         given = {field.name: getattr(self, field.name) for field in fields(self)}

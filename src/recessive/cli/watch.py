@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from recessive.cli.output import FAILED, WRONG_USE, complain, complain_of_options, print_json, progress_bar, say
+from recessive.cli.output import FAILED, WRONG_USE, complain, print_json, say
 from recessive.cli.protect import in_words
 from recessive.cli.protect_options import DEFAULTS, ProtectOptions
 
@@ -74,21 +74,12 @@ def watch(
     json
         One JSON object a photo on stdout.
     """
-    from pydantic import ValidationError
-
-    from recessive.workflows import Protector, SettingsError
+    from recessive.workflows import SettingsError
     from recessive.workflows.watch import watch_photos
 
-    try:
-        with progress_bar("reading photos") as reading:
-            protector = Protector(options.settings(), progress=reading, complain=complain)
-    except ValidationError as error:
-        complain_of_options(error)
+    protector = options.protector()
+    if protector is None:
         return WRONG_USE
-    except SettingsError as error:
-        complain(error)
-        return WRONG_USE
-
     counts = dict.fromkeys(COUNTED, 0)
     with _signals() as signals:
         try:

@@ -206,6 +206,10 @@ class Changer:
         return ball.to_grid(ball.project(changed, full), full)[0], int(found.steps[0])
 
 
+ONE_PHOTO = (PhotoError, OSError, ValueError, RuntimeError, MemoryError)
+"""What goes wrong with one photo (a folder without permission, memory that is not there), and does not drop others."""
+
+
 def trouble(path: Path, error: Exception, wanted: str = "protected") -> PhotoError:
     """What went wrong with one photo that was to be `wanted`, in one line."""
     if isinstance(error, PhotoError):

@@ -14,7 +14,7 @@ from recessive import __version__
 from recessive.exposure import FIRST_RESULTS, EncoderAudit, audit, keypoint_report
 from recessive.photos import SUFFIXES, PhotoError, format_named, format_of_path, output_settings, read_photo, save_photo
 from recessive.transforms import parse_transform
-from recessive.workflows.changes import Changer, trouble
+from recessive.workflows.changes import ONE_PHOTO, Changer, trouble
 from recessive.workflows.fidelity import fidelity
 from recessive.workflows.owners_photos import read_targets
 from recessive.workflows.photo_folders import make_folder
@@ -323,7 +323,6 @@ def protect_photos(
         try:
             with torch.inference_mode(mode=False), torch.enable_grad():
                 result = protector.protect(path, output, overwrite=overwrite, progress=progress)
-        except (PhotoError, OSError, ValueError, RuntimeError, MemoryError) as error:
-            # A folder without permission, memory that is not there: no reason to drop the others.
+        except ONE_PHOTO as error:
             result = Failure(str(path), str(trouble(path, error)))
         yield result  # outside, so that whoever asks keeps their own gradient mode

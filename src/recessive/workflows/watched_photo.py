@@ -12,7 +12,7 @@ import torch
 
 from recessive.photos import SUFFIXES, PhotoError, format_named
 from recessive.workflows.arrivals import stamp_of
-from recessive.workflows.changes import trouble
+from recessive.workflows.changes import ONE_PHOTO, trouble
 from recessive.workflows.gate import FolderError
 from recessive.workflows.passing import passes
 from recessive.workflows.records import content, digest
@@ -139,7 +139,7 @@ class WatchedPhotos:
         try:
             with torch.inference_mode(mode=False), torch.enable_grad():
                 report = self._protector.protect(path, unjudged, overwrite=True, progress=progress)
-        except (PhotoError, OSError, ValueError, RuntimeError, MemoryError) as error:
+        except ONE_PHOTO as error:
             if stamp_of(path) != stamp:
                 raise UnsettledError from None
             raise self._what_is_wrong(trouble(path, error), error, unjudged, what.hex()) from error

@@ -224,10 +224,6 @@ def test_housekeeping_outlives_a_database_that_is_away(storage, jobs, monkeypatc
     assert "secret" not in caplog.text
 
 
-def test_housekeeping_may_be_closed_without_having_begun(jobs, storage):
-    Housekeeping(jobs, storage).close()
-
-
 def test_jobs_outside_the_limit_of_one_query_are_swept_too(storage, jobs):
     for number in range(1_200):
         path = storage.originals / f"{number}.jpg"

@@ -1,5 +1,6 @@
 import logging
 import multiprocessing
+import os
 import runpy
 import shutil
 import signal
@@ -52,9 +53,10 @@ class Service:
 
     def files(self):
         return sorted(
-            str(path.relative_to(self.storage.folder))
+            str(Path(here, name).relative_to(self.storage.folder))
             for folder in (self.storage.originals, self.storage.results, self.storage.incoming)
-            for path in folder.rglob("*")
+            for here, folders, files in os.walk(folder)  # which passes over what goes meanwhile
+            for name in folders + files
         )
 
     def states(self, job_id):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import random
-import threading
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
+from recessive.service.work.background import Background
 from recessive.service.work.delivery import DeliveryError, deliver
 from recessive.service.work.patience import patiently
 
@@ -23,8 +23,8 @@ LONGEST_ASKED_FOR = 86_400.0  # that a target can have us wait: results are kept
 _log = logging.getLogger(__name__)
 
 
-class Courier:
-    """A thread that delivers what is due, one photo at a time.
+class Courier(Background):
+    """Delivers what is due, one photo at a time.
 
     Args:
         jobs: of the service.
@@ -35,17 +35,8 @@ class Courier:
     """
 
     def __init__(self, jobs: Jobs, storage: Storage, worker: str, allowed: Sequence[str], *, idle: float = 1.0) -> None:
+        super().__init__("courier")
         self._jobs, self._storage, self._worker, self._allowed, self._idle = jobs, storage, worker, allowed, idle
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
 
     def _run(self) -> None:
         while not self._stop.is_set():

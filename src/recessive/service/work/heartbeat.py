@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from recessive.service.store.database import DatabaseError
+from recessive.service.work.background import Background
 from recessive.service.work.making import NotMade
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Iterator
 
     from recessive.service.store.job import Claim
@@ -71,8 +72,8 @@ class Hold:
             raise NotMade(self.took_too_long)
 
 
-class Heartbeat:
-    """A thread that writes progress, extends the lease of the claim, and learns whether it is still worth something.
+class Heartbeat(Background):
+    """Writes progress, extends the lease of the claim, and learns whether it is still worth something.
 
     Work that is stuck where it reports no progress would keep its worker for ever: after twice its time the job fails,
     and the process ends.
@@ -85,18 +86,9 @@ class Heartbeat:
     """
 
     def __init__(self, jobs: Jobs, worker: str, stuck: Callable[[Hold], None], *, keep_every: float = 5.0) -> None:
+        super().__init__("heartbeat")
         self._jobs, self._worker, self._keep_every, self._stuck = jobs, worker, keep_every, stuck
         self._hold: Hold | None = None
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
 
     @contextmanager
     def holding(self, hold: Hold) -> Iterator[None]:

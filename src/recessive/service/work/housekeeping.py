@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import random
-import threading
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
+
+from recessive.service.work.background import Background
 
 if TYPE_CHECKING:
     from recessive.service.store.jobs import Jobs
@@ -16,8 +17,8 @@ SWEEP_EVERY = 60.0  # seconds
 _log = logging.getLogger(__name__)
 
 
-class Housekeeping:
-    """A thread that puts back the jobs of dead workers, ends what has expired, and removes files that no job needs.
+class Housekeeping(Background):
+    """Puts back the jobs of dead workers, ends what has expired, and removes files that no job needs.
 
     Any number of processes may run one: each of the three is done once, whoever comes first.
 
@@ -28,26 +29,8 @@ class Housekeeping:
     """
 
     def __init__(self, jobs: Jobs, storage: Storage, *, every: float = 10.0) -> None:
+        super().__init__("housekeeping")
         self._jobs, self._storage, self._every = jobs, storage, every
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def start(self) -> None:
-        """Begin, with a first round at once."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """End, after the round that is under way."""
-        self._stop.set()
-        if self._thread.ident is not None:
-            self._thread.join()
 
     def _run(self) -> None:
         swept = -SWEEP_EVERY
