@@ -162,10 +162,13 @@ def test_offset_beyond_any_file():
     ],
 )
 def test_traps_for_the_reader_are_left_early(trap):
-    start = time.process_time()
-    with pytest.raises(PhotoError, match="damaged"):
-        photo_head(trap)
-    assert time.process_time() - start < 0.1
+    seconds = []
+    for _ in range(3):  # in one of them the tests' garbage may be collected
+        start = time.thread_time()
+        with pytest.raises(PhotoError, match="damaged"):
+            photo_head(trap)
+        seconds.append(time.thread_time() - start)
+    assert min(seconds) < 0.1
 
 
 @given(st.sampled_from(sorted(FILES)), st.binary(max_size=40), st.integers(0, 200), st.integers(64, 400))

@@ -65,6 +65,7 @@ REFUSED = {
     "zeros": (bytes(1000), 415),
     "one byte": (b"\xff", 415),
 }
+MOST_SECONDS = 0.5
 LEFT_TO_THE_WORKER = {
     "a PNG with a text of 30 megabytes": png(10, 10, chunk(b"zTXt", b"a\0\0" + BOMB)),
     "a PNG with 300 such texts": png(10, 10, *[chunk(b"zTXt", b"a\0\0" + BOMB)] * 300),
@@ -78,10 +79,18 @@ LEFT_TO_THE_WORKER = {
 
 def judged(service, content, name="a.jpg"):
     """Send it: its status, once all that must hold does."""
+    status, seconds = _judged(service, content, name)
+    if seconds > MOST_SECONDS:  # of this process, in which garbage may have been collected just then
+        status, seconds = _judged(service, content, name)
+    assert seconds < MOST_SECONDS
+    return status
+
+
+def _judged(service, content, name):
     before = service.files()
     start = time.process_time()
     answered = service.send(content, name)
-    assert time.process_time() - start < 0.5
+    seconds = time.process_time() - start
     assert answered.status_code in (202, 413, 415, 422)
     if answered.status_code == 202:
         assert service.client.delete(answered.headers["location"]).status_code == 204
@@ -89,7 +98,7 @@ def judged(service, content, name="a.jpg"):
         assert answered.headers["content-type"] == "application/problem+json"
         assert "photo" in answered.json()["detail"]
     assert service.files() == before
-    return answered.status_code
+    return answered.status_code, seconds
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -74,9 +74,10 @@ def _before(connection: Connection, news: Sequence[NewJob]) -> list[Job]:
 def _insert(connection: Connection, now: float, news: Sequence[NewJob]) -> list[Job]:
     if not news:
         return []
+    same = {"state": JobState.WAITING, "ready": now}
     values = [
-        {**vars(new), "owner": stored_owner(new.owner), "state": JobState.WAITING, "created": created, "ready": now}
-        for new, created in zip(news, (now + place * _APART for place in range(len(news))), strict=True)
+        {**vars(new), **same, "owner": stored_owner(new.owner), "created": now + place * _APART}
+        for place, new in enumerate(news)
     ]
     rows = connection.execute(insert(jobs).returning(*WHOLE), values).all()
     write_all_down(connection, [new.id for new in news], now, JobState.WAITING, None)
