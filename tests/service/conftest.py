@@ -59,6 +59,15 @@ def database(database_url):
         yield opened
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory):
+    """A SQLite file with its tables and nothing in them, to copy."""
+    path = tmp_path_factory.mktemp("migrated") / "jobs.sqlite3"
+    with Database(f"sqlite:///{path}") as database:
+        database.migrate()
+    return path
+
+
 @pytest.fixture
 def jobs(database):
     return Jobs(database)

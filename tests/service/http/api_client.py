@@ -139,15 +139,6 @@ def bearer(key):
     return {} if key is None else {"Authorization": f"Bearer {key}"}
 
 
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory):
-    """A SQLite file with its tables and nothing in them, to copy."""
-    path = tmp_path_factory.mktemp("migrated") / "jobs.sqlite3"
-    with Database(f"sqlite:///{path}") as database:
-        database.migrate()
-    return path
-
-
 @pytest.fixture
 def serve(tmp_path, migrated, monkeypatch):
     """Makes a service with a SQLite database, or the one given, and those settings. It forgets at once."""

@@ -10,7 +10,7 @@ from recessive.service.http.access import host_of, is_loopback
 from recessive.service.http.api import catalogue, jobs, operations, pages, results
 
 _api = runpy.run_path(str(Path(__file__).with_name("api_client.py")))
-migrated, serve, service = (_api[name] for name in ("migrated", "serve", "service"))
+serve, service = (_api[name] for name in ("serve", "service"))
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - told apart from this machine alone
 OTHER_SITE = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"}
 

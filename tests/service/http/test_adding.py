@@ -14,7 +14,7 @@ from recessive.service.store.database import DatabaseError
 from recessive.service.store.jobs import NewJob, QueueFull
 
 _api = runpy.run_path(str(Path(__file__).with_name("api_client.py")))
-JPEG, migrated, serve, service = (_api[name] for name in ("JPEG", "migrated", "serve", "service"))
+JPEG, serve, service = (_api[name] for name in ("JPEG", "serve", "service"))
 
 
 class Held:

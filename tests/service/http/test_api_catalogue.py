@@ -12,7 +12,7 @@ from recessive.service.settings import usable_methods
 from recessive.service.store.database import DatabaseError
 
 _api = runpy.run_path(str(Path(__file__).with_name("api_client.py")))
-migrated, serve, service = (_api[name] for name in ("migrated", "serve", "service"))
+serve, service = (_api[name] for name in ("serve", "service"))
 JOB = "/v1/jobs/" + "0" * 32
 
 

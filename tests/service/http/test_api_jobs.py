@@ -13,7 +13,7 @@ from recessive.service.store.database import DatabaseError
 from recessive.service.store.jobs import JobState
 
 _api = runpy.run_path(str(Path(__file__).with_name("api_client.py")))
-encoded, migrated, serve, service = (_api[name] for name in ("encoded", "migrated", "serve", "service"))
+encoded, serve, service = (_api[name] for name in ("encoded", "serve", "service"))
 PROBLEM = {"type", "title", "status", "detail", "instance"}
 
 

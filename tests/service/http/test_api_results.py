@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 _api = runpy.run_path(str(Path(__file__).with_name("api_client.py")))
-encoded, migrated, serve, service = (_api[name] for name in ("encoded", "migrated", "serve", "service"))
+encoded, serve, service = (_api[name] for name in ("encoded", "serve", "service"))
 REPORT, INSIGHT = _api["REPORT"], _api["INSIGHT"]
 RESULTS = ("photo", "report", "insight", "contact-sheet")
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import expect
 
 _api = runpy.run_path(str(Path(__file__).with_name("api_client.py")))
-migrated, serve, service, listening = (_api[name] for name in ("migrated", "serve", "service", "listening"))
+serve, service, listening = (_api[name] for name in ("serve", "service", "listening"))
 chromium = runpy.run_path(str(Path(__file__).with_name("browser.py")))["chromium"]
 
 

@@ -18,7 +18,7 @@ from recessive.service.store.database import DatabaseError
 from recessive.service.store.jobs import DeliveryState, JobState
 
 _api = runpy.run_path(str(Path(__file__).with_name("api_client.py")))
-migrated, serve, service, listening = (_api[name] for name in ("migrated", "serve", "service", "listening"))
+serve, service, listening = (_api[name] for name in ("serve", "service", "listening"))
 
 
 class Table:

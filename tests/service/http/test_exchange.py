@@ -12,7 +12,7 @@ from recessive.service.http.exchange import HeadAsGet, ReadOn, Stream
 from recessive.service.http.problems import Aborted, Problems
 
 _api = runpy.run_path(str(Path(__file__).with_name("api_client.py")))
-migrated, serve, service = (_api[name] for name in ("migrated", "serve", "service"))
+serve, service = (_api[name] for name in ("serve", "service"))
 START = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"3")]}
 END = {"type": "http.response.body", "body": b"", "more_body": False}
 

@@ -22,7 +22,7 @@ from recessive.service.http.api.options import TRANSFORM
 from recessive.transforms import parse_transform
 
 _api = runpy.run_path(str(Path(__file__).with_name("api_client.py")))
-encoded, migrated, serve, service = (_api[name] for name in ("encoded", "migrated", "serve", "service"))
+encoded, serve, service = (_api[name] for name in ("encoded", "serve", "service"))
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF")
 UNDESCRIBED = {"encoder", "deliver-to"}  # which encoders fit a method, and what is on the allow-list
 EXAMPLES = 12  # of each operation, within its schema and against it

@@ -12,7 +12,7 @@ from recessive.service.http import recent
 from recessive.service.http.recent import HOLDS, Recent
 
 _api = runpy.run_path(str(Path(__file__).with_name("api_client.py")))
-migrated, serve, service = (_api[name] for name in ("migrated", "serve", "service"))
+serve, service = (_api[name] for name in ("serve", "service"))
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from recessive.service.http import exchange, uploads
 from recessive.service.http.forms import LONGEST_OPTION, MOST_PARTS, ROOM, PhotoForm
 
 _api = runpy.run_path(str(Path(__file__).with_name("api_client.py")))
-encoded, migrated, serve, service = (_api[name] for name in ("encoded", "migrated", "serve", "service"))
+encoded, serve, service = (_api[name] for name in ("encoded", "serve", "service"))
 JPEG, FORM, multipart, listening = (_api[name] for name in ("JPEG", "FORM", "multipart", "listening"))
 photo_part, option_part = _api["photo_part"], _api["option_part"]
 PIECE = 65_536

@@ -169,7 +169,20 @@ with Database(url) as database:
     assert len(by) > 1  # or nothing was tried here
 
 
-def test_the_job_of_a_killed_worker_is_done_once_by_another(database, database_url, new_job, clock, process, add):
+@pytest.fixture
+def killed(process):
+    """Runs code in a process of its own, and kills it once it says that it is ready."""
+
+    def run(code, **names):
+        worker = process(code, **names)
+        assert worker.ready.acquire(timeout=30)
+        worker.kill()
+        worker.join()
+
+    return run
+
+
+def test_the_job_of_a_killed_worker_is_done_once_by_another(database, database_url, new_job, clock, killed, add):
     jobs = Jobs(database, lease=0.1)
     job = add(jobs, new_job())
     code = """
@@ -183,10 +196,7 @@ assert jobs.keep(claim, 0.5)
 ready.release()
 time.sleep(60)
 """
-    worker = process(code, url=database_url)
-    assert worker.ready.acquire(timeout=30)
-    worker.kill()
-    worker.join()
+    killed(code, url=database_url)
     clock.turn(60)  # the test's clock is ahead from here: nobody needs to wait
     assert jobs.claim("other") is None
     assert jobs.requeue_lost() == 1
@@ -204,7 +214,7 @@ time.sleep(60)
     ]
 
 
-def test_a_worker_killed_while_it_claims_has_claimed_nothing(jobs, database_url, new_job, process, states, add):
+def test_a_worker_killed_while_it_claims_has_claimed_nothing(jobs, database_url, new_job, killed, states, add):
     job = add(jobs, new_job())
     code = """
 import time
@@ -216,10 +226,7 @@ with database.begin() as connection:
     ready.release()
     time.sleep(60)
 """
-    worker = process(code, url=database_url)
-    assert worker.ready.acquire(timeout=30)
-    worker.kill()
-    worker.join()
+    killed(code, url=database_url)
     claim = None
     for _ in range(1_000):  # PostgreSQL needs a moment to see that it is gone
         claim = claim or jobs.claim("other")

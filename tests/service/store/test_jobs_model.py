@@ -5,7 +5,6 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
@@ -236,16 +235,8 @@ class JobsMachine(RuleBasedStateMachine):
         assert sum(self.jobs.counts().values()) == len(self.model)
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory):
-    path = tmp_path_factory.mktemp("empty") / "jobs.sqlite3"
-    with Database(f"sqlite:///{path}") as database:
-        database.migrate()
-    return path
-
-
-def test_jobs_are_as_modelled_whatever_happens(empty):
-    JobsMachine.empty = empty
+def test_jobs_are_as_modelled_whatever_happens(migrated):
+    JobsMachine.empty = migrated
     case = JobsMachine.TestCase()
     case.settings = settings(max_examples=40, stateful_step_count=40)
     case.runTest()

@@ -85,8 +85,6 @@ class Jobs(JobReader):
 
     def add_all(self, asked: Sequence[tuple[NewJob, Key | None]]) -> Sequence[tuple[Job, bool] | Busy]:
         """Accept jobs in one transaction, in their order: for each what `add` returns, or why there is no room."""
-        if not asked:
-            return []
         with self._database.begin() as connection:
             self._database.lock(connection, "add")
             now = self._database.now(connection)
