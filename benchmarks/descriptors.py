@@ -50,9 +50,9 @@ from recessive.datasets import load_data
 from recessive.encoders import bundled_vocabulary
 from recessive.exposure.keypoints import keypoint_report
 from recessive.galleries import Judgement, judged_map, trapezoid_average_precision
+from recessive.parallel import ordered_map
 from recessive.photos import read_photo
 from recessive.quality import ssim
-from recessive.workflows.in_order import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -88,7 +88,7 @@ def judgements(data: RetrievalData, rows: Sequence[int]) -> list[Judgement]:
 def describe(sight: Sight, photos: Iterable[Tensor], what: str) -> list[Any]:
     """What a descriptor gives for photos, on all cores."""
     items = []
-    for item in in_order(sight.items, photos):
+    for item in ordered_map(sight.items, photos):
         if len(items) % 200 == 0:
             say(f"{sight.name}: {what} {len(items)}")
         items.append(item)

@@ -10,7 +10,7 @@ import torch
 
 from recessive.balls import LInf
 from recessive.encoders import bundled_encoders, load_encoder, owners_sample
-from recessive.encoders.pretrained import mobilenet_v2
+from recessive.encoders.networks.pretrained import mobilenet_v2
 from recessive.exposure import best_f1, cosine_candidates
 from recessive.galleries import DenseGallery
 from recessive.photos import read_photo
@@ -18,9 +18,9 @@ from recessive.protection.methods import METHODS, Run, Surrogate
 from recessive.protection.obfuscation.gaussian_noise import draw_normal
 from recessive.protection.obfuscation.gaussian_noise_ssim import noise_of_ssim
 from recessive.quality import ssim
+from recessive.searchers.describers import search_encoder
+from recessive.searchers.settings import EncoderSettings
 from recessive.transforms import BitDepth
-from recessive.workflows.describers import search_encoder
-from recessive.workflows.encoder_settings import EncoderSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -31,7 +31,7 @@ import torch
 from scipy import sparse
 
 from recessive.galleries.inverted_file import InvertedFile, Scoring
-from recessive.words import VisualWords
+from recessive.visual_words import VisualWords
 
 if TYPE_CHECKING:
     from collections.abc import Callable

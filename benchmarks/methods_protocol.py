@@ -17,12 +17,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from recessive.class_labels import relevant
 from recessive.codes import hamming, sign
 from recessive.datasets import load_data
 from recessive.encoders.checkpoint import load_committed
 from recessive.exposure import Threshold, best_f1, best_precision, expected_queries, hamming_candidates
 from recessive.galleries import HammingGallery, mean_average_precision
-from recessive.labels import relevant
 from recessive.photos import read_photo
 from recessive.protection.targets import draw_targets
 from recessive.quality import linf, psnr, ssim

@@ -28,7 +28,7 @@ import torch
 
 from recessive.codes import sign
 from recessive.encoders import bundled_encoders, encode, load_encoder
-from recessive.encoders.pretrained import mobilenet_v2
+from recessive.encoders.networks.pretrained import mobilenet_v2
 from recessive.galleries import DenseGallery, HammingGallery, mean_average_precision
 from recessive.photos import read_photo
 from recessive.workflows import Protector, ProtectSettings

@@ -29,8 +29,8 @@ from torch import Tensor, nn
 
 from recessive.codes import hamming, pack, sign
 from recessive.encoders import DescriptorHead, HashLayer, Trunk
-from recessive.encoders.bundled import BITS, BUNDLE, CLASS_DIM, LAST_DIM, NETWORKS, BundledNetwork
-from recessive.encoders.pretrained import mobilenet_v2
+from recessive.encoders.bundle.networks import BITS, BUNDLE, CLASS_DIM, LAST_DIM, NETWORKS, BundledNetwork
+from recessive.encoders.networks.pretrained import mobilenet_v2
 from recessive.exposure import best_f1, cosine_candidates, hamming_candidates
 
 SEED = 0

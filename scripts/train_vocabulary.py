@@ -26,7 +26,7 @@ import torch
 from safetensors.torch import save_file
 
 from recessive.encoders import CEDD, GIST, SIFT, BagOfWords, Vocabulary
-from recessive.encoders.bag_of_words import training_descriptors
+from recessive.encoders.features.bag_of_words import training_descriptors
 from recessive.galleries import DenseGallery, InvertedFile, euclidean_distances, tanimoto_distances
 from recessive.photos import read_photo
 from recessive.protection.methods.vanish import views

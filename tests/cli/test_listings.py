@@ -15,10 +15,10 @@ from recessive.encoders import (
     make_hash_network,
     save_checkpoint,
 )
-from recessive.encoders.bag_of_words import bundled_vocabulary
+from recessive.encoders.features.bag_of_words import bundled_vocabulary
 from recessive.protection.keypoints import KEYPOINT_METHODS
 from recessive.protection.methods import METHODS
-from recessive.workflows.searchers import default_surrogates, unseen
+from recessive.searchers.searchers import default_surrogates, unseen
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recessive.galleries.index_file import IndexFile, read_index, write_index
-from recessive.workflows.index import index_photos
+from recessive.indexing.index import index_photos
 
 KEYS = [
     *("photo", "box", "index", "encoder", "photos", "features", "results", "describing_seconds"),

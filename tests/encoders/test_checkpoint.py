@@ -23,8 +23,8 @@ from recessive.encoders import (
     save_checkpoint,
 )
 from recessive.encoders import checkpoint as module
-from recessive.encoders.bundled import BUNDLE
-from recessive.encoders.library_backbones import downloaded
+from recessive.encoders.bundle.networks import BUNDLE
+from recessive.encoders.networks.library import downloaded
 
 CARD = {"backbone": "small-plain", "loss": "hashnet", "data": "cifar-10", "map": 0.81, "seed": 0, "note": "± JPEG"}
 

@@ -13,7 +13,7 @@ from torch import nn
 from recessive.encoders import Encoder
 from recessive.exposure import FIRST_RESULTS, Searcher, audit, see
 from recessive.galleries import DenseGallery, HammingGallery, InvertedFile
-from recessive.words import VisualWords
+from recessive.visual_words import VisualWords
 
 BITS = 48
 CODE = torch.tensor([1.0, -1.0]).repeat(BITS // 2)

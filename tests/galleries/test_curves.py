@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from recessive.class_labels import relevant
 from recessive.codes import sign
 from recessive.galleries import (
     DenseGallery,
@@ -14,7 +15,6 @@ from recessive.galleries import (
     precision_recall_by_rank,
     precision_within,
 )
-from recessive.labels import relevant
 
 QUERIES, PHOTOS, BITS, CLASSES = 23, 61, 6, 4
 

@@ -13,7 +13,7 @@ from recessive.galleries import inverted_file, mean_average_precision, postings,
 from recessive.galleries.hamming_embedding import burst_votes, votes, word_scores
 from recessive.galleries.inverted_file import InvertedFile
 from recessive.galleries.postings import Postings
-from recessive.words import VisualWords
+from recessive.visual_words import VisualWords
 
 SCORINGS = ["words", "hamming", "burstiness"]
 every_scoring = pytest.mark.parametrize("scoring", SCORINGS)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from recessive.codes import sign
 from recessive.galleries import DenseGallery, HammingGallery, average_precision, hamming
 from recessive.galleries.judged import Judgement, judged_map, trapezoid_average_precision
-from recessive.words import VisualWords
+from recessive.visual_words import VisualWords
 
 
 def walk(distances, judgement):

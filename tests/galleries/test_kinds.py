@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from recessive.galleries.kinds import OfCodes, OfDescriptors, OfWords
-from recessive.words import VisualWords
+from recessive.visual_words import VisualWords
 
 GENERATOR = torch.Generator().manual_seed(0)
 ROWS = torch.rand(30, 10, generator=GENERATOR)

@@ -7,9 +7,10 @@ import pytest
 from pydantic import ValidationError
 
 from recessive.cli.protect_options import ProtectOptions
+from recessive.errors import SettingsError
 from recessive.protection.methods import METHODS
 from recessive.service.settings import JobOptions, ServiceSettings, check_options, usable_methods
-from recessive.workflows import Protector, ProtectSettings, SettingsError
+from recessive.workflows import Protector, ProtectSettings
 
 NOT_OFFERED = {
     *("gallery", "sample", "label", "target"),  # files of the machine

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from recessive.encoders import EncoderError
+from recessive.errors import SettingsError
 from recessive.photos import PhotoError
-from recessive.workflows import Protector, ProtectSettings, SettingsError, audit_photos, protect_photos
-from recessive.workflows.searchers import DESCRIPTORS
+from recessive.searchers.searchers import DESCRIPTORS
+from recessive.workflows import Protector, ProtectSettings, audit_photos, protect_photos
 
 pytestmark = pytest.mark.usefixtures("tiny_encoders")
 

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 
 from recessive.codes import sign
+from recessive.errors import SettingsError
 from recessive.photos import read_photo
-from recessive.workflows import SettingsError
 from recessive.workflows.owners_photos import label_of, read_sample, read_targets
 
 CPU = torch.device("cpu")

@@ -10,9 +10,10 @@ import torch
 from PIL import Image
 
 from recessive.codes import hamming, sign
+from recessive.errors import SettingsError
 from recessive.photos import PhotoError, read_photo
 from recessive.protection.methods import METHODS
-from recessive.workflows import SettingsError, searchers
+from recessive.searchers import searchers
 from recessive.workflows.private_query import QueryResults, compare_results, make_private_query, verdict
 from recessive.workflows.settings import PrivateQuerySettings
 

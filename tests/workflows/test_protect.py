@@ -12,15 +12,16 @@ from PIL import Image
 
 from recessive.codes import hamming, sign
 from recessive.encoders import CEDD, GIST, BagOfWords, descriptor_gallery, words_gallery
-from recessive.encoders.bag_of_words import bundled_vocabulary
+from recessive.encoders.features.bag_of_words import bundled_vocabulary
+from recessive.errors import SettingsError
 from recessive.exposure import keypoint_report
 from recessive.galleries import InvertedFile, euclidean_distances, tanimoto_distances
 from recessive.photos import read_photo
 from recessive.protection.keypoints import KEYPOINT_METHODS
 from recessive.protection.methods import METHODS
 from recessive.quality import ssim
-from recessive.workflows import Protector, ProtectReport, ProtectSettings, SettingsError, protect_photos
-from recessive.workflows.searchers import everybody
+from recessive.searchers.searchers import everybody
+from recessive.workflows import Protector, ProtectReport, ProtectSettings, protect_photos
 
 pytestmark = pytest.mark.usefixtures("tiny_encoders")
 

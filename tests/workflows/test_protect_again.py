@@ -5,9 +5,10 @@ import shutil
 
 import pytest
 
+from recessive.errors import SettingsError
 from recessive.photos import read_photo
 from recessive.transforms import BitDepth
-from recessive.workflows import Failure, Protector, ProtectSettings, SettingsError, protect_photos
+from recessive.workflows import Failure, Protector, ProtectSettings, protect_photos
 
 pytestmark = pytest.mark.usefixtures("tiny_encoders")
 

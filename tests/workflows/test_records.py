@@ -5,7 +5,8 @@ import os
 
 import pytest
 
-from recessive.workflows.records import content, digest, finished, remember
+from recessive.files import digest, file_digest
+from recessive.workflows.records import finished, remember
 
 
 @pytest.fixture
@@ -27,8 +28,8 @@ def test_content_is_that_of_files_that_can_be_read(output, tmp_path):
     same, other = tmp_path / "same", tmp_path / "other"
     same.write_bytes(b"a photo")
     other.write_bytes(b"another")
-    assert content(output) == content(same) != content(other)
-    assert content(tmp_path) == content(tmp_path / "missing") == content(tmp_path / "a\0b") == b""
+    assert file_digest(output) == file_digest(same) != file_digest(other)
+    assert file_digest(tmp_path) == file_digest(tmp_path / "missing") == file_digest(tmp_path / "a\0b") == b""
 
 
 def test_what_was_remembered_is_finished(output):

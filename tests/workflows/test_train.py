@@ -8,8 +8,9 @@ from pydantic import ValidationError
 
 from recessive.datasets import DataError, load_data
 from recessive.encoders import load_checkpoint
+from recessive.errors import SettingsError
 from recessive.hashing import TrainingError, evaluate
-from recessive.workflows import SettingsError, TrainSettings, evaluate_checkpoint, train_encoder, train_settings
+from recessive.workflows import TrainSettings, evaluate_checkpoint, train_encoder, train_settings
 from recessive.workflows import train as workflow_train
 
 

@@ -13,7 +13,7 @@ from recessive.cli.output import FAILED, WRONG_USE, bar, complain, print_json, s
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from recessive.workflows.index import IndexReport
+    from recessive.indexing.index import IndexReport
 
 
 def index(
@@ -76,9 +76,9 @@ def index(
         One JSON object on stdout.
     """
     from recessive.encoders import EncoderError
+    from recessive.errors import SettingsError
     from recessive.galleries.index_file import IndexFileError
-    from recessive.workflows import SettingsError
-    from recessive.workflows.index import index_photos
+    from recessive.indexing.index import index_photos
 
     try:
         with _bars() as (learning, describing):

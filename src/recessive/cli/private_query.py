@@ -80,8 +80,9 @@ def private_query(
     """
     from pydantic import ValidationError
 
+    from recessive.errors import SettingsError
     from recessive.photos import PhotoError
-    from recessive.workflows import PrivateQuerySettings, SettingsError, make_private_query
+    from recessive.workflows import PrivateQuerySettings, make_private_query
 
     try:
         settings = PrivateQuerySettings(

@@ -51,7 +51,8 @@ def protect(
     json
         One JSON object a photo on stdout.
     """
-    from recessive.workflows import Failure, SettingsError, protect_photos
+    from recessive.errors import SettingsError
+    from recessive.workflows import Failure, protect_photos
 
     protector = options.protector()
     if protector is None:

@@ -92,7 +92,8 @@ class ProtectOptions:
         """For photos; None when a value makes no sense, or a folder has no photos: that has been said."""
         from pydantic import ValidationError
 
-        from recessive.workflows import Protector, SettingsError
+        from recessive.errors import SettingsError
+        from recessive.workflows import Protector
 
         try:
             with progress_bar("reading photos") as reading:

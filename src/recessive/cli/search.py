@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from recessive.cli.output import FAILED, WRONG_USE, complain, print_json, say
 
 if TYPE_CHECKING:
-    from recessive.workflows.search import SearchReport
+    from recessive.indexing.search import SearchReport
 
 
 def search(
@@ -46,10 +46,10 @@ def search(
     json
         One JSON object a photo on stdout.
     """
+    from recessive.errors import SettingsError
     from recessive.galleries.index_file import IndexFileError
+    from recessive.indexing.search import PhotoIndex
     from recessive.photos import PhotoError
-    from recessive.workflows import SettingsError
-    from recessive.workflows.search import PhotoIndex
 
     failed = False
     try:
@@ -76,7 +76,7 @@ def search(
 
 def _text(report: SearchReport) -> str:
     """What a person reads."""
-    from recessive.photos.errors import readable
+    from recessive.errors import readable
 
     part = "" if report.box is None else f" ({' '.join(f'{edge:g}' for edge in report.box)})"
     lines = [

@@ -71,10 +71,10 @@ def serve(
     def run() -> int:
         from pydantic import ValidationError
 
+        from recessive.errors import SettingsError
         from recessive.service import serve as service
         from recessive.service.store.storage import StorageError
         from recessive.service.work.targets import TargetError
-        from recessive.workflows import SettingsError
 
         log_to_stderr()
 

@@ -133,8 +133,9 @@ def train(
     from pydantic import ValidationError
 
     from recessive.datasets import DataError
+    from recessive.errors import SettingsError
     from recessive.hashing import TrainingError
-    from recessive.workflows import SettingsError, TrainSettings, evaluate_checkpoint, train_encoder
+    from recessive.workflows import TrainSettings, evaluate_checkpoint, train_encoder
 
     report: TrainReport | None
     try:

@@ -18,7 +18,7 @@ from recessive.cli.protect_options import DEFAULTS, ProtectOptions
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from recessive.workflows.watched_photo import Watched
+    from recessive.watching.photo import Watched
 
 COUNTED = ("protected", "held", "failed")
 
@@ -74,8 +74,8 @@ def watch(
     json
         One JSON object a photo on stdout.
     """
-    from recessive.workflows import SettingsError
-    from recessive.workflows.watch import watch_photos
+    from recessive.errors import SettingsError
+    from recessive.watching.watch import watch_photos
 
     protector = options.protector()
     if protector is None:

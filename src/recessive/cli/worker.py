@@ -38,10 +38,10 @@ def worker(
     def run() -> int:
         from pydantic import ValidationError
 
+        from recessive.errors import SettingsError
         from recessive.service.store.storage import StorageError
         from recessive.service.work.run_worker import run_worker
         from recessive.service.work.targets import TargetError, check_allow_list
-        from recessive.workflows import SettingsError
 
         log_to_stderr()
         try:

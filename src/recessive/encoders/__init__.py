@@ -1,21 +1,18 @@
 """Encoders: photos (N, 3, H, W) to descriptors or to the logits of a code (N, D)."""
 
-from recessive.encoders.backbones import BACKBONES, Backbone, BackboneEntry, make_backbone
-from recessive.encoders.bag_of_words import BagOfWords, bundled_vocabulary
-from recessive.encoders.bundled import (
+from recessive.encoders.bundle.features import (
+    descriptor_gallery,
+    descriptor_sample,
+    descriptor_thresholds,
+    words_gallery,
+)
+from recessive.encoders.bundle.networks import (
     BundledEncoder,
     bundled_encoders,
     load_encoder,
     owners_sample,
     reference_gallery,
 )
-from recessive.encoders.bundled_descriptors import (
-    descriptor_gallery,
-    descriptor_sample,
-    descriptor_thresholds,
-    words_gallery,
-)
-from recessive.encoders.cedd import CEDD, soft_cedd, soft_levels
 from recessive.encoders.checkpoint import (
     Checkpoint,
     committed_checkpoints,
@@ -24,16 +21,19 @@ from recessive.encoders.checkpoint import (
     save_checkpoint,
 )
 from recessive.encoders.encoder import Describer, Encoder, EncoderError, Outputs, Trunk, encode
+from recessive.encoders.features.bag_of_words import BagOfWords, bundled_vocabulary
+from recessive.encoders.features.cedd import CEDD, soft_cedd, soft_levels
+from recessive.encoders.features.gist import GIST
+from recessive.encoders.features.sift import SIFT, LocalFeatures, grey_levels
+from recessive.encoders.features.smooth_sift import by_scale, describe_at
+from recessive.encoders.features.vocabulary import Vocabulary
 from recessive.encoders.gem import DescriptorHead, GeM
-from recessive.encoders.gist import GIST
 from recessive.encoders.hash_network import HashLayer, HashNetwork, make_hash_network
 from recessive.encoders.hasten import Precision, hasten
-from recessive.encoders.pooling import MAC, RMAC, SPoC
-from recessive.encoders.retrieval_network import RetrievalNetwork, load_cnnimageretrieval, make_retrieval_network
-from recessive.encoders.sift import SIFT, LocalFeatures, grey_levels
-from recessive.encoders.smooth_sift import by_scale, describe_at
-from recessive.encoders.vocabulary import Vocabulary
-from recessive.encoders.whitening import Whitening, learn_whitening, pca_whitening
+from recessive.encoders.networks.backbones import BACKBONES, Backbone, BackboneEntry, make_backbone
+from recessive.encoders.retrieval.network import RetrievalNetwork, load_cnnimageretrieval, make_retrieval_network
+from recessive.encoders.retrieval.pooling import MAC, RMAC, SPoC
+from recessive.encoders.retrieval.whitening import Whitening, learn_whitening, pca_whitening
 
 __all__ = [
     "BACKBONES",

@@ -15,9 +15,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from recessive.encoders.backbones import BACKBONES, Backbone, backbone_entry
 from recessive.encoders.encoder import EncoderError, Trunk
 from recessive.encoders.hash_network import HashNetwork, make_hash_network
+from recessive.encoders.networks.backbones import BACKBONES, Backbone, backbone_entry
 from recessive.encoders.weight_files import few, first_line, fit, misfit, read_weights
 from recessive.files import write_whole
 

@@ -10,7 +10,7 @@ from recessive.encoders.encoder import Encoder, EncoderError, Trunk
 from recessive.encoders.gem import GeM
 
 if TYPE_CHECKING:
-    from recessive.encoders.backbones import Backbone
+    from recessive.encoders.networks.backbones import Backbone
 
 
 class HashLayer(nn.Module):

@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from scipy.spatial import cKDTree
 
-from recessive.encoders.sift import SIFT, grey_levels
+from recessive.encoders.features.sift import SIFT, grey_levels
 from recessive.quality import psnr, ssim
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from recessive.encoders.sift import LocalFeatures
+    from recessive.encoders.features.sift import LocalFeatures
 
 SAME_PLACE = 0.5  # of the keypoint's scale σ
 SAME_SCALE = 2 ** (1 / 6)  # half a layer up or down

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from recessive.galleries.postings import Postings
-    from recessive.words import VisualWords
+    from recessive.visual_words import VisualWords
 
 SIGNATURE_BITS = 64
 _WIDTH = 16.0  # of the weight of a Hamming distance

@@ -20,7 +20,7 @@ from recessive.galleries.hamming_embedding import (
 )
 from recessive.galleries.inverted_arrays import check_arrays
 from recessive.galleries.postings import Postings
-from recessive.words import VisualWords
+from recessive.visual_words import VisualWords
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

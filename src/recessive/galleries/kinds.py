@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from recessive.galleries.gallery import Gallery
     from recessive.galleries.inverted_file import Scoring
     from recessive.galleries.measures import Measure
-    from recessive.words import VisualWords
+    from recessive.visual_words import VisualWords
 
 _MEASURES: dict[str, Measure] = {
     "cosine": cosine_distances,

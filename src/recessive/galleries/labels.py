@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from recessive.labels import relevant
+from recessive.class_labels import relevant
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recessive.words import VisualWords
+from recessive.visual_words import VisualWords
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from recessive.class_labels import relevant
 from recessive.galleries.labels import check_labels
 from recessive.galleries.nearest import sort_keys
 from recessive.galleries.parts import over_parts
-from recessive.labels import relevant
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from recessive.class_labels import relevant
 from recessive.codes import sign
 from recessive.galleries import HammingGallery, mean_average_precision, precision_within
 from recessive.hashing.batches import read_batches, to_network
-from recessive.labels import relevant
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,8 +1,8 @@
 """Photos: read and save them with their colours and camera data; the only room that knows file formats."""
 
+from recessive.errors import PhotoError
 from recessive.photos.crop import part_within
 from recessive.photos.encode import OutputSettings, encode_photo, output_settings
-from recessive.photos.errors import PhotoError
 from recessive.photos.formats import SUFFIXES, Format, format_named, format_of_path
 from recessive.photos.head import MEDIA_TYPES, PhotoHead, file_head, photo_head
 from recessive.photos.metadata import Metadata

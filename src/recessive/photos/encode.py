@@ -11,8 +11,8 @@ from PIL import Image, features
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
+from recessive.errors import PhotoError
 from recessive.photos.colour import profile_fits
-from recessive.photos.errors import PhotoError
 from recessive.photos.formats import Format, format_named
 from recessive.photos.heif import heif_library
 from recessive.photos.metadata import Metadata

@@ -11,7 +11,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO
 
-from recessive.photos.errors import PhotoError
+from recessive.errors import PhotoError
 from recessive.photos.formats import HEADER, SUPPORTED, Format, format_of_content
 
 MEDIA_TYPES: dict[Format, str] = {

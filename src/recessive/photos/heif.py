@@ -4,7 +4,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from recessive.photos.errors import PhotoError
+from recessive.errors import PhotoError
 
 
 def heif_library(path: Path) -> ModuleType:

@@ -8,9 +8,9 @@ from typing import IO
 
 from PIL import Image, ImageFile, UnidentifiedImageError, features
 
+from recessive.errors import PhotoError
 from recessive.photos.colour import UnsupportedPixels, colours_of
 from recessive.photos.decoders import DECODER_ERRORS, decoder_warnings
-from recessive.photos.errors import PhotoError
 from recessive.photos.formats import (
     HEADER,
     SUPPORTED,

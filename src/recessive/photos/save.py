@@ -5,9 +5,9 @@ from pathlib import Path
 
 from torch import Tensor
 
+from recessive.errors import PhotoError
 from recessive.files import write_whole
 from recessive.photos.encode import encode_photo
-from recessive.photos.errors import PhotoError
 from recessive.photos.formats import format_named, format_of_path
 from recessive.photos.photo import Photo
 

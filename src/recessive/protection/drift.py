@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recessive.encoders.smooth_sift import ByScale, by_scale, describe_at
+from recessive.encoders.features.smooth_sift import ByScale, by_scale, describe_at
 from recessive.protection.optimise import Evaluation
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import torch
 from torch import Tensor
 
+from recessive.class_labels import relevant
 from recessive.encoders import encode
-from recessive.labels import relevant
 from recessive.protection.losses import Best, BestSoFar, Ensemble, OverTransforms, Telling
 from recessive.protection.optimise import Minimised, PhotoLoss, minimise
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from recessive.labels import members, relevant
+from recessive.class_labels import members, relevant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

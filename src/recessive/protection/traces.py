@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from recessive.class_labels import members
 from recessive.codes import sign
-from recessive.labels import members
 
 if TYPE_CHECKING:
     from recessive.encoders import Outputs

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from recessive.encoders import bundled_encoders
 from recessive.exposure import EncoderAudit, audit
 from recessive.photos import read_photo
+from recessive.reports.fidelity import fidelity
+from recessive.searchers.searchers import DESCRIPTORS, searchers
 from recessive.transforms import parse_transform
-from recessive.workflows.fidelity import fidelity
 from recessive.workflows.records import finished
-from recessive.workflows.searchers import DESCRIPTORS, searchers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -9,19 +9,18 @@ import torch
 
 from recessive.balls import L2, LInf
 from recessive.encoders import EncoderError, bundled_encoders, hasten, owners_sample
+from recessive.errors import SettingsError
 from recessive.hashing import TrainingError, pick_device
 from recessive.photos import PhotoError, format_named
 from recessive.protection.method import MethodError, check, same_class, sample_of
 from recessive.protection.methods import AGAINST, METHODS, Run, Surrogate
+from recessive.searchers.searchers import check_bundled, default_surrogates, load_bundled, unseen
 from recessive.transforms import JPEG, BitDepth, parse_transform
-from recessive.workflows.grid import enlarge, grey, shrink
+from recessive.transforms.grid import enlarge, grey, shrink
 from recessive.workflows.owners_photos import OwnersSample, label_of, read_sample
-from recessive.workflows.searchers import check_bundled, default_surrogates, load_bundled, unseen
-from recessive.workflows.settings import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from torch import Tensor
 
@@ -204,15 +203,3 @@ class Changer:
         if photo.grey:
             changed = grey(changed)
         return ball.to_grid(ball.project(changed, full), full)[0], int(found.steps[0])
-
-
-ONE_PHOTO = (PhotoError, OSError, ValueError, RuntimeError, MemoryError)
-"""What goes wrong with one photo (a folder without permission, memory that is not there), and does not drop others."""
-
-
-def trouble(path: Path, error: Exception, wanted: str = "protected") -> PhotoError:
-    """What went wrong with one photo that was to be `wanted`, in one line."""
-    if isinstance(error, PhotoError):
-        return error
-    why = " ".join(str(error).split()) or "not enough memory"
-    return PhotoError(path, f"cannot be {wanted}: {why}")

@@ -10,8 +10,8 @@ from recessive.datasets import ArrayPhotos, DataError, load_data
 from recessive.datasets.photos import ChosenPhotos
 from recessive.encoders import EncoderError, committed_checkpoints, load_checkpoint
 from recessive.encoders.checkpoint import load_committed
+from recessive.errors import SettingsError
 from recessive.hashing import evaluate, pick_device
-from recessive.workflows.settings import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

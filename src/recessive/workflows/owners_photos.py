@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import torch
 
 from recessive.encoders import encode
+from recessive.errors import SettingsError
+from recessive.files import digest, file_digest
 from recessive.photos import PhotoError, read_photo
-from recessive.workflows.describers import items
-from recessive.workflows.grid import shrink
-from recessive.workflows.photo_folders import photos_below
-from recessive.workflows.records import content, digest
-from recessive.workflows.settings import SettingsError
+from recessive.photos.folders import photos_below
+from recessive.searchers.describers import items
+from recessive.transforms.grid import shrink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -84,7 +84,7 @@ def read_sample(
         rows.append([items(encoder, output) for encoder, output in zip(encoders, outputs, strict=True)])
         inside = file.relative_to(folder)
         names.append(inside.parts[0] if len(inside.parts) > 1 else None)
-        parts += [os.fsencode(inside), content(file)]
+        parts += [os.fsencode(inside), file_digest(file)]
     found = tuple(torch.cat(column) for column in zip(*rows, strict=True))
     known = [name for name in names if name is not None]
     if len(known) < len(names):
@@ -136,7 +136,7 @@ def read_targets(
     for path in paths:
         for file, pixels in _target_files(path, complain):
             photos.append(shrink(pixels[None], grid)[0])
-            parts.append(content(file))
+            parts.append(file_digest(file))
     return Targets(tuple(photos), digest(*parts))
 
 

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from recessive.errors import SettingsError, photo_error
 from recessive.exposure import FIRST_RESULTS, see
+from recessive.files import file_digest, make_folder
 from recessive.photos import PhotoError, format_named, format_of_path, output_settings, read_photo, save_photo
 from recessive.protection.methods import METHODS
-from recessive.workflows.changes import Changer, trouble
-from recessive.workflows.fidelity import fidelity
-from recessive.workflows.grid import shrink
-from recessive.workflows.photo_folders import make_folder
-from recessive.workflows.records import content
-from recessive.workflows.searchers import searchers
-from recessive.workflows.settings import PrivateQuerySettings, SettingsError
+from recessive.reports.fidelity import fidelity
+from recessive.searchers.searchers import searchers
+from recessive.transforms.grid import shrink
+from recessive.workflows.changes import Changer
+from recessive.workflows.settings import PrivateQuerySettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -155,7 +155,7 @@ def make_private_query(
         with torch.inference_mode(mode=False), torch.enable_grad():
             pixels, steps = changer.change(photo, written, [shrink(wanted.pixels[None], settings.grid)[0]])
     except (PhotoError, ValueError, RuntimeError, MemoryError) as error:
-        raise trouble(carrier, error, "made a query") from error
+        raise photo_error(carrier, error, "made a query") from error
     save_photo(photo, pixels, out, format=saved_as, quality=settings.quality, overwrite=overwrite)
     try:
         saved = read_photo(out).pixels
@@ -201,8 +201,8 @@ def _refuse_what_does_not_fit(private: Path, carrier: Path, settings: PrivateQue
     Raises:
         SettingsError: says what to change.
     """
-    shown = content(carrier)
-    if shown and shown == content(private):
+    shown = file_digest(carrier)
+    if shown and shown == file_digest(private):
         raise SettingsError(f"{carrier} is the private photo itself; choose a --carrier that may be seen")
     fit = [name for name, method in METHODS.items() if "target" in method.needs and "labels" not in method.needs]
     if settings.method in METHODS and settings.method not in fit:

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from recessive import __version__
+from recessive.errors import ONE_PHOTO, photo_error
 from recessive.exposure import FIRST_RESULTS, EncoderAudit, audit, keypoint_report
+from recessive.files import digest, file_digest, make_folder
 from recessive.photos import SUFFIXES, PhotoError, format_named, format_of_path, output_settings, read_photo, save_photo
+from recessive.reports.fidelity import fidelity
+from recessive.searchers.searchers import DESCRIPTORS, searchers
 from recessive.transforms import parse_transform
-from recessive.workflows.changes import ONE_PHOTO, Changer, trouble
-from recessive.workflows.fidelity import fidelity
+from recessive.workflows.changes import Changer
 from recessive.workflows.owners_photos import read_targets
-from recessive.workflows.photo_folders import make_folder
-from recessive.workflows.records import content, digest, finished, remember
-from recessive.workflows.searchers import DESCRIPTORS, searchers
+from recessive.workflows.records import finished, remember
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -210,7 +211,7 @@ class Protector:
             PhotoError: the photo cannot be read, or the output cannot be written.
         """
         start = time.perf_counter()
-        asked = self.asked(content(path))
+        asked = self.asked(file_digest(path))
         done = finished(output, asked)
         if done is not None:
             return report_from_json({**done, "input": str(path), "output": str(output), "skipped": True})
@@ -324,5 +325,5 @@ def protect_photos(
             with torch.inference_mode(mode=False), torch.enable_grad():
                 result = protector.protect(path, output, overwrite=overwrite, progress=progress)
         except ONE_PHOTO as error:
-            result = Failure(str(path), str(trouble(path, error)))
+            result = Failure(str(path), str(photo_error(path, error)))
         yield result  # outside, so that whoever asks keeps their own gradient mode

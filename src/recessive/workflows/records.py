@@ -6,36 +6,15 @@ and of all settings), what came out (a digest of the output's bytes), and the re
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from recessive.files import write_whole
+from recessive.files import digest, write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 FOLDER = ".recessive"
-
-
-def digest(*parts: bytes) -> str:
-    """SHA-256 over parts, each preceded by its length."""
-    total = hashlib.sha256()
-    for part in parts:
-        total.update(len(part).to_bytes(8, "big"))
-        total.update(part)
-    return total.hexdigest()
-
-
-def content(path: Path) -> bytes:
-    """SHA-256 of a file; nothing for what is none or cannot be read: reading it as a photo says what is wrong."""
-    try:
-        if not path.is_file():
-            return b""
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").digest()
-    except OSError:
-        return b""
 
 
 def _path(output: Path) -> Path:

@@ -12,10 +12,6 @@ from recessive.encoders import Precision  # noqa: TC001 - pydantic reads the ann
 from recessive.transforms import parse_transform
 
 
-class SettingsError(ValueError):
-    """The settings do not fit together; the message says what to change."""
-
-
 def known_transforms(texts: Sequence[str]) -> tuple[str, ...]:
     """Transforms as people type them, under their full names.
 

@@ -10,6 +10,7 @@ import torch
 from recessive import __version__
 from recessive.datasets import DATASETS
 from recessive.encoders import EncoderError, load_checkpoint, make_backbone, make_hash_network, save_checkpoint
+from recessive.errors import SettingsError
 from recessive.hashing import (
     LossContext,
     TrainingError,
@@ -24,7 +25,6 @@ from recessive.hashing import (
 )
 from recessive.hashing.snapshot import digest_of_weights
 from recessive.workflows.measure import TrainReport, load_named, measure, read_data, workers_for
-from recessive.workflows.settings import SettingsError
 from recessive.workflows.train_settings import TrainSettings, asked_of, check_train, recipe_of
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from recessive.datasets import DATASETS
 from recessive.encoders import BACKBONES, Precision
+from recessive.errors import SettingsError
 from recessive.hashing import FROM_SCRATCH, LOSSES, PUBLISHED
-from recessive.workflows.settings import SettingsError
 
 if TYPE_CHECKING:
     from recessive.datasets import RetrievalData

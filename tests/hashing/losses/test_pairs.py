@@ -9,9 +9,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recessive.class_labels import relevant
 from recessive.hashing.losses import pairs
 from recessive.hashing.losses.pairs import pair_loss, share_label, similar_weight, weighted_pair_loss
-from recessive.labels import relevant
 
 
 @pytest.mark.parametrize("multi_label", [False, True])

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from recessive.balls import LInf
-from recessive.encoders.sift import grey_levels
-from recessive.protection.keypoints.rdg import RDG
-from recessive.protection.keypoints.rdg_detector import Detector
-from recessive.protection.keypoints.rdg_matching import describe, matches
+from recessive.encoders.features.sift import grey_levels
+from recessive.protection.keypoints.rdg.detector import Detector
+from recessive.protection.keypoints.rdg.matching import describe, matches
+from recessive.protection.keypoints.rdg.method import RDG
 from recessive.protection.method import Run
 from recessive.quality import psnr, ssim
 

@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from recessive.protection.keypoints.rdg_detector import Detector, Extrema, _extrema
+from recessive.protection.keypoints.rdg.detector import Detector, Extrema, _extrema
 
 
 def blob(height, width, row, column, sigma, amplitude):

@@ -5,7 +5,7 @@ import heapq
 import numpy as np
 import pytest
 
-from recessive.protection.keypoints.rdg_graph import NONE, cheapest_paths, neighbourhood, ordering
+from recessive.protection.keypoints.rdg.graph import NONE, cheapest_paths, neighbourhood, ordering
 
 GRAPH = neighbourhood(3)
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from recessive.protection.keypoints.rdg_graph import NONE, Neighbourhood
-from recessive.protection.keypoints.rdg_program import inequalities, smallest_changes
+from recessive.protection.keypoints.rdg.graph import NONE, Neighbourhood
+from recessive.protection.keypoints.rdg.program import inequalities, smallest_changes
 
 FAR = 1e6
 

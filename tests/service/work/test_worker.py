@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from recessive.errors import SettingsError
 from recessive.service.settings import ServiceSettings
 from recessive.service.store.database import Database, DatabaseError
 from recessive.service.store.jobs import DeliveryState, Jobs, JobState
@@ -20,7 +21,6 @@ from recessive.service.store.storage import Storage, StorageError
 from recessive.service.work import heartbeat, making, protectors
 from recessive.service.work import worker as worker_module
 from recessive.service.work.worker import UNEXPECTED, work
-from recessive.workflows import SettingsError
 
 STAND_INS = str(Path(__file__).with_name("stand_ins.py"))
 stand_ins = SimpleNamespace(**runpy.run_path(STAND_INS))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from recessive.protection.keypoints.fmd import FMD
 from recessive.protection.keypoints.ls import LS
 from recessive.protection.keypoints.method import KeypointMethod
-from recessive.protection.keypoints.rdg import RDG
+from recessive.protection.keypoints.rdg.method import RDG
 from recessive.protection.keypoints.rmd import RMD
 
 if TYPE_CHECKING:

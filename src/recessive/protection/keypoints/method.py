@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from recessive.encoders.sift import grey_levels
+from recessive.encoders.features.sift import grey_levels
 from recessive.protection.keypoints.colour import recover_colour
 from recessive.protection.method import check
 from recessive.protection.obfuscation.finish import finish

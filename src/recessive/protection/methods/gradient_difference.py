@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from recessive.class_labels import members
 from recessive.codes import sign
-from recessive.labels import members
 from recessive.protection.losses import StopWhen
 from recessive.protection.method import (
     MethodError,

@@ -17,10 +17,10 @@ from recessive import __version__
 from recessive.exposure import EncoderAudit
 from recessive.files import write_whole
 from recessive.photos import MEDIA_TYPES, format_of_path
+from recessive.reports.release import passes
 from recessive.service.names import attachment, clean_name, saved_name
 from recessive.service.store.job import DeliveryState
 from recessive.service.work.targets import TargetError, check_target
-from recessive.workflows.passing import passes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from recessive.errors import SettingsError
+from recessive.searchers.searchers import everybody
 from recessive.service.settings import JobOptions
 from recessive.service.work.making import NotMade, plain
-from recessive.workflows import Protector, ProtectSettings, SettingsError
-from recessive.workflows.searchers import everybody
+from recessive.workflows import Protector, ProtectSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

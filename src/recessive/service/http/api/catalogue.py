@@ -11,11 +11,11 @@ from starlette.responses import Response
 from recessive.encoders import bundled_encoders
 from recessive.photos import Format
 from recessive.protection.methods import METHODS, defaults
+from recessive.searchers.searchers import DESCRIPTORS
 from recessive.service.http.api import shapes
 from recessive.service.http.api.options import TRANSFORMS
 from recessive.service.http.api.parts import Service, shown
 from recessive.service.settings import LARGEST_GRID, MOST_STEPS, MOST_TRANSFORMS, usable_methods
-from recessive.workflows.searchers import DESCRIPTORS
 
 router = APIRouter(prefix="/v1", tags=["catalogue"])
 

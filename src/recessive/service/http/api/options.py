@@ -5,13 +5,13 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from recessive.encoders import bundled_encoders
+from recessive.errors import SettingsError
 from recessive.photos import MEDIA_TYPES
 from recessive.photos.formats import Format
 from recessive.service.http.forms import PHOTO
 from recessive.service.http.problems import OptionError, invalid, option_errors
 from recessive.service.settings import JobOptions, ServiceSettings, check_options, usable_methods
 from recessive.service.work.targets import TargetError, check_target
-from recessive.workflows import SettingsError
 
 SEVERAL = {name for name, field in JobOptions.model_fields.items() if field.default == ()}
 """Options that may be given more than once."""

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from recessive.photos import MEDIA_TYPES
 from recessive.photos.formats import HEADER, format_of_content
+from recessive.reports.insight import Insight
 from recessive.service.http.api.document import problems
 from recessive.service.http.api.parts import Caller, OwnJob, Parts, Service, no_job, owner_of
 from recessive.service.http.exchange import Stream
@@ -21,7 +22,6 @@ from recessive.service.http.problems import Problem
 from recessive.service.names import attachment, saved_name, unique_name
 from recessive.service.store.jobs import Job, JobState
 from recessive.workflows import ProtectReport
-from recessive.workflows.insight import Insight
 
 MOST_ZIPPED = 200
 _PIECE = 1 << 18  # bytes read at once

@@ -1,0 +1,189 @@
+"""Backbones by name: what lies below a hash layer. Normalised photos (N, 3, size, size) to one map (N, C, h, w) ≥ 0.
+
+Small ones of ours for photos of 28 to 64 pixels, the networks of the bundled encoders, and torchvision's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
+
+from recessive.encoders.encoder import EncoderError
+from recessive.encoders.networks import (
+    Convolutional,
+    Depthwise,
+    SmallDepthwise,
+    SmallPlain,
+    SmallResidual,
+    Transformer,
+)
+from recessive.encoders.networks.library import (
+    CLASSIFIERS,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    convolutional_part,
+    downloaded,
+    residual,
+)
+from recessive.encoders.weight_files import fit, read_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BUNDLE = Path(__file__).parents[1] / "weights"
+_IN_NETWORK = "trunk.backbone."  # where bundled encoders and checkpoints have their backbone
+_IN_LAST_MAP = "network."
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A network ready to be trained below a hash layer.
+
+    Attributes:
+        name: a key of `BACKBONES`.
+        channels: C of its feature map.
+        size: side in pixels of the photos it is to see.
+        mean: of each channel, subtracted from photos in [0, 1].
+        std: of each channel, divided by.
+        module: normalised photos (N, 3, size, size) to features (N, C, h, w).
+    """
+
+    name: str
+    channels: int
+    size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    module: nn.Module
+
+
+@dataclass(frozen=True)
+class BackboneEntry:
+    """What is known of a backbone before it is built.
+
+    Attributes:
+        summary: what it is, in a line.
+        channels: C of its feature map.
+        size: usual side of photos in pixels.
+        smallest: side of the smallest photos it can see.
+        build: makes it, with random weights.
+        pretrained: gives the file of its pretrained weights; None when there are none.
+        mean: of each channel, subtracted from photos in [0, 1].
+        std: of each channel, divided by.
+    """
+
+    summary: str
+    channels: int
+    size: int
+    smallest: int
+    build: Callable[[], nn.Module]
+    pretrained: Callable[[], Path] | None = None
+    mean: tuple[float, ...] = field(default=(0.5, 0.5, 0.5))
+    std: tuple[float, ...] = field(default=(0.25, 0.25, 0.25))
+
+
+class _LastMap(nn.Module):
+    """The last of the maps that a bundled network gives."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, photos: Tensor) -> Tensor:
+        """Normalised photos (N, 3, H, W) to features (N, C, H/16, W/16)."""
+        last: Tensor = self.network(photos)[-1]
+        return last
+
+
+def _library(
+    summary: str, model: str, channels: int, build: Callable[[str], nn.Module] = residual, smallest: int = 32
+) -> BackboneEntry:
+    return BackboneEntry(
+        f"{summary}, torchvision's; pretrained on ImageNet-1K",
+        channels,
+        224,
+        smallest,
+        partial(build, model),
+        partial(downloaded, model),
+        IMAGENET_MEAN,
+        IMAGENET_STD,
+    )
+
+
+def _bundled(name: str, build: Callable[[], nn.Module]) -> BackboneEntry:
+    summary = f"network of the bundled encoders {name}-gem and {name}-hash, and pretrained as they are"
+    return BackboneEntry(summary, 512, 160, 16, lambda: _LastMap(build()), lambda: BUNDLE / f"{name}.safetensors")
+
+
+BACKBONES: dict[str, BackboneEntry] = {
+    "small-resnet": BackboneEntry("ours for small photos: residual blocks", 128, 32, 4, SmallResidual),
+    "small-plain": BackboneEntry("ours for small photos: convolutions without short cuts", 128, 32, 4, SmallPlain),
+    "small-depthwise": BackboneEntry("ours for small photos: depthwise convolutions", 128, 32, 4, SmallDepthwise),
+    "conv": _bundled("conv", Convolutional),
+    "depthwise": _bundled("depthwise", Depthwise),
+    "transformer": _bundled("transformer", Transformer),
+    "alexnet": _library("AlexNet without its fully connected layers", "alexnet", 256, convolutional_part, 63),
+    "vgg-11": _library("VGG-11 without its fully connected layers", "vgg11", 512, convolutional_part),
+    "resnet-18": _library("ResNet-18", "resnet18", 512),
+    "resnet-34": _library("ResNet-34", "resnet34", 512),
+    "resnet-50": _library("ResNet-50", "resnet50", 2048),
+    "resnet-101": _library("ResNet-101", "resnet101", 2048),
+    "resnet-152": _library("ResNet-152", "resnet152", 2048),
+    "resnext-101": _library("ResNeXt-101 32x8d", "resnext101_32x8d", 2048),
+}
+
+
+def backbone_entry(name: str) -> BackboneEntry:
+    """What is known of a backbone.
+
+    Raises:
+        EncoderError: no backbone has that name; the message lists those that there are.
+    """
+    if name not in BACKBONES:
+        raise EncoderError(f"no backbone is called {name!r}; there are {', '.join(BACKBONES)}")
+    return BACKBONES[name]
+
+
+def make_backbone(
+    name: str, *, size: int | None = None, weights: Path | None = None, pretrained: bool = False
+) -> Backbone:
+    """A backbone with random weights (of torch's global generator), with those of a file, or pretrained.
+
+    Args:
+        name: a key of `BACKBONES`.
+        size: side in pixels of the photos it is to see; the usual one when None.
+        weights: a file of weights in the network's own names (torchvision's for its networks), as safetensors or as
+            torch saves a state dict; a classifier in it is left out. A checkpoint of ours with this backbone will do.
+        pretrained: take the bundled weights, or download torchvision's unless they are there.
+
+    Raises:
+        EncoderError: an unknown name, a size that is too small, weights that are missing or do not fit, or no
+            torchvision.
+    """
+    entry = backbone_entry(name)
+    size = entry.size if size is None else size
+    if size < entry.smallest:
+        raise EncoderError(f"{name} sees photos of at least {entry.smallest} pixels a side, not {size}")
+    if weights is not None and pretrained:
+        raise EncoderError("weights come from a file or pretrained, not both")
+    if pretrained:
+        if entry.pretrained is None:
+            known = ", ".join(name for name, entry in BACKBONES.items() if entry.pretrained is not None)
+            raise EncoderError(f"{name} has no pretrained weights; those that have are {known}")
+        weights = entry.pretrained()
+    module = entry.build()
+    if weights is not None:
+        _load(module, name, weights)
+    return Backbone(name, entry.channels, size, entry.mean, entry.std, module)
+
+
+def _load(module: nn.Module, name: str, path: Path) -> None:
+    stored = read_weights(path)
+    for prefix in (_IN_NETWORK, _IN_LAST_MAP):
+        inside = {key.removeprefix(prefix): stored[key] for key in stored if key.startswith(prefix)}
+        stored = inside or stored
+    stored = {key: tensor for key, tensor in stored.items() if not key.startswith(CLASSIFIERS)}
+    fit(module.network if isinstance(module, _LastMap) else module, stored, path, name)

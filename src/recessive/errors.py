@@ -1,0 +1,115 @@
+"""Errors: what went wrong, in one sentence, and whose fault it is.
+
+    RecessiveError                 the base of all errors whose message is meant to be read by a person
+    ├── PhotoError                 kind "photo": one photo cannot be read, changed or written
+    ├── SettingsError              kind "request": the options do not fit together, or name something unknown
+    ├── MachineError               kind "machine": a disk, memory or a network is in trouble
+    └── EncoderError, DataError, TrainingError, MethodError, IndexFileError, ...
+                                   kind "request", each defined in the package that raises it
+
+The kind decides what happens next. A photo or a request at fault ends the work on that photo with the sentence as the
+reason. A machine in trouble ends nothing: the work waits and is done again.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Kind = Literal["photo", "request", "machine"]
+
+MACHINE_ERRNOS = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+)
+"""Operating system errors that say nothing about a photo: a full, read-only or broken disk, and exhausted resources."""
+
+
+def readable(path: Path) -> str:
+    """Return a path as one printable line, whatever bytes its name consists of."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+class RecessiveError(Exception):
+    """An error with a sentence for people.
+
+    Attributes:
+        problem: what is wrong and what to do, in one line and without the path.
+        path: the file that it is about; None where it is about none. ``str(error)`` is ``"<path>: <problem>"``.
+    """
+
+    kind: ClassVar[Kind] = "request"
+
+    def __init__(self, problem: str, path: Path | None = None) -> None:
+        super().__init__(problem, path)
+        self.problem = " ".join(problem.split())
+        self.path = path
+
+    def __str__(self) -> str:
+        """The sentence, after the path that it is about."""
+        return self.problem if self.path is None else f"{readable(self.path)}: {self.problem}"
+
+
+class PhotoError(RecessiveError):
+    """A photo cannot be read, changed or written.
+
+    Args:
+        path: of the photo.
+        problem: what is wrong with it.
+    """
+
+    kind: ClassVar[Kind] = "photo"
+    path: Path
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(problem, path)
+
+    def __reduce__(self) -> tuple[type[PhotoError], tuple[Path, str]]:
+        """Pickle by the constructor's own arguments, whose order differs from the base class."""
+        return type(self), (self.path, self.problem)
+
+
+class SettingsError(RecessiveError, ValueError):
+    """The options do not fit together, or name something unknown. The message says what to change."""
+
+
+class MachineError(RecessiveError):
+    """A disk, memory or a network is in trouble; the photo and the request are not at fault."""
+
+    kind: ClassVar[Kind] = "machine"
+
+
+def kind_of(error: BaseException) -> Kind:
+    """Whose fault an error is. Any error that says nothing else is taken for a fault of the photo.
+
+    Args:
+        error: any exception; the errors that caused it count as well.
+    """
+    if isinstance(error, RecessiveError) and error.kind != "photo":
+        return error.kind
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in MACHINE_ERRNOS):
+        return "machine"
+    return kind_of(error.__cause__) if error.__cause__ is not None else "photo"
+
+
+ONE_PHOTO = (PhotoError, OSError, ValueError, RuntimeError, MemoryError)
+"""What goes wrong with one photo and does not stop the others: a folder without permission, too little memory."""
+
+
+def photo_error(path: Path, error: Exception, wanted: str = "protected") -> PhotoError:
+    """What went wrong with one photo that was to be `wanted`, in one line; the error itself becomes its cause.
+
+    Args:
+        path: of the photo.
+        error: one of `ONE_PHOTO`.
+        wanted: the past participle that follows "cannot be".
+    """
+    if isinstance(error, PhotoError):
+        return error
+    made = PhotoError(path, f"cannot be {wanted}: {str(error) or 'not enough memory'}")
+    made.__cause__ = error
+    return made

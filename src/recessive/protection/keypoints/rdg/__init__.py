@@ -1,0 +1,1 @@
+"""RDG: SIFT keypoints removed by a perturbation of least energy."""

@@ -1,0 +1,195 @@
+"""The contact sheet: one picture that shows an owner what was done to a photo, and what searches find of it."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from PIL import Image, ImageDraw
+
+from recessive.exposure import FIRST_RESULTS
+from recessive.reports import pictures
+from recessive.reports.table import FOUND, HIDDEN, RULE, status, table
+from recessive.reports.text import MUTED, fitted, width, wrapped, write
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from recessive.reports.insight import Insight, Result
+    from recessive.workflows.protect import ProtectReport
+
+_WIDTH, _MARGIN, _GAP = 1600, 48, 24
+_INNER = _WIDTH - 2 * _MARGIN
+_TALLEST = 480  # of a picture of the photo
+_LABEL, _TILE_GAP = 226, 12
+_TILE = (_INNER - _LABEL - (FIRST_RESULTS - 1) * _TILE_GAP) // FIRST_RESULTS
+_UPLOAD = (200, 16, 46)
+
+
+def contact_sheet(original: Tensor, protected: Tensor, report: ProtectReport, insight: Insight) -> bytes:
+    """Draw the protected photo, where it was changed, what an encoder looks at, search results, and the verdicts.
+
+    All photos on it are made of the protected pixels. Of the original it has no more than how strongly places of some
+    pixels were changed, without the sign, and the heat map. Nothing of the report's paths but the file's name is shown.
+
+    Args:
+        original: (3, H, W) in [0, 1].
+        protected: of the same size, as re-read from its file.
+        report: what was found.
+        insight: what `look` gave for the same two.
+
+    Returns:
+        A PNG file of 1600 pixels across, as tall as it needs to be.
+
+    Raises:
+        ValueError: sizes differ.
+    """
+    if original.shape != protected.shape:
+        raise ValueError(f"one photo before and after: {tuple(original.shape)} and {tuple(protected.shape)}")
+    photo = pictures.picture(protected)
+    sections = [
+        _head(report),
+        _photos(photo, pictures.changes(original, protected), insight),
+        _searches(pictures.resized(photo, _within(photo.size, (4 * _TILE, 4 * _TILE))), insight),
+        _titled("What each encoder finds", table(report.per_encoder, _INNER)),
+        *([_paragraph(report.notes)] if report.notes else []),
+    ]
+    height = 2 * _MARGIN + sum(section.height for section in sections) + 36 * (len(sections) - 1)
+    sheet = Image.new("RGB", (_WIDTH, height), "white")
+    top = _MARGIN
+    for section in sections:
+        sheet.paste(section, (_MARGIN, top))
+        top += section.height + 36
+    file = BytesIO()
+    sheet.save(file, "PNG", compress_level=3)
+    return file.getvalue()
+
+
+def _titled(title: str, body: Image.Image) -> Image.Image:
+    """A section under its title and a rule."""
+    section = Image.new("RGB", (_INNER, body.height + 64), "white")
+    draw = ImageDraw.Draw(section)
+    draw.line((0, 0, _INNER, 0), fill=RULE, width=2)
+    write(draw, (0, 16), title, 23, bold=True)
+    section.paste(body, (0, 64))
+    return section
+
+
+def _paragraph(texts: Sequence[str], size: int = 17) -> Image.Image:
+    lines = [line for text in texts for line in wrapped(text, size, _INNER)]
+    image = Image.new("RGB", (_INNER, len(lines) * (size + 8)), "white")
+    draw = ImageDraw.Draw(image)
+    for row, line in enumerate(lines):
+        write(draw, (0, row * (size + 8)), line, size)
+    return image
+
+
+def _head(report: ProtectReport) -> Image.Image:
+    """Name, verdict in short and in words, figures."""
+    words = _paragraph([report.verdict], 19)
+    ssim = "none, the photo is too small" if report.ssim is None else f"{report.ssim:.3f}"
+    figures = f"SSIM {ssim}   ·   largest change {report.linf:g}/255   ·   {report.width} by {report.height} pixels"
+    method = f"{report.method}, budget {report.budget:g}/255, {report.steps} steps, {report.seconds:.1f} s"
+    image = Image.new("RGB", (_INNER, 150 + words.height), "white")
+    draw = ImageDraw.Draw(image)
+    write(draw, (0, 0), fitted(PurePath(report.output).name, 36, _INNER), 36, bold=True)
+    place = 0
+    for text, hidden in _in_short(report):
+        wide = 56 + round(width(text, 16))
+        image.paste(status((wide, 38), text, good=hidden), (place, 58))
+        place += wide + 12
+    image.paste(words, (0, 114))
+    write(draw, (0, 124 + words.height), f"{figures}   ·   {method}", 17, colour=MUTED)
+    return image
+
+
+def _in_short(report: ProtectReport) -> list[tuple[str, bool]]:
+    """What is said of the encoders that it was optimised against, and of the others, where there are any."""
+    said = []
+    for hidden, seen in ((report.hidden, True), (report.hidden_unseen, False)):
+        if hidden is None:
+            continue
+        entries = [entry for entry in report.per_encoder if entry.seen == seen]
+        plural = "" if len(entries) == 1 else "s"
+        whose = f"encoder{plural} it was optimised against" if seen else f"other encoder{plural}"
+        found = sum(not entry.hidden for entry in entries)
+        text = f"hidden from {len(entries)} {whose}" if hidden else f"found by {found} of {len(entries)} {whose}"
+        said.append((text, hidden))
+    return said
+
+
+def _within(size: pictures.Size, most: pictures.Size) -> pictures.Size:
+    """The largest size of the same shape that has room."""
+    factor = min(most[0] / size[0], most[1] / size[1])
+    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+
+
+def _photos(photo: Image.Image, changes: Image.Image, insight: Insight) -> Image.Image:
+    """The photo, its changes and both heat maps: side by side, below each other when the photo is wide."""
+    ratio = photo.width / photo.height
+    columns = 4 if ratio < 2.2 else 2 if ratio < 5 else 1
+    wide = (_INNER - (columns - 1) * _GAP) // columns
+    size = _within(photo.size, (wide, _TALLEST))
+    panels = [
+        ("The protected photo", pictures.resized(photo, size), None),
+        ("Where it was changed", changes.resize(size, Image.Resampling.BICUBIC), pictures.CHANGES),
+        (f"Before: what {insight.encoder} looks at", pictures.heated(photo, insight.heat.before, size), pictures.HEATS),
+        ("After: what is left of that", pictures.heated(photo, insight.heat.after, size), pictures.HEATS),
+    ]
+    tall = size[1] + 78
+    image = Image.new("RGB", (_INNER, tall * (4 // columns) - 20), "white")
+    draw = ImageDraw.Draw(image)
+    for number, (title, panel, steps) in enumerate(panels):
+        left, top = number % columns * (wide + _GAP), number // columns * tall
+        write(draw, (left, top), fitted(title, 18, wide), 18, bold=True)
+        image.paste(panel, (left, top + 30))
+        if steps:
+            under = top + 36 + size[1]
+            image.paste(pictures.scale(steps, (120, 10)), (left + 40, under + 5))
+            write(draw, (left, under), "little", 15, colour=MUTED)
+            write(draw, (left + 168, under), "much", 15, colour=MUTED)
+    return image
+
+
+def _searches(photo: Image.Image, insight: Insight) -> Image.Image:
+    """The first results before and after, one row each."""
+    search = insight.search
+    rows = [
+        ("Without protection", search.rank_before, search.before),
+        ("With protection", search.rank_after, search.after),
+    ]
+    tall = round(_TILE * min(max(photo.height / photo.width, 0.75), 1.25))
+    image = Image.new("RGB", (_INNER, 2 * (tall + 34) + _GAP), "white")
+    draw = ImageDraw.Draw(image)
+    for row, (title, rank, results) in enumerate(rows):
+        top = row * (tall + 34 + _GAP)
+        hidden = rank > FIRST_RESULTS
+        write(draw, (0, top), title, 18, bold=True)
+        image.paste(status((_LABEL - 30, 34), "not shown" if hidden else "FOUND", good=hidden), (0, top + 30))
+        write(draw, (0, top + 76), f"rank {rank:,} of {search.photos:,}", 17, colour=HIDDEN if hidden else FOUND)
+        for result in results:
+            left = _LABEL + (result.rank - 1) * (_TILE + _TILE_GAP)
+            image.paste(_tile(photo, result, (_TILE, tall)), (left, top))
+            words = {"photo": "the upload", "part": "same motif", "other": "another photo"}[result.kind]
+            write(draw, (left + _TILE / 2, top + tall + 8), words, 15, colour=MUTED, anchor="ma")
+    return _titled(f"What {insight.encoder} returns when somebody searches with the original", image)
+
+
+def _tile(photo: Image.Image, result: Result, size: pictures.Size) -> Image.Image:
+    """One result, with its rank; the upload in a red frame."""
+    upload = result.kind == "photo"
+    if result.kind == "other":
+        tile = pictures.stand_in(size)
+    else:
+        tile = pictures.covering(photo, size, result.box or (0, 0, 1, 1), mirrored=result.mirrored)
+    draw = ImageDraw.Draw(tile)
+    if upload:
+        draw.rectangle((0, 0, size[0] - 1, size[1] - 1), outline=_UPLOAD, width=6)
+        draw.rectangle((0, size[1] - 30, size[0], size[1]), fill=_UPLOAD)
+        write(draw, (size[0] / 2, size[1] - 15), "FOUND", 18, colour=(255, 255, 255), bold=True, anchor="mm")
+    draw.rounded_rectangle((0, 0, 27, 23), 4, fill=_UPLOAD if upload else (60, 66, 76))
+    write(draw, (14, 12), f"{result.rank}", 15, colour=(255, 255, 255), bold=True, anchor="mm")
+    return tile

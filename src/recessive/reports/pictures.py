@@ -1,0 +1,117 @@
+"""The pictures on a contact sheet: a photo, where it was changed, what an encoder looks at, results of a search."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageDraw
+
+from recessive.transforms.grid import shrink
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from recessive.reports.insight import Box
+    from recessive.reports.text import Colour
+
+Size = tuple[int, int]
+
+# Lightness grows along both, so that they can be read without colours.
+CHANGES = ((10, 16, 34), (20, 52, 98), (35, 104, 160), (92, 168, 212), (190, 228, 246))
+HEATS = ((66, 16, 104), (150, 38, 110), (221, 73, 74), (251, 151, 45), (252, 246, 170))
+_CELLS = 96  # along the long side of the map of changes
+_SMALLEST_CELL = 4  # pixels
+_MOST_PIXELS = 1600  # on the long side of a picture of a photo
+
+
+def picture(photo: Tensor) -> Image.Image:
+    """A photo (3, H, W) in [0, 1]; large ones shrunk."""
+    levels = (shrink(photo[None], _MOST_PIXELS)[0] * 255).round().byte()
+    return Image.fromarray(levels.permute(1, 2, 0).contiguous().numpy())
+
+
+def resized(image: Image.Image, size: Size) -> Image.Image:
+    """To a size; single pixels stay visible where few become many."""
+    grown = size[0] > 3 * image.width
+    return image.resize(size, Image.Resampling.NEAREST if grown else Image.Resampling.LANCZOS, reducing_gap=3.0)
+
+
+def covering(image: Image.Image, size: Size, box: Box, *, mirrored: bool) -> Image.Image:
+    """The part of an image in a box, filling a size: what has no room on two sides is left out."""
+    left, top, wide, tall = (fraction * side for fraction, side in zip(box, image.size * 2, strict=True))
+    kept_wide = min(wide, tall * size[0] / size[1])
+    kept_tall = min(tall, wide * size[1] / size[0])
+    left, top = left + (wide - kept_wide) / 2, top + (tall - kept_tall) / 2
+    edges = (left, top, min(left + kept_wide, image.width), min(top + kept_tall, image.height))
+    filled = image.resize(size, Image.Resampling.BICUBIC, box=edges, reducing_gap=2.0)
+    return filled.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else filled
+
+
+def colours(levels: NDArray[np.float64], steps: Sequence[tuple[int, int, int]]) -> NDArray[np.float64]:
+    """Levels in [0, 1] of any shape to colours (…, 3) between even steps."""
+    places = np.linspace(0, 1, len(steps))
+    return np.stack([np.interp(levels, places, channel) for channel in np.array(steps, float).T], axis=-1)
+
+
+def changes(original: Tensor, protected: Tensor) -> Image.Image:
+    """How strongly each place was changed: the mean over cells of |x' − x| of the channel that was changed most.
+
+    Neither signs nor single pixels are in it: with them the protection could be taken off again.
+    """
+    height, width = original.shape[1:]
+    side = max(_SMALLEST_CELL, max(height, width) / _CELLS)
+    rows, columns = (max(1, round(length / side)) for length in (height, width))
+    bands = zip(
+        original.tensor_split(rows, 1), protected.tensor_split(rows, 1), strict=True
+    )  # large photos fill memory
+    means = torch.stack([(after - before).abs().amax(dim=0).mean(dim=0) for before, after in bands])
+    cells = F.adaptive_avg_pool1d(means, columns)
+    levels = (cells / cells.max().clamp(min=1e-9)).double().numpy()
+    return Image.fromarray(colours(levels, CHANGES).round().astype(np.uint8))
+
+
+def heated(photo: Image.Image, heat: Sequence[Sequence[float]], size: Size) -> Image.Image:
+    """A photo in dim grey under a heat map with values in [0, 1]."""
+    grid = Image.fromarray(np.array(heat, np.float32)).resize(size, Image.Resampling.BICUBIC)
+    levels = np.asarray(grid, float).clip(0, 1)
+    grey = 0.75 * np.asarray(resized(photo.convert("L"), size), float)[..., None]
+    share = 0.8 * (levels[..., None] * 2).clip(0, 1)
+    mixed = (1 - share) * grey + share * colours(levels, HEATS)
+    return Image.fromarray(mixed.round().astype(np.uint8))
+
+
+def scale(steps: Sequence[tuple[int, int, int]], size: Size) -> Image.Image:
+    """All colours of a map, from the least on the left."""
+    levels = np.broadcast_to(np.linspace(0, 1, size[0]), size[::-1])
+    return Image.fromarray(colours(levels, steps).round().astype(np.uint8))
+
+
+def stand_in(size: Size) -> Image.Image:
+    """A tile for a photo of which no pixels are known: hills under a sun, in grey."""
+    wide, tall = (4 * side for side in size)  # drawn large and reduced, for smooth edges
+    tile = Image.new("RGB", (wide, tall), (236, 239, 243))
+    draw = ImageDraw.Draw(tile)
+    unit, x, y = min(wide, tall) / 100, wide / 2, tall / 2
+    grey = (198, 204, 212)
+    hills = [(-34, 24), (-12, -10), (3, 10), (14, -2), (34, 24)]
+    draw.polygon([(x + unit * right, y + unit * down) for right, down in hills], fill=grey)
+    draw.ellipse((x + 8 * unit, y - 28 * unit, x + 22 * unit, y - 14 * unit), fill=grey)
+    return tile.reduce(4)
+
+
+def mark(*, good: bool, side: int, colour: Colour) -> Image.Image:
+    """A tick, or a cross, with a transparent ground."""
+    large = Image.new("L", (4 * side, 4 * side))
+    draw, unit = ImageDraw.Draw(large), side / 5
+    strokes = [[(3, 11), (8, 16), (17, 4)]] if good else [[(4, 4), (16, 16)], [(16, 4), (4, 16)]]
+    for stroke in strokes:
+        draw.line([(unit * x, unit * y) for x, y in stroke], fill=255, width=round(3 * unit), joint="curve")
+    drawn = Image.new("RGBA", (side, side), (*colour, 0))
+    drawn.putalpha(large.reduce(4))
+    return drawn

@@ -1,0 +1,1 @@
+"""Searchers: whatever describes photos and searches for them, by name."""
