@@ -7,15 +7,12 @@ value away from the original and never leaves the ball.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import torch
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor
+from torch import Tensor
 
 _SLACK = 255e-6  # of float32 rounding, in levels
 _HALVINGS = 10  # of the share of a change that still fits

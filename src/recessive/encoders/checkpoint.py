@@ -7,24 +7,21 @@ normalisation, whose variances may be beyond it or below. The card is JSON in th
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch import Tensor
 
 from recessive.encoders.encoder import EncoderError, Trunk
 from recessive.encoders.hash_network import HashNetwork, make_hash_network
 from recessive.encoders.networks.backbones import BACKBONES, Backbone, backbone_entry
 from recessive.encoders.weight_files import few, first_line, fit, misfit, read_weights
 from recessive.files import write_whole
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from torch import Tensor
 
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
 FORMAT = 1

@@ -7,14 +7,12 @@ and differentiable, so a gradient always reaches the photo's own pixels.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol
+from collections.abc import Sequence
+from typing import Literal, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 Outputs = Literal["descriptor", "logits"]
 Features = Tensor | tuple[Tensor, ...]

@@ -5,14 +5,11 @@ Source: Radenović, Tolias, Chum, "Fine-tuning CNN image retrieval with no human
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 class GeM(nn.Module):

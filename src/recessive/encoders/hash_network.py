@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from torch import Tensor, nn
 
 from recessive.encoders.encoder import Encoder, EncoderError, Trunk
 from recessive.encoders.gem import GeM
-
-if TYPE_CHECKING:
-    from recessive.encoders.networks.backbones import Backbone
+from recessive.encoders.networks.backbones import Backbone
 
 
 class HashLayer(nn.Module):

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from recessive.encoders.encoder import Encoder
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from recessive.encoders.encoder import Features
+from recessive.encoders.encoder import Encoder, Features
 
 Precision = Literal["float32", "bfloat16"]
 

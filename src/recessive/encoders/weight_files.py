@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pickle
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
@@ -11,10 +12,6 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from recessive.encoders.encoder import EncoderError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 _COUNTER = "num_batches_tracked"  # of batch normalisation; says nothing once trained
 

@@ -7,20 +7,16 @@ original as query. Ties go against the owner: a gallery photo at the same distan
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import torch
+from torch import Tensor
 
 from recessive.codes import sign
 from recessive.encoders import Encoder, encode
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from torch import Tensor
-
-    from recessive.galleries import Gallery
+from recessive.galleries import Gallery
 
 FIRST_RESULTS = 10  # a photo that is not among the first ten results is hidden
 

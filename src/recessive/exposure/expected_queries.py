@@ -6,10 +6,8 @@ Xiao, Wang, Gao, CVPR 2020, section 5: E = N / (mean number of attack photos tha
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from torch import Tensor
+from torch import Tensor
 
 
 @dataclass(frozen=True)

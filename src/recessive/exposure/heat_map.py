@@ -7,15 +7,12 @@ networks via integrated gradient-based scoring", 2021, for the path.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from recessive.encoders import Encoder
-    from recessive.encoders.encoder import Features
+from recessive.encoders import Encoder
+from recessive.encoders.encoder import Features
 
 _STEPS = 4  # of the path; with 8 the maps are the same to the eye
 _NOTHING = 1e-7  # of the score, at one place: rounding

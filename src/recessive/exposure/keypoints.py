@@ -6,20 +6,15 @@ It compares two photos, whoever made the second.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.spatial import cKDTree
+from torch import Tensor
 
-from recessive.encoders.features.sift import SIFT, grey_levels
+from recessive.encoders.features.sift import SIFT, LocalFeatures, grey_levels
 from recessive.quality import psnr, ssim
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-    from torch import Tensor
-
-    from recessive.encoders.features.sift import LocalFeatures
 
 SAME_PLACE = 0.5  # of the keypoint's scale σ
 SAME_SCALE = 2 ** (1 / 6)  # half a layer up or down

@@ -7,23 +7,19 @@ photo has recall 0; how many there are of either is reported apart. Ties are ord
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from recessive.class_labels import relevant
+from recessive.galleries.gallery import Gallery, Items
+from recessive.galleries.hamming import HammingGallery
 from recessive.galleries.labels import check_labels
 from recessive.galleries.nearest import sort_keys
 from recessive.galleries.parts import over_parts
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor
-
-    from recessive.galleries.gallery import Gallery, Items
-    from recessive.galleries.hamming import HammingGallery
 
 _Counts = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 _Sums = np.ndarray[tuple[int, ...], np.dtype[np.float64]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -11,12 +11,7 @@ from torch import Tensor
 
 from recessive.galleries import nearest
 from recessive.galleries.gallery import SCRATCH_VALUES, Hits
-from recessive.galleries.measures import cosine_distances
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from recessive.galleries.measures import Measure
+from recessive.galleries.measures import Measure, cosine_distances
 
 _BLOCK_VALUES = 2_000_000  # of descriptors held in double precision at a time: 16 MiB
 

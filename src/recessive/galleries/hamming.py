@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -12,9 +12,6 @@ from torch import Tensor
 from recessive.codes import pack
 from recessive.galleries import nearest
 from recessive.galleries.gallery import SCRATCH_VALUES, Hits
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _BLOCK = 1 << 14  # words compared at a time: what fits the processor's cache
 _Words = np.ndarray[tuple[int, ...], np.dtype[np.uint64]]

@@ -10,17 +10,13 @@ Jégou, Douze, Schmid, "On the burstiness of visual elements", CVPR 2009.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
-
-    from recessive.galleries.postings import Postings
-    from recessive.visual_words import VisualWords
+from recessive.galleries.postings import Postings
+from recessive.visual_words import VisualWords
 
 SIGNATURE_BITS = 64
 _WIDTH = 16.0  # of the weight of a Hamming distance

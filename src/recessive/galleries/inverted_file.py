@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from recessive.galleries import nearest
@@ -21,11 +23,6 @@ from recessive.galleries.hamming_embedding import (
 from recessive.galleries.inverted_arrays import check_arrays
 from recessive.galleries.postings import Postings
 from recessive.visual_words import VisualWords
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from numpy.typing import NDArray
 
 Scoring = Literal["words", "hamming", "burstiness"]
 

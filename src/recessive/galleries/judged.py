@@ -8,22 +8,18 @@ mean of the precisions at the hits.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
+from recessive.galleries.gallery import Gallery, Items
 from recessive.galleries.nearest import sort_keys
 from recessive.galleries.parts import over_parts
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-    from torch import Tensor
-
-    from recessive.galleries.gallery import Gallery, Items
 
 _FIRST = (1, 5, 10)  # results, as the revisited evaluation counts them
 

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from recessive.codes import pack, unpack
 from recessive.galleries.dense import DenseGallery
+from recessive.galleries.gallery import Gallery
 from recessive.galleries.hamming import HammingGallery
-from recessive.galleries.inverted_file import InvertedFile
-from recessive.galleries.measures import cosine_distances, euclidean_distances, tanimoto_distances
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from numpy.typing import NDArray
-    from torch import Tensor
-
-    from recessive.galleries.gallery import Gallery
-    from recessive.galleries.inverted_file import Scoring
-    from recessive.galleries.measures import Measure
-    from recessive.visual_words import VisualWords
+from recessive.galleries.inverted_file import InvertedFile, Scoring
+from recessive.galleries.measures import Measure, cosine_distances, euclidean_distances, tanimoto_distances
+from recessive.visual_words import VisualWords
 
 _MEASURES: dict[str, Measure] = {
     "cosine": cosine_distances,

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from torch import Tensor
 
 from recessive.class_labels import relevant
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from recessive.galleries.gallery import Gallery, Items
+from recessive.galleries.gallery import Gallery, Items
 
 
 def check_labels(gallery: Gallery[Items], queries: Items, query_labels: Tensor, gallery_labels: Tensor) -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from recessive.galleries.gallery import Hits
-
-if TYPE_CHECKING:
-    from recessive.galleries.gallery import Gallery, Items
+from recessive.galleries.gallery import Gallery, Hits, Items
 
 
 def sort_keys(distances: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[Any]]:

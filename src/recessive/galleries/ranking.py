@@ -7,20 +7,16 @@ photo count as 0 and are reported apart.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from recessive.class_labels import relevant
+from recessive.galleries.gallery import Gallery, Items
 from recessive.galleries.labels import check_labels
 from recessive.galleries.nearest import sort_keys
 from recessive.galleries.parts import over_parts
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from recessive.galleries.gallery import Gallery, Items
 
 
 def average_precision(distances: Tensor, relevant: Tensor, k: int | None = None) -> Tensor:

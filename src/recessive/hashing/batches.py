@@ -6,8 +6,9 @@ that is spread over processes, sees the same photos in the same variations.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -15,13 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from recessive.datasets import DataError
+from recessive.datasets import DataError, Photos
 from recessive.hashing.errors import TrainingError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from recessive.datasets import Photos
 
 SMALL = 64  # pixels; up to here photos are shifted, above they are cropped and enlarged
 SHIFT = 1 / 8  # of the side: 4 pixels of 32

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
+from recessive.encoders import Precision
 from recessive.hashing.errors import TrainingError
-
-if TYPE_CHECKING:
-    from recessive.encoders import Precision
 
 
 def pick_device(name: str | None = None) -> torch.device:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from recessive.class_labels import relevant
 from recessive.codes import sign
+from recessive.datasets import RetrievalData, Split
 from recessive.galleries import HammingGallery, mean_average_precision, precision_within
 from recessive.hashing.batches import read_batches, to_network
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from torch import nn
-
-    from recessive.datasets import RetrievalData, Split
 
 BATCH = 250
 RADIUS = 2  # bits

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 
+from recessive.datasets import RetrievalData, Split
 from recessive.hashing.batches import mixed_seed
 from recessive.hashing.errors import TrainingError
-
-if TYPE_CHECKING:
-    from recessive.datasets import RetrievalData, Split
 
 MOST = 1000  # photos held out, however large the share: mAP of a thousand queries is known well enough
 SAMPLE = 5000  # training photos that they search

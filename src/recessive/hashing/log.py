@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import astuple, fields
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from recessive.files import write_whole
 from recessive.hashing.errors import TrainingError
 from recessive.hashing.settings import EpochReport
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
 
 def write_log(path: Path, log: Sequence[EpochReport]) -> None:

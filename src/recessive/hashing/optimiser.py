@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 
 from recessive.encoders import Encoder
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from recessive.hashing.recipe import Recipe
+from recessive.hashing.recipe import Recipe
 
 _FIRST, _LAST = 1 / 25, 1e-4  # of one-cycle, over the highest learning rate
 

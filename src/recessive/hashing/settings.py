@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+from recessive.encoders import Precision
 from recessive.hashing.errors import TrainingError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from recessive.encoders import Precision
-    from recessive.hashing.recipe import Recipe
+from recessive.hashing.recipe import Recipe
 
 
 @dataclass(frozen=True)

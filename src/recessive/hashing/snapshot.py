@@ -5,22 +5,19 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from recessive.datasets import Split
 from recessive.files import write_whole
+from recessive.hashing.average import WeightAverage
 from recessive.hashing.errors import TrainingError
 from recessive.hashing.settings import EpochReport
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from recessive.datasets import Split
-    from recessive.hashing.average import WeightAverage
 
 _FORMAT = 1
 

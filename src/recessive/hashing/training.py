@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from recessive.hashing.average import WeightAverage
 from recessive.hashing.batches import augment, batch_order, draw_views, mixed_seed, read_batches
 from recessive.hashing.distributed import ALONE, Group
 from recessive.hashing.errors import TrainingError
 from recessive.hashing.evaluate import code_map, codes_of
+from recessive.hashing.held_out import TrainingData
 from recessive.hashing.interrupts import stop_on_interrupt
 from recessive.hashing.optimiser import make_optimiser, set_learning_rate
 from recessive.hashing.settings import BatchReport, EpochReport, TrainingReport, TrainingSettings
@@ -26,13 +28,6 @@ from recessive.hashing.snapshot import (
     read_snapshot,
     write_snapshot,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from torch import Tensor
-
-    from recessive.hashing.held_out import TrainingData
 
 _VIEWS, _NETWORK = 1, 2  # tell apart what is drawn from one (seed, epoch, batch)
 

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
-from recessive.galleries.index_file import IndexFileError
+from recessive.galleries.index_file import IndexFile, IndexFileError
 from recessive.searchers.settings import EncoderSettings
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from recessive.galleries.index_file import IndexFile
 
 
 @dataclass(frozen=True)

@@ -4,33 +4,26 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 
 from recessive import __version__
+from recessive.encoders.features.vocabulary import Vocabulary
 from recessive.errors import SettingsError
 from recessive.files import make_folder
 from recessive.galleries.index_file import IndexFile, IndexFileError, read_index, write_index
 from recessive.indexing.card import IndexCard
-from recessive.indexing.described import Keeping, Known, describe_photos, stamped_files
+from recessive.indexing.described import Keeping, Known, PhotoFile, describe_photos, stamped_files
 from recessive.indexing.unfinished import Unfinished
 from recessive.indexing.vocabulary import own_vocabulary
-from recessive.photos import format_of_path
+from recessive.photos import PhotoError, format_of_path
 from recessive.searchers.describers import search_encoder, stored_vocabulary, vocabulary_arrays
-from recessive.searchers.settings import encoder_settings
+from recessive.searchers.settings import EncoderSettings, encoder_settings
 from recessive.visual_words import VisualWords
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-
-    from recessive.encoders.features.vocabulary import Vocabulary
-    from recessive.indexing.described import PhotoFile
-    from recessive.photos import PhotoError
-    from recessive.searchers.settings import EncoderSettings
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from torch import Tensor
 
 from recessive.datasets.boxes import cut_out
+from recessive.datasets.decoding import Box
 from recessive.datasets.errors import DataError
 from recessive.encoders import EncoderError
 from recessive.errors import SettingsError, photo_error
@@ -17,13 +20,6 @@ from recessive.indexing.card import IndexCard
 from recessive.photos import read_photo
 from recessive.searchers.describers import search_encoder, stored_vocabulary
 from recessive.visual_words import VisualWords
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from torch import Tensor
-
-    from recessive.datasets.decoding import Box
 
 
 @dataclass(frozen=True)

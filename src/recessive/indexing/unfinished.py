@@ -8,16 +8,14 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from recessive.encoders import EncoderError
 from recessive.encoders.features.vocabulary import Vocabulary
 from recessive.files import write_whole
 from recessive.galleries.index_file import IndexFile, IndexFileError, read_index, write_index
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
 
 _ASKED, _VOCABULARY, _PARTS = "asked.json", "vocabulary.safetensors", "*.part"
 _TEMPORARY = ".*.tmp"  # what a process that was killed while it wrote has left

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import random
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+
+from torch import Tensor
 
 from recessive.encoders.features.bag_of_words import training_descriptors
 from recessive.encoders.features.sift import SIFT
 from recessive.encoders.features.vocabulary import Vocabulary
 from recessive.errors import SettingsError
+from recessive.indexing.described import PhotoFile
 from recessive.photos import PhotoError, read_photo
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from torch import Tensor
-
-    from recessive.indexing.described import PhotoFile
 
 _PER_WORD, _MOST = 100, 2_000_000  # local descriptors that it is trained on: of a word, and at most
 _OF_PHOTO, _FEW = 100, 1000  # so many are expected of a photo, at least; so many photos are read in any case

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from torch import Tensor
 
 from recessive.errors import SettingsError
 from recessive.photos import PhotoError, format_of_path, read_photo
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from torch import Tensor
 
 
 def photo_files(folder: Path, what: str = "a gallery") -> list[Path]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -11,9 +11,6 @@ from torch import Tensor
 
 from recessive.encoders.features.smooth_sift import ByScale, by_scale, describe_at
 from recessive.protection.optimise import Evaluation
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 
 def _evaluation(loss: Tensor) -> Evaluation:

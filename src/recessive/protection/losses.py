@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -11,9 +12,6 @@ from torch import Tensor
 from recessive.encoders import Encoder, encode
 from recessive.protection.optimise import Evaluation, GradientError, PhotoLoss
 from recessive.quality import coarse_ssim
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 
 class Objective(Protocol):

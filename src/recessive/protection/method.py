@@ -6,26 +6,20 @@ or from released code, and why.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
 
+from recessive.balls import Ball
 from recessive.class_labels import relevant
-from recessive.encoders import encode
-from recessive.protection.losses import Best, BestSoFar, Ensemble, OverTransforms, Telling
+from recessive.encoders import Encoder, Outputs, encode
+from recessive.protection.losses import Best, BestSoFar, Ensemble, Objective, OverTransforms, Telling
 from recessive.protection.optimise import Minimised, PhotoLoss, minimise
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from recessive.balls import Ball
-    from recessive.encoders import Encoder, Outputs
-    from recessive.protection.losses import Objective
-    from recessive.protection.steps import Step
-    from recessive.protection.traces import Trace
+from recessive.protection.steps import Step
+from recessive.protection.traces import Trace
 
 
 def unchanged(photos: Tensor) -> Tensor:

@@ -11,14 +11,13 @@ now and then who is done, and holds those photos still meanwhile, since every qu
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from recessive.balls import Ball
-    from recessive.protection.steps import Step
+from recessive.balls import Ball
+from recessive.protection.steps import Step
 
 
 class GradientError(ValueError):

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from recessive.class_labels import members, relevant
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 ANCHORS = 9  # photos of the target class whose codes vote; odd, so that no vote is a tie
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from recessive.class_labels import members
 from recessive.codes import sign
-
-if TYPE_CHECKING:
-    from recessive.encoders import Outputs
-    from recessive.protection.losses import Objective
+from recessive.encoders import Outputs
+from recessive.protection.losses import Objective
 
 
 def class_means(sample: Tensor, labels: Tensor) -> Tensor:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import PurePath
-from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw
+from torch import Tensor
 
 from recessive.exposure import FIRST_RESULTS
 from recessive.reports import pictures
+from recessive.reports.insight import Insight, Result
 from recessive.reports.table import FOUND, HIDDEN, RULE, status, table
 from recessive.reports.text import MUTED, fitted, width, wrapped, write
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor
-
-    from recessive.reports.insight import Insight, Result
-    from recessive.workflows.protect import ProtectReport
+from recessive.workflows.protect import ProtectReport
 
 _WIDTH, _MARGIN, _GAP = 1600, 48, 24
 _INNER = _WIDTH - 2 * _MARGIN

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+from torch import Tensor
 
 from recessive.quality import linf, psnr, ssim
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 SMALLEST_FOR_SSIM = 11  # pixels a side: its window
 

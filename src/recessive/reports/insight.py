@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
 from recessive.encoders import Encoder
 from recessive.exposure import FIRST_RESULTS, Searcher, see
 from recessive.exposure.heat_map import heat_maps
+from recessive.galleries import Gallery
 from recessive.photos import part_within
 from recessive.transforms.grid import shrink
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor
-
-    from recessive.galleries import Gallery
 
 Kind = Literal["photo", "part", "other"]
 Box = tuple[float, float, float, float]

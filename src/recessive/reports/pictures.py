@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
+from torch import Tensor
 
+from recessive.reports.insight import Box
+from recessive.reports.text import Colour
 from recessive.transforms.grid import shrink
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-    from torch import Tensor
-
-    from recessive.reports.insight import Box
-    from recessive.reports.text import Colour
 
 Size = tuple[int, int]
 

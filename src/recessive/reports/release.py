@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Sequence
+from typing import Literal
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from recessive.exposure import EncoderAudit
+from recessive.exposure import EncoderAudit
 
 Passes = Literal["seen", "all"]
 """Who must not find it: the encoders that it was optimised against, or all that were asked."""

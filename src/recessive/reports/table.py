@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from PIL import Image, ImageDraw
 
-from recessive.exposure import FIRST_RESULTS
+from recessive.exposure import FIRST_RESULTS, EncoderAudit
 from recessive.reports.pictures import mark
-from recessive.reports.text import MUTED, fitted, write
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from recessive.exposure import EncoderAudit
-    from recessive.reports.text import Colour
+from recessive.reports.text import MUTED, Colour, fitted, write
 
 HIDDEN: Colour = (0, 84, 147)
 FOUND: Colour = (165, 42, 0)

@@ -5,13 +5,10 @@ from __future__ import annotations
 import unicodedata
 from bisect import bisect
 from functools import cache
-from typing import TYPE_CHECKING
 
 from PIL import ImageFont
-
-if TYPE_CHECKING:
-    from PIL.ImageDraw import ImageDraw
-    from PIL.ImageFont import FreeTypeFont
+from PIL.ImageDraw import ImageDraw
+from PIL.ImageFont import FreeTypeFont
 
 Colour = tuple[int, int, int]
 

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from recessive.codes import sign
 from recessive.datasets.boxes import cut_out
-from recessive.encoders import BACKBONES, bundled_encoders, committed_checkpoints, load_checkpoint, load_encoder
+from recessive.datasets.decoding import Box
+from recessive.encoders import (
+    BACKBONES,
+    Encoder,
+    bundled_encoders,
+    committed_checkpoints,
+    load_checkpoint,
+    load_encoder,
+)
 from recessive.encoders.features.bag_of_words import BagOfWords, bundled_vocabulary
 from recessive.encoders.features.vocabulary import Vocabulary
 from recessive.encoders.gem import GeM
@@ -20,23 +31,11 @@ from recessive.encoders.retrieval.network import load_cnnimageretrieval, make_re
 from recessive.encoders.retrieval.pooling import MAC, RMAC, RegionalPooling, SPoC
 from recessive.errors import SettingsError
 from recessive.files import digest
-from recessive.galleries.index_file import IndexFileError
-from recessive.galleries.kinds import OfCodes, OfDescriptors, OfWords
-from recessive.searchers.settings import POOLINGS, SCORINGS, VECTORS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
-    from torch import Tensor, nn
-
-    from recessive.datasets.decoding import Box
-    from recessive.encoders import Encoder
-    from recessive.galleries import Gallery
-    from recessive.galleries.index_file import IndexFile
-    from recessive.galleries.kinds import GalleryKind
-    from recessive.searchers.settings import EncoderSettings
-    from recessive.visual_words import VisualWords
+from recessive.galleries import Gallery
+from recessive.galleries.index_file import IndexFile, IndexFileError
+from recessive.galleries.kinds import GalleryKind, OfCodes, OfDescriptors, OfWords
+from recessive.searchers.settings import POOLINGS, SCORINGS, VECTORS, EncoderSettings
+from recessive.visual_words import VisualWords
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import torch
 
 from recessive.encoders import (
+    Encoder,
     EncoderError,
     bundled_encoders,
     committed_checkpoints,
@@ -18,18 +21,11 @@ from recessive.encoders import (
     words_gallery,
 )
 from recessive.exposure import Searcher
+from recessive.photos import PhotoError
 from recessive.photos.folders import photos_below
 from recessive.protection.methods import AGAINST
-from recessive.searchers.describers import items, kind_of, search_encoder
+from recessive.searchers.describers import SearchEncoder, items, kind_of, search_encoder
 from recessive.searchers.settings import EncoderSettings
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-
-    from recessive.encoders import Encoder
-    from recessive.photos import PhotoError
-    from recessive.searchers.describers import SearchEncoder
 
 DESCRIPTORS = ("bovw-he", "cedd", "gist")
 """Local and global search, which no network does, and which every audit asks."""

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
-from recessive.encoders import BACKBONES, bundled_encoders, committed_checkpoints
+from recessive.encoders import BACKBONES, Describer, bundled_encoders, committed_checkpoints
 from recessive.encoders.features.cedd import CEDD
 from recessive.encoders.features.gist import GIST
 from recessive.encoders.retrieval.network import Pooling
 from recessive.errors import SettingsError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from recessive.encoders import Describer
-    from recessive.galleries.inverted_file import Scoring
+from recessive.galleries.inverted_file import Scoring
 
 SCORINGS: dict[str, Scoring] = {"bovw": "words", "bovw-he": "hamming", "bovw-burst": "burstiness"}
 """Bags of words, and how each is searched."""

@@ -5,13 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from recessive.photos import SUFFIXES, format_of_path
-
-if TYPE_CHECKING:
-    from recessive.photos import Format
+from recessive.photos import SUFFIXES, Format, format_of_path
 
 LONGEST_NAME = 200
 _LONGEST_SUFFIX = 16

@@ -8,26 +8,21 @@ import os
 import shlex
 import signal
 import socket
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
 
 import uvicorn
+from fastapi import FastAPI
 
 from recessive.service.http.access import is_loopback
 from recessive.service.http.app import create_app
 from recessive.service.http.connections import PromptConnection
+from recessive.service.settings import ServiceSettings
 from recessive.service.store.database import Database
 from recessive.service.store.keys import Keys
 from recessive.service.store.storage import Storage
 from recessive.service.work.targets import check_allow_list
 from recessive.service.work.workers import Workers
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from fastapi import FastAPI
-
-    from recessive.service.settings import ServiceSettings
 
 DATABASE_URL = "RECESSIVE_DATABASE_URL"  # variable that commands take the URL from
 MOST_CONNECTIONS = 500  # an upload takes a socket and a file, and a process may usually have 1024 of both

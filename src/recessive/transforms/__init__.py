@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable
+from typing import Protocol
+
+from torch import Tensor
 
 from recessive.transforms.bit_depth import BitDepth
 from recessive.transforms.blur import Blur
@@ -10,11 +13,6 @@ from recessive.transforms.crop import Crop
 from recessive.transforms.jpeg import JPEG
 from recessive.transforms.noise import Noise
 from recessive.transforms.resize import Resize
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from torch import Tensor
 
 __all__ = ["JPEG", "BitDepth", "Blur", "Crop", "Noise", "Resize", "Transform", "parse_transform"]
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 import os
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from recessive.photos import format_of_path
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 class Stamp(NamedTuple):

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from itertools import permutations
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from recessive.errors import SettingsError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def ready(folder: Path, out: Path, held: Path | None) -> tuple[Path, Path]:

@@ -10,20 +10,15 @@ import contextlib
 import errno
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 from recessive.errors import SettingsError
 from recessive.files import digest, write_whole
-from recessive.watching.journal import Entry, Journal, alone
+from recessive.watching.journal import Entry, Journal, State, alone
 from recessive.workflows.protect import ProtectReport, report_from_json
 from recessive.workflows.records import FOLDER, finished, remember
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from recessive.watching.journal import State
 
 _UNFINISHED = re.compile(r"\.[0-9a-f]{16}\.tmp")  # what `write_whole` leaves when it is killed
 _OF_THE_NAME = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ}  # no such names on that drive

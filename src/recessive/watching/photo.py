@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path, PurePosixPath
+from typing import Literal
 
 import torch
 
 from recessive.errors import ONE_PHOTO, photo_error
 from recessive.files import digest, file_digest
 from recessive.photos import SUFFIXES, PhotoError, format_named
-from recessive.reports.release import passes
-from recessive.watching.arrivals import stamp_of
-from recessive.watching.journal import Entry
-from recessive.watching.outbox import FolderError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from recessive.reports.release import Passes
-    from recessive.watching.arrivals import Stamp
-    from recessive.watching.journal import State
-    from recessive.watching.outbox import Decision, Gate
-    from recessive.workflows.protect import Protector, ProtectReport
+from recessive.reports.release import Passes, passes
+from recessive.watching.arrivals import Stamp, stamp_of
+from recessive.watching.journal import Entry, State
+from recessive.watching.outbox import Decision, FolderError, Gate
+from recessive.workflows.protect import Protector, ProtectReport
 
 
 @dataclass(frozen=True)

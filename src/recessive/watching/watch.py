@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from recessive.errors import SettingsError
-from recessive.watching.arrivals import Arrivals, list_photos
+from recessive.reports.release import Passes
+from recessive.watching.arrivals import Arrivals, Listing, list_photos
 from recessive.watching.folders import ready
 from recessive.watching.outbox import FolderError, Gate
 from recessive.watching.photo import BrokenError, HinderedError, UnsettledError, Watched, WatchedPhotos
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from recessive.reports.release import Passes
-    from recessive.watching.arrivals import Listing
-    from recessive.workflows.protect import Protector
+from recessive.workflows.protect import Protector
 
 POLL = 1.0  # seconds between two looks, or four times what a look takes: a fifth of a processor at most
 BROKEN_AFTER = 10  # times `settle`: what is no intact photo by then, and has not changed, is none

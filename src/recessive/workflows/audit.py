@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from recessive.encoders import bundled_encoders
 from recessive.exposure import EncoderAudit, audit
-from recessive.photos import read_photo
+from recessive.photos import PhotoError, read_photo
 from recessive.reports.fidelity import fidelity
 from recessive.searchers.searchers import DESCRIPTORS, searchers
 from recessive.transforms import parse_transform
 from recessive.workflows.records import finished
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-
-    from recessive.photos import PhotoError
 
 
 @dataclass(frozen=True)

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
-from recessive.balls import L2, LInf
-from recessive.encoders import EncoderError, bundled_encoders, hasten, owners_sample
+from recessive.balls import L2, Ball, LInf
+from recessive.encoders import Encoder, EncoderError, bundled_encoders, hasten, owners_sample
 from recessive.errors import SettingsError
 from recessive.hashing import TrainingError, pick_device
-from recessive.photos import PhotoError, format_named
+from recessive.photos import OutputSettings, Photo, PhotoError, format_named
 from recessive.protection.method import MethodError, check, same_class, sample_of
-from recessive.protection.methods import AGAINST, METHODS, Run, Surrogate
+from recessive.protection.methods import AGAINST, METHODS, Method, Run, Surrogate
 from recessive.searchers.searchers import check_bundled, default_surrogates, load_bundled, unseen
 from recessive.transforms import JPEG, BitDepth, parse_transform
 from recessive.transforms.grid import enlarge, grey, shrink
 from recessive.workflows.owners_photos import OwnersSample, label_of, read_sample
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from torch import Tensor
-
-    from recessive.balls import Ball
-    from recessive.encoders import Encoder
-    from recessive.photos import OutputSettings, Photo
-    from recessive.protection.methods import Method
-    from recessive.workflows.settings import MethodSettings
+from recessive.workflows.settings import MethodSettings
 
 SMALLEST_SIDE = 32  # pixels; below, there is nothing to hide a change in
 

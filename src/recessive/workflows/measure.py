@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from recessive.datasets import ArrayPhotos, DataError, load_data
+import torch
+
+from recessive.datasets import ArrayPhotos, DataError, RetrievalData, load_data
 from recessive.datasets.photos import ChosenPhotos
-from recessive.encoders import EncoderError, committed_checkpoints, load_checkpoint
+from recessive.encoders import Checkpoint, EncoderError, committed_checkpoints, load_checkpoint
 from recessive.encoders.checkpoint import load_committed
 from recessive.errors import SettingsError
-from recessive.hashing import evaluate, pick_device
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import torch
-
-    from recessive.datasets import RetrievalData
-    from recessive.encoders import Checkpoint
-    from recessive.hashing import RetrievalFigures
+from recessive.hashing import RetrievalFigures, evaluate, pick_device
 
 
 @dataclass(frozen=True)

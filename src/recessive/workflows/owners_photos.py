@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import torch
+from torch import Tensor
 
-from recessive.encoders import encode
+from recessive.encoders import Encoder, encode
 from recessive.errors import SettingsError
 from recessive.files import digest, file_digest
 from recessive.photos import PhotoError, read_photo
 from recessive.photos.folders import photos_below
 from recessive.searchers.describers import items
 from recessive.transforms.grid import shrink
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
-
-    from torch import Tensor
-
-    from recessive.encoders import Encoder
 
 _NAMED = 20  # classes, in a message
 

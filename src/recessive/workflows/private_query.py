@@ -8,30 +8,23 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from recessive.errors import SettingsError, photo_error
-from recessive.exposure import FIRST_RESULTS, see
+from recessive.exposure import FIRST_RESULTS, Searcher, see
 from recessive.files import file_digest, make_folder
-from recessive.photos import PhotoError, format_named, format_of_path, output_settings, read_photo, save_photo
+from recessive.photos import Format, PhotoError, format_named, format_of_path, output_settings, read_photo, save_photo
 from recessive.protection.methods import METHODS
 from recessive.reports.fidelity import fidelity
 from recessive.searchers.searchers import searchers
 from recessive.transforms.grid import shrink
 from recessive.workflows.changes import Changer
 from recessive.workflows.settings import PrivateQuerySettings
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-
-    from torch import Tensor
-
-    from recessive.exposure import Searcher
-    from recessive.photos import Format
 
 _FEW = 10 * FIRST_RESULTS  # photos in a gallery, below which shared results mean little
 

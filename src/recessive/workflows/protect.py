@@ -5,32 +5,35 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from recessive import __version__
 from recessive.errors import ONE_PHOTO, photo_error
-from recessive.exposure import FIRST_RESULTS, EncoderAudit, audit, keypoint_report
+from recessive.exposure import FIRST_RESULTS, EncoderAudit, Searcher, audit, keypoint_report
 from recessive.files import digest, file_digest, make_folder
-from recessive.photos import SUFFIXES, PhotoError, format_named, format_of_path, output_settings, read_photo, save_photo
+from recessive.photos import (
+    SUFFIXES,
+    Photo,
+    PhotoError,
+    format_named,
+    format_of_path,
+    output_settings,
+    read_photo,
+    save_photo,
+)
 from recessive.reports.fidelity import fidelity
 from recessive.searchers.searchers import DESCRIPTORS, searchers
 from recessive.transforms import parse_transform
 from recessive.workflows.changes import Changer
 from recessive.workflows.owners_photos import read_targets
 from recessive.workflows.records import finished, remember
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
-
-    from torch import Tensor
-
-    from recessive.exposure import Searcher
-    from recessive.photos import Photo
-    from recessive.workflows.settings import ProtectSettings
+from recessive.workflows.settings import ProtectSettings
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,10 @@ and of all settings), what came out (a digest of the output's bytes), and the re
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from recessive.files import digest, write_whole
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FOLDER = ".recessive"
 

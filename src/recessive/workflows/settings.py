@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence  # noqa: TC003 - pydantic reads the annotations
-from pathlib import Path  # noqa: TC003 - pydantic reads the annotations
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from recessive.encoders import Precision  # noqa: TC001 - pydantic reads the annotations
+from recessive.encoders import Precision
 from recessive.transforms import parse_transform
 
 

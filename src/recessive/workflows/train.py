@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import torch
 
 from recessive import __version__
-from recessive.datasets import DATASETS
-from recessive.encoders import EncoderError, load_checkpoint, make_backbone, make_hash_network, save_checkpoint
+from recessive.datasets import DATASETS, RetrievalData
+from recessive.encoders import (
+    EncoderError,
+    HashNetwork,
+    load_checkpoint,
+    make_backbone,
+    make_hash_network,
+    save_checkpoint,
+)
 from recessive.errors import SettingsError
 from recessive.hashing import (
+    BatchReport,
+    EpochReport,
     LossContext,
     TrainingError,
     TrainingSettings,
@@ -26,14 +37,6 @@ from recessive.hashing import (
 from recessive.hashing.snapshot import digest_of_weights
 from recessive.workflows.measure import TrainReport, load_named, measure, read_data, workers_for
 from recessive.workflows.train_settings import TrainSettings, asked_of, check_train, recipe_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from recessive.datasets import RetrievalData
-    from recessive.encoders import HashNetwork
-    from recessive.hashing import BatchReport, EpochReport
 
 NO_MIRROR = {"mnist"}  # a mirrored digit is another one, or none
 

@@ -6,18 +6,14 @@ import json
 import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from recessive.datasets import DATASETS
+from recessive.datasets import DATASETS, RetrievalData
 from recessive.encoders import BACKBONES, Precision
 from recessive.errors import SettingsError
-from recessive.hashing import FROM_SCRATCH, LOSSES, PUBLISHED
-
-if TYPE_CHECKING:
-    from recessive.datasets import RetrievalData
-    from recessive.hashing import Recipe
+from recessive.hashing import FROM_SCRATCH, LOSSES, PUBLISHED, Recipe
 
 
 class TrainSettings(BaseModel):

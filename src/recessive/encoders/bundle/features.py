@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from safetensors.torch import load_file
+from torch import Tensor
 
 from recessive.encoders.features.cedd import CEDD
 from recessive.encoders.networks.backbones import BUNDLE
 from recessive.visual_words import VisualWords
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 @cache

@@ -7,22 +7,17 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
 
 from recessive.encoders.features.sift import LENGTH, SIFT
 from recessive.encoders.features.vocabulary import Vocabulary
 from recessive.encoders.networks.backbones import BUNDLE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from numpy.typing import NDArray
-    from torch import Tensor
-
-    from recessive.visual_words import VisualWords
+from recessive.visual_words import VisualWords
 
 
 @dataclass(frozen=True)

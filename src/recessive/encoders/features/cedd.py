@@ -7,16 +7,13 @@ and retrieval", 2008; block geometry, truncations and constants are those of the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from recessive.encoders.features.cedd_colours import COLOURS, fuzzy_colours, hue_saturation_value
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 REGIONS = 6  # no edge, non-directional, horizontal, vertical, 45 degrees, 135 degrees
 _DIM = REGIONS * COLOURS

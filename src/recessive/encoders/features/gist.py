@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
-
-if TYPE_CHECKING:
-    from torch.autograd.function import FunctionCtx
+from torch.autograd.function import FunctionCtx, once_differentiable
 
 _BLOCKS = 4  # a side
 _CUT_OFF = 4.0  # cycles an image, of what the prefilter removes

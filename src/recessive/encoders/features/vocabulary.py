@@ -9,31 +9,25 @@ from __future__ import annotations
 import hashlib
 import math
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
+from torch import Tensor
 
 from recessive.encoders.encoder import EncoderError
-from recessive.encoders.features.nearest_words import build, nearest
+from recessive.encoders.features.nearest_words import Index, build, nearest
 from recessive.encoders.features.sift import LENGTH
 from recessive.encoders.features.vocabulary_training import distinct, k_means, medians, orthogonal_rows
 from recessive.encoders.weight_files import first_line
 from recessive.files import write_whole
 from recessive.visual_words import VisualWords
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-    from torch import Tensor
-
-    from recessive.encoders.features.nearest_words import Index
 
 BITS = 64  # of a signature
 _WORD_STEPS, _THRESHOLD_STEPS = 255, 127  # the largest whole multiples that a byte holds

@@ -5,10 +5,10 @@ Small ones of ours for photos of 28 to 64 pixels, the networks of the bundled en
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
@@ -30,9 +30,6 @@ from recessive.encoders.networks.library import (
     residual,
 )
 from recessive.encoders.weight_files import fit, read_weights
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 BUNDLE = Path(__file__).parents[1] / "weights"
 _IN_NETWORK = "trunk.backbone."  # where bundled encoders and checkpoints have their backbone

@@ -8,13 +8,10 @@ Source: He et al., "Deep residual learning for image recognition", 2016, with tw
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import torch.nn.functional as F
 from torch import Tensor, nn
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 def convolution(inputs: int, outputs: int, stride: int = 1, *, side: int = 3, groups: int = 1) -> nn.Sequential:

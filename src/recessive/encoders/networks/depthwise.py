@@ -5,15 +5,12 @@ Source: Liu et al., "A ConvNet for the 2020s", 2022, Fig. 4, with batch in place
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recessive.encoders.networks.convolutional import convolution
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 class DepthwiseBlock(nn.Module):

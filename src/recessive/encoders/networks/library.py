@@ -9,9 +9,10 @@ import os
 import socket
 import sys
 from collections import OrderedDict
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
@@ -19,9 +20,6 @@ from torch import nn
 from recessive.encoders.encoder import EncoderError
 from recessive.encoders.networks.torchvision_guard import guard
 from recessive.encoders.weight_files import first_line
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CLASSIFIERS = ("fc.", "classifier.")  # what their names begin with

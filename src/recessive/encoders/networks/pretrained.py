@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +11,6 @@ from recessive.encoders.encoder import Encoder, EncoderError, Trunk
 from recessive.encoders.gem import DescriptorHead
 from recessive.encoders.networks.torchvision_guard import guard
 from recessive.encoders.weight_files import fit, read_weights
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class _Features(nn.Module):

@@ -7,15 +7,12 @@ needs. Widths were chosen by what two processor cores train in half an hour.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recessive.encoders.networks.convolutional import ResidualBlock, convolution
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 def _activated(inputs: int, outputs: int, stride: int = 1) -> list[nn.Module]:

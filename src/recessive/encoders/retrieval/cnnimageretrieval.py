@@ -15,7 +15,8 @@ import math
 import pickle
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -28,9 +29,6 @@ from recessive.encoders.retrieval.parts import LARGEST_EXPONENT
 from recessive.encoders.retrieval.pooling import MAC, RMAC, RegionalPooling, SPoC
 from recessive.encoders.retrieval.whitening import Whitening
 from recessive.encoders.weight_files import first_line, fit
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # Of each architecture, the channels of its last map and the shortest side that it can see.
 _ARCHITECTURES = {

@@ -5,7 +5,11 @@ Source: Radenović, Tolias, Chum, "Fine-tuning CNN image retrieval with no human
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, get_args
+
+from torch import Tensor, nn
 
 from recessive.encoders.encoder import Encoder, EncoderError
 from recessive.encoders.gem import GeM
@@ -14,12 +18,6 @@ from recessive.encoders.retrieval.cnnimageretrieval import read_cnnimageretrieva
 from recessive.encoders.retrieval.parts import LARGEST_EXPONENT, LONGEST_SIDE, RetrievalHead, RetrievalTrunk
 from recessive.encoders.retrieval.pooling import MAC, RMAC, SPoC
 from recessive.photos import part_within
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from torch import Tensor, nn
 
 Pooling = Literal["gem", "mac", "spoc", "r-mac"]
 THREE_SCALES = (1.0, 2**-0.5, 0.5)  # the paper's

@@ -7,21 +7,16 @@ public code beside it, cnnimageretrieval, whose constants these are.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recessive.encoders.encoder import EncoderError
+from recessive.encoders.encoder import EncoderError, Features
 from recessive.encoders.gem import GeM
 from recessive.encoders.retrieval.pooling import unit
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from recessive.encoders.encoder import Features
-    from recessive.encoders.retrieval.whitening import Whitening
+from recessive.encoders.retrieval.whitening import Whitening
 
 LONGEST_SIDE = 1024
 LARGEST_EXPONENT = 6.0  # of GeM's floor, 1e-6, float32 holds no higher power

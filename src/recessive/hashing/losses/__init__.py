@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from recessive.hashing.errors import TrainingError
 from recessive.hashing.losses.csq import CSQ
@@ -13,9 +13,6 @@ from recessive.hashing.losses.greedy_hash import GreedyHash
 from recessive.hashing.losses.hashnet import HashNet
 from recessive.hashing.losses.loss import HashLoss, LossContext
 from recessive.hashing.losses.ortho_hash import OrthoHash
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 LOSSES: dict[str, Callable[[LossContext], HashLoss]] = {
     "hashnet": HashNet,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import torch
 from scipy.linalg import hadamard
@@ -11,9 +11,6 @@ from torch import Tensor
 
 from recessive.codes import hamming
 from recessive.hashing.errors import TrainingError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 CANDIDATES = 256  # random codes of which the farthest from the others becomes the next centre
 SEARCHED = 2048  # classes up to which it is worth the search: the time grows with their square

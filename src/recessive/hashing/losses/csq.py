@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from recessive.codes import sign
 from recessive.hashing.losses.centres import hash_centres, random_codes
 from recessive.hashing.losses.loss import HashLoss, LossContext
 from recessive.hashing.losses.pairs import similar_weight, weighted_pair_loss
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 PAIRS = 0.2  # weight of the pairs
 QUANTISATION = 0.05  # weight of the distance from ±1

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
+from torch import Tensor
 
 from recessive.hashing.losses.classification import classification_loss, make_classifier
 from recessive.hashing.losses.loss import HashLoss, LossContext
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 class DBH(HashLoss):

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
+from torch import Tensor
 
 from recessive.codes import sign
 from recessive.hashing.losses.loss import HashLoss, LossContext
 from recessive.hashing.losses.pairs import pair_loss, share_label
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 ETA = 50.0  # weight of the quantisation, per photo of the training split
 

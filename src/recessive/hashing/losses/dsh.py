@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
+from torch import Tensor
 
 from recessive.hashing.losses.loss import HashLoss, LossContext
 from recessive.hashing.losses.pairs import share_label
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 MARGIN = 2.0  # squared distance a bit from which on dissimilar photos are far enough apart
 ALPHA = 0.01  # weight of the regulariser

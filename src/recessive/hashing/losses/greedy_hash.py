@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+
+from torch import Tensor
 
 from recessive.codes import sign_straight_through
 from recessive.hashing.losses.classification import classification_loss, make_classifier
 from recessive.hashing.losses.loss import HashLoss, LossContext
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 PENALTY = 0.1  # weight of the distance from ±1
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from recessive.hashing.losses.loss import HashLoss, LossContext
 from recessive.hashing.losses.pairs import similar_weight, weighted_pair_loss
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 ITERATIONS = 10_000  # of the published training; ours may be of any length
 REFRESH = 200  # iterations for which β stays

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch.nn.functional as F
+from torch import Tensor
 
 from recessive.hashing.losses.centres import random_codes
 from recessive.hashing.losses.loss import HashLoss, LossContext
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 SCALE = 8.0
 MARGIN = 0.2  # of the cosine

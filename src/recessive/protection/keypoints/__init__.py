@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from recessive.protection.keypoints.fmd import FMD
 from recessive.protection.keypoints.ls import LS
 from recessive.protection.keypoints.method import KeypointMethod
 from recessive.protection.keypoints.rdg.method import RDG
 from recessive.protection.keypoints.rmd import RMD
-
-if TYPE_CHECKING:
-    from recessive.protection.method import Method
+from recessive.protection.method import Method
 
 _PAPER = (
     "Do et al., Deluding Image Recognition in SIFT-based CBIR Systems, 2010; Liu, Zhao, Larson, ICMR 2019, section 6.1"

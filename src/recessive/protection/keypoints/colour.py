@@ -6,15 +6,12 @@ with the same weights and rounds sees just the modified levels.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import torch
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
-    from torch import Tensor
+from numpy.typing import NDArray
+from torch import Tensor
 
 GREY = (0.299, 0.587, 0.114)  # what OpenCV, and so the detector, weighs R, G and B by
 DARK = 1.0  # grey level below which a pixel has no colour to speak of

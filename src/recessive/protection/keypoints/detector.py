@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from recessive.protection.keypoints.columns import Columns
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 CONTRAST = 0.04  # OpenCV's contrastThreshold; edgeThreshold 10, three layers and σ 1.6 are its defaults, too
 LAYERS = 3

@@ -10,20 +10,14 @@ the photo is mirrored at its border: weights that fall outside count for the pix
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
-from recessive.protection.keypoints.detector import LAYERS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
-
-    from recessive.protection.keypoints.detector import Keypoints
+from recessive.protection.keypoints.detector import LAYERS, Keypoints
 
 REACH = 4  # of a window, in s₂
 SCRATCH_VALUES = 1 << 20  # of windows at a time

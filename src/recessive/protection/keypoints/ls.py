@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from recessive.protection.keypoints.detector import detect
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from recessive.protection.keypoints.detector import Keypoints
+from recessive.protection.keypoints.detector import Keypoints, detect
 
 
 @dataclass(frozen=True)

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+from torch import Tensor
 
 from recessive.codes import sign
-from recessive.protection.method import Run, Surrogate, check, descend, same_class, sample_of
+from recessive.encoders import Outputs
+from recessive.protection.method import Need, Run, Surrogate, check, descend, same_class, sample_of
 from recessive.protection.objectives.code_product import CodeProduct
+from recessive.protection.optimise import Minimised
 from recessive.protection.steps import Sign
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor
-
-    from recessive.encoders import Outputs
-    from recessive.protection.method import Need
-    from recessive.protection.optimise import Minimised
 
 
 def centre_code(similarity: Tensor, sample: Tensor) -> Tensor:

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import product
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
-from recessive.protection.method import MethodError, Run, Surrogate, check, descend, sample_of
-from recessive.protection.objectives.cluster_curves import Centres, Relaxation, fit_curves
+from torch import Tensor
+
+from recessive.encoders import Outputs
+from recessive.protection.method import MethodError, Need, Run, Surrogate, check, descend, sample_of
+from recessive.protection.objectives.cluster_curves import Centres, ClusterCurves, Relaxation, fit_curves
 from recessive.protection.objectives.clusters import dbscan, k_means
 from recessive.protection.objectives.curves import CurveKind
+from recessive.protection.optimise import Minimised
 from recessive.protection.steps import SGD, MomentumSign, Step
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor
-
-    from recessive.encoders import Outputs
-    from recessive.protection.method import Need
-    from recessive.protection.objectives.cluster_curves import ClusterCurves
-    from recessive.protection.optimise import Minimised
 
 Clustering = Literal["k-means", "dbscan"]
 

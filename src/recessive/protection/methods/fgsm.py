@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+
+from torch import Tensor
 
 from recessive.codes import sign
-from recessive.protection.method import GRADIENTS, Run, Surrogate, check, descend, original_outputs
+from recessive.encoders import Outputs
+from recessive.protection.losses import Objective
+from recessive.protection.method import GRADIENTS, Need, Run, Surrogate, check, descend, original_outputs
 from recessive.protection.objectives import CodeAgreement, DescriptorDistance
+from recessive.protection.optimise import Minimised
 from recessive.protection.steps import Sign
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor
-
-    from recessive.encoders import Outputs
-    from recessive.protection.losses import Objective
-    from recessive.protection.method import Need
-    from recessive.protection.optimise import Minimised
 
 WHOLE = 255.0  # farther than any ball reaches: projection cuts the step to the budget
 

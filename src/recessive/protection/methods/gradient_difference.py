@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from recessive.class_labels import members
 from recessive.codes import sign
+from recessive.encoders import Outputs
 from recessive.protection.losses import StopWhen
 from recessive.protection.method import (
     MethodError,
+    Need,
     Run,
     Surrogate,
     check,
@@ -22,16 +25,8 @@ from recessive.protection.method import (
     sample_of,
 )
 from recessive.protection.objectives.class_margin import ClassMargin
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor
-
-    from recessive.encoders import Outputs
-    from recessive.protection.method import Need
-    from recessive.protection.optimise import Minimised
-    from recessive.protection.steps import State
+from recessive.protection.optimise import Minimised
+from recessive.protection.steps import State
 
 
 @dataclass(frozen=True)

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+from torch import Tensor
 
 from recessive.codes import sign
-from recessive.protection.method import GRADIENTS, Run, Surrogate, check, descend, original_outputs
+from recessive.encoders import Outputs
+from recessive.protection.method import GRADIENTS, Need, Run, Surrogate, check, descend, original_outputs
 from recessive.protection.objectives.masked_agreement import MaskedAgreement
+from recessive.protection.optimise import Minimised
 from recessive.protection.steps import SGD
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor
-
-    from recessive.encoders import Outputs
-    from recessive.protection.method import Need
-    from recessive.protection.optimise import Minimised
 
 
 @dataclass(frozen=True)

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
+
+from torch import Tensor
 
 from recessive.codes import sign
+from recessive.encoders import Outputs
 from recessive.protection.losses import StopWhen
-from recessive.protection.method import GRADIENTS, Run, Surrogate, check, descend, original_outputs
+from recessive.protection.method import GRADIENTS, Need, Run, Surrogate, check, descend, original_outputs
 from recessive.protection.objectives import CodeAgreement, CodeDistance
+from recessive.protection.optimise import Minimised
 from recessive.protection.steps import Sign
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor
-
-    from recessive.encoders import Outputs
-    from recessive.protection.method import Need
-    from recessive.protection.optimise import Minimised
 
 STOP_SHARE = 32 / 48  # of the bits flipped, in the released code
 

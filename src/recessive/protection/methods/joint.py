@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
-from recessive.encoders import GIST, SIFT, descriptor_sample, soft_cedd, soft_levels
+from recessive.encoders import GIST, SIFT, Outputs, descriptor_sample, soft_cedd, soft_levels
 from recessive.protection.drift import GlobalDrift, LocalDrift
 from recessive.protection.keypoints import KEYPOINT_METHODS
-from recessive.protection.losses import KeepSimilar, OverTransforms, Together
-from recessive.protection.method import GRADIENTS, check, descend
+from recessive.protection.losses import KeepSimilar, Objective, OverTransforms, Together
+from recessive.protection.method import GRADIENTS, Need, Run, Surrogate, check, descend
 from recessive.protection.methods.vanish import neighbours, soft_counts
 from recessive.protection.obfuscation.gaussian_noise import draw_normal
+from recessive.protection.objectives import SoftCount
 from recessive.protection.objectives.soft_count import SAFE
+from recessive.protection.optimise import Minimised, PhotoLoss
 from recessive.protection.steps import L2
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor
-
-    from recessive.encoders import Outputs
-    from recessive.protection.losses import Objective
-    from recessive.protection.method import Need, Run, Surrogate
-    from recessive.protection.objectives import SoftCount
-    from recessive.protection.optimise import Minimised, PhotoLoss
 
 PATH = 160.0  # levels, root-mean-square: all steps together
 STEP = 12.0  # at most, the first one, root-mean-square

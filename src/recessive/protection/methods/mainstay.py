@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch.nn.functional as F
+from torch import Tensor
 
-from recessive.protection.method import Run, Surrogate, check, descend, same_class, sample_of
+from recessive.encoders import Outputs
+from recessive.protection.method import Need, Run, Surrogate, check, descend, same_class, sample_of
 from recessive.protection.methods.centre_code import centre_code
 from recessive.protection.objectives.unturned_bits import UnturnedBits
+from recessive.protection.optimise import Minimised
 from recessive.protection.steps import Sign
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor
-
-    from recessive.encoders import Outputs
-    from recessive.protection.method import Need
-    from recessive.protection.optimise import Minimised
 
 
 def label_cosine(surrogate: Surrogate, run: Run) -> Tensor:

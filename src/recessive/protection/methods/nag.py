@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
+from recessive.encoders import Outputs
 from recessive.protection.anchors import anchor_codes
-from recessive.protection.method import Run, Surrogate, check, descend
+from recessive.protection.method import Need, Run, Surrogate, check, descend
 from recessive.protection.objectives.target_code import TargetCode
+from recessive.protection.optimise import Evaluation, Minimised, PhotoLoss
 from recessive.protection.steps import Sign
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor
-
-    from recessive.encoders import Outputs
-    from recessive.protection.method import Need
-    from recessive.protection.optimise import Evaluation, Minimised, PhotoLoss
 
 
 @dataclass(frozen=True)

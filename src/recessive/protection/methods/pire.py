@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
+from torch import Tensor
 
 from recessive.balls import L2, LInf
-from recessive.protection.method import GRADIENTS, Run, Surrogate, check, descend, original_outputs, unchanged
+from recessive.encoders import Outputs
+from recessive.protection.method import GRADIENTS, Need, Run, Surrogate, check, descend, original_outputs, unchanged
 from recessive.protection.objectives import DescriptorDistance
+from recessive.protection.optimise import Minimised
 from recessive.protection.steps import Adam
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor
-
-    from recessive.encoders import Outputs
-    from recessive.protection.method import Need
-    from recessive.protection.optimise import Minimised
 
 # All of published PIRE happens in units of one standard deviation of ImageNet's channels.
 MEAN = (0.485, 0.456, 0.406)

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+from torch import Tensor
 
 from recessive.codes import sign
+from recessive.encoders import Outputs
 from recessive.protection.anchors import anchor_codes
 from recessive.protection.losses import StopWhen
-from recessive.protection.method import GRADIENTS, Run, Surrogate, check, descend, original_outputs
+from recessive.protection.method import GRADIENTS, Need, Run, Surrogate, check, descend, original_outputs
 from recessive.protection.objectives.binary_penalty import BinaryPenalty
+from recessive.protection.optimise import Minimised
 from recessive.protection.steps import UnitGradient
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor
-
-    from recessive.encoders import Outputs
-    from recessive.protection.method import Need
-    from recessive.protection.optimise import Minimised
 
 PAPER = "Huang, Zhan, Hu, Shi, Machines 2022, Eq. 12 and Algorithm 1"
 SHARED = (

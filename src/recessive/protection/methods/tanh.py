@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from torch import Tensor
+
+from recessive.encoders import Outputs
 from recessive.protection.anchors import anchor_codes
 from recessive.protection.losses import StopWhen
-from recessive.protection.method import Run, Surrogate, check, descend
+from recessive.protection.method import Need, Run, Surrogate, check, descend
 from recessive.protection.objectives.target_agreement import TargetAgreement
+from recessive.protection.optimise import Minimised
 from recessive.protection.steps import UnitGradient
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor
-
-    from recessive.encoders import Outputs
-    from recessive.protection.method import Need
-    from recessive.protection.optimise import Minimised
 
 
 @dataclass(frozen=True)

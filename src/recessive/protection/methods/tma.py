@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recessive.codes import sign
-from recessive.encoders import Encoder
-from recessive.protection.method import Run, Surrogate, check, descend, target_outputs
+from recessive.encoders import Encoder, Outputs
+from recessive.encoders.encoder import Features
+from recessive.protection.method import Need, Run, Surrogate, check, descend, target_outputs
 from recessive.protection.objectives.target_cosine import TargetCosine
-from recessive.protection.steps import Adam
+from recessive.protection.optimise import Evaluation, Minimised, PhotoLoss
+from recessive.protection.steps import Adam, State
 from recessive.transforms import Blur
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from recessive.encoders import Outputs
-    from recessive.encoders.encoder import Features
-    from recessive.protection.method import Need
-    from recessive.protection.optimise import Evaluation, Minimised, PhotoLoss
-    from recessive.protection.steps import State
 
 BLUR = 0.3  # sigma in pixels of the smaller photo
 RATE_FALL = 5.0  # a try's rate is that of the try before, divided by this

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from recessive.codes import sign
+from recessive.encoders import Outputs
 from recessive.protection.losses import KeepSimilar, StopWhen
 from recessive.protection.method import (
     MethodError,
+    Need,
     Run,
     Surrogate,
     check,
@@ -22,16 +25,8 @@ from recessive.protection.method import (
 )
 from recessive.protection.objectives import SoftCount
 from recessive.protection.objectives.soft_count import SAFE
+from recessive.protection.optimise import Minimised
 from recessive.protection.steps import L2
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor
-
-    from recessive.encoders import Outputs
-    from recessive.protection.method import Need
-    from recessive.protection.optimise import Minimised
 
 CODE_TEMPERATURE = 3.0  # bits: own neighbours stand in for other pictures, which lie around them
 LABELLED_TEMPERATURE = 1.0  # bits, where the sample itself holds those

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from recessive.protection.method import Method
 from recessive.protection.obfuscation.blur import Blurring
 from recessive.protection.obfuscation.brightness import DARKENING, Brightness
 from recessive.protection.obfuscation.gaussian_noise import GaussianNoise
@@ -13,9 +12,6 @@ from recessive.protection.obfuscation.occlusion import OCCLUSION_WHITE, Occlusio
 from recessive.protection.obfuscation.scrambling import Scrambling
 from recessive.protection.obfuscation.transparency import Transparency
 from recessive.protection.obfuscation.uniform_noise import UniformNoise
-
-if TYPE_CHECKING:
-    from recessive.protection.method import Method
 
 OBFUSCATIONS: tuple[Method, ...] = (
     Mosaic(),

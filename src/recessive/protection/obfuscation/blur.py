@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch.nn.functional as F
+from torch import Tensor
 
-from recessive.protection.method import check
+from recessive.encoders import Outputs
+from recessive.protection.method import Need, Run, Surrogate, check
 from recessive.protection.obfuscation.finish import finish
+from recessive.protection.optimise import Minimised
 from recessive.transforms import Blur
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor
-
-    from recessive.encoders import Outputs
-    from recessive.protection.method import Need, Run, Surrogate
-    from recessive.protection.optimise import Minimised
 
 WEAKEST = 0.1  # pixels, of `Blur`
 COARSE = 8.0  # pixels; where σ is at least twice this, a coarser grid holds all that is left

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
+from recessive.protection.method import Run
 from recessive.protection.optimise import Minimised
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from recessive.protection.method import Run
 
 
 def finish(obfuscated: Tensor, photos: Tensor, run: Run) -> Minimised:

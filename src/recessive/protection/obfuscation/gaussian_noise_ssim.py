@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from scipy.optimize import brentq
+from torch import Tensor
 
-from recessive.protection.method import MethodError, check
+from recessive.encoders import Outputs
+from recessive.protection.method import MethodError, Need, Run, Surrogate, check
 from recessive.protection.obfuscation.finish import finish
 from recessive.protection.obfuscation.gaussian_noise import draw_normal
+from recessive.protection.optimise import Minimised
 from recessive.quality import ssim
 from recessive.transforms import BitDepth
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor
-
-    from recessive.encoders import Outputs
-    from recessive.protection.method import Need, Run, Surrogate
-    from recessive.protection.optimise import Minimised
 
 SIGMAS = (0.25, 512.0)  # in 1/255: what the grid swallows, and what leaves little but black and white
 PRECISION = 1e-3  # of log₂ σ; the SSIM is then within about 3e-4

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch.nn.functional as F
+from torch import Tensor
 
-from recessive.protection.method import check
+from recessive.encoders import Outputs
+from recessive.protection.method import Need, Run, Surrogate, check
 from recessive.protection.obfuscation.blocks import block_side
 from recessive.protection.obfuscation.finish import finish
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor
-
-    from recessive.encoders import Outputs
-    from recessive.protection.method import Need, Run, Surrogate
-    from recessive.protection.optimise import Minimised
+from recessive.protection.optimise import Minimised
 
 
 def pixelate(photos: Tensor, side: int) -> Tensor:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from recessive.protection.method import check
+from torch import Tensor
+
+from recessive.encoders import Outputs
+from recessive.protection.method import Need, Run, Surrogate, check
 from recessive.protection.obfuscation.finish import finish
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor
-
-    from recessive.encoders import Outputs
-    from recessive.protection.method import Need, Run, Surrogate
-    from recessive.protection.optimise import Minimised
+from recessive.protection.optimise import Minimised
 
 
 def cover(photos: Tensor, share: float, level: float) -> Tensor:

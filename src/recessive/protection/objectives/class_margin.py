@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+
+from torch import Tensor
 
 from recessive.codes import sign
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from recessive.encoders import Outputs
+from recessive.encoders import Outputs
 
 
 @dataclass(frozen=True)

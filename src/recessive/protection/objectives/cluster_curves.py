@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
+from torch import Tensor
 
 from recessive.codes import sign, sign_straight_through
+from recessive.protection.losses import Objective
 from recessive.protection.objectives import curves as curve
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from recessive.protection.losses import Objective
-    from recessive.protection.objectives.curves import CurveKind, Curves
+from recessive.protection.objectives.curves import CurveKind, Curves
 
 Centres = Literal["real", "signed"]
 Relaxation = Literal["straight-through", "tanh"]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+from torch import Tensor
 
 from recessive.codes import sign
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 def agreeing_bits(outputs: Tensor, codes: Tensor) -> Tensor:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from recessive.codes import hamming, sign_soft_gradient
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from recessive.encoders import Outputs
+from recessive.encoders import Outputs
 
 SAFE = 3.0  # e⁻³: of as many photos again as the sample has, a twentieth of one is expected within T
 

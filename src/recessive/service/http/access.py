@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 from hashlib import sha256
-from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from recessive.service.http.problems import Problem
 from recessive.service.http.recent import Recent
-
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-    from recessive.service.settings import ServiceSettings
-    from recessive.service.store.keys import Key, Keys
+from recessive.service.settings import ServiceSettings
+from recessive.service.store.keys import Key, Keys
 
 KEY = "recessive.key"
 """Under this name the scope of a request holds its key, or None."""

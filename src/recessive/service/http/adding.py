@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
 
 from recessive.photos import SUFFIXES
 from recessive.service.http.problems import Problem
-from recessive.service.store.job import Busy, NewJob
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from recessive.service.http.uploads import PhotoFile
-    from recessive.service.settings import JobOptions
-    from recessive.service.store.job import Job
-    from recessive.service.store.jobs import Jobs
-    from recessive.service.store.keys import Key
-    from recessive.service.store.storage import Storage
+from recessive.service.http.uploads import PhotoFile
+from recessive.service.settings import JobOptions
+from recessive.service.store.job import Busy, Job, NewJob
+from recessive.service.store.jobs import Jobs
+from recessive.service.store.keys import Key
+from recessive.service.store.storage import Storage
 
 _MOST = 50  # jobs in one transaction: others wait for it
 

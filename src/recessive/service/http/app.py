@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Match
+from starlette.types import Scope
 
 from recessive.service.http.access import Gate, Lock, SafeHeaders
 from recessive.service.http.adding import Adder
@@ -21,20 +25,12 @@ from recessive.service.http.exchange import HeadAsGet, ReadOn
 from recessive.service.http.metrics import Measure, Metrics
 from recessive.service.http.problems import Problems, problem_of
 from recessive.service.http.recent import Recent
+from recessive.service.settings import ServiceSettings
+from recessive.service.store.database import Database
 from recessive.service.store.jobs import Jobs
 from recessive.service.store.keys import Keys
 from recessive.service.store.storage import Storage
 from recessive.service.work.housekeeping import Housekeeping
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from starlette.requests import Request
-    from starlette.responses import Response
-    from starlette.types import Scope
-
-    from recessive.service.settings import ServiceSettings
-    from recessive.service.store.database import Database
 
 _METHODS = ("GET", "HEAD", "POST", "DELETE")
 

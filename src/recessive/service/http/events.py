@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncGenerator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from starlette.concurrency import run_in_threadpool
 
-from recessive.service.store.job import DeliveryState, JobState
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
-    from recessive.service.store.job import Job
-    from recessive.service.store.jobs import Jobs
+from recessive.service.store.job import DeliveryState, Job, JobState
+from recessive.service.store.jobs import Jobs
 
 POLL_EVERY = 0.25  # s
 KEEP_ALIVE = 15.0  # s without an event after which proxies and clients are told that the connection lives

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Generic, TypeVar
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
 
 from starlette.concurrency import run_in_threadpool
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
 
 HOLDS = 0.25  # s
 _MOST = 1_000

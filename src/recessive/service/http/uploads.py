@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from io import BytesIO
-from typing import IO, TYPE_CHECKING, Self
+from pathlib import Path
+from typing import IO, Self
 
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
 
 from recessive.photos import Format, PhotoError, PhotoHead, file_head, photo_head
 from recessive.photos.formats import HEADER, format_of_content
 from recessive.service.http.forms import PHOTO, ROOM, PhotoForm
 from recessive.service.http.problems import OptionError, Problem, invalid
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
-    from pathlib import Path
-
-    from starlette.requests import Request
 
 PATIENCE = 30.0  # s without a byte
 _BUFFER = 1 << 17  # bytes that are written at once: many photos need a single write

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-from sqlalchemy import and_, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select
 
-from recessive.service.store.job import Busy, JobState
+from recessive.service.store.job import Busy, Job, JobState, NewJob
+from recessive.service.store.keys import Key
+from recessive.service.store.limits import Room
 from recessive.service.store.rows import WHOLE, job_of, stored_owner, write_all_down
 from recessive.service.store.tables import jobs, storable
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from sqlalchemy import ColumnElement, Connection
-
-    from recessive.service.store.job import Job, NewJob
-    from recessive.service.store.keys import Key
-    from recessive.service.store.limits import Room
 
 _APART = 1e-6  # s between jobs that come together: they keep their order
 

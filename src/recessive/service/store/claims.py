@@ -8,16 +8,13 @@ says later is then refused. So whatever is killed whenever, a job is done once.
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, Connection, func, select, update
 
 from recessive.service.store.job import Claim, DeliveryState, JobState
 from recessive.service.store.rows import WHOLE, job_of, write_delivery_down, write_down
 from recessive.service.store.tables import jobs
-
-if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Connection
 
 _LONGEST_WAIT = 3_600.0  # s
 _FAILED_STAYS = 86_400.0  # s

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 from weakref import WeakValueDictionary
 
-from sqlalchemy import URL, Double, cast, extract, func, make_url, select
+from sqlalchemy import URL, Connection, Double, cast, extract, func, make_url, select
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
@@ -17,11 +18,6 @@ from recessive.service.store.engines import postgresql_engine, sqlite_engine
 from recessive.service.store.migrations import TooNew, upgrade
 from recessive.service.store.tables import identity
 from recessive.service.store.turns import Turns
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from sqlalchemy import Connection
 
 _FORMS = "sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
 _POSTGRESQL = {"postgresql", "postgres", "postgresql+psycopg"}

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, Connection, select, update
 
 from recessive.service.store.claims import wait_after
 from recessive.service.store.job import Claim, DeliveryState
 from recessive.service.store.rows import WHOLE, job_of, write_delivery_down
 from recessive.service.store.tables import jobs
-
-if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Connection
 
 _MOST_LOST = 12  # attempts after which a delivery that workers die on is given up
 _DUE = jobs.c.delivery == DeliveryState.WAITING

@@ -5,14 +5,10 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
-from sqlalchemy import URL, create_engine, event
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from sqlalchemy import Connection, Engine
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 
 _PATIENCE = 30.0  # s that a writer waits for the writers of other processes
 _CONNECTIONS = 15  # of a process with PostgreSQL, opened when needed

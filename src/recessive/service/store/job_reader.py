@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator, Sequence
 
 from sqlalchemy import func, select, tuple_
 
+from recessive.service.store.database import Database
 from recessive.service.store.job import DeliveryState, Job, JobState
 from recessive.service.store.rows import BRIEF, WHOLE, job_of, of_owner, stored_owner
 from recessive.service.store.tables import history, jobs, workers
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
-
-    from recessive.service.store.database import Database
 
 ALIVE = 30.0  # s since a worker was seen
 _AT_ONCE = 1_000  # ids in a statement

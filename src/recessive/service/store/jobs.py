@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from recessive.service.store import additions, claims, deliveries
+from recessive.service.store.database import Database
 from recessive.service.store.job import (
     Busy,
     Claim,
@@ -20,15 +22,10 @@ from recessive.service.store.job import (
     QuotaSpent,
 )
 from recessive.service.store.job_reader import ALIVE, JobReader
+from recessive.service.store.keys import Key
 from recessive.service.store.limits import Room, forget_accepted
 from recessive.service.store.rows import BRIEF, WHOLE, job_of, of_owner, write_down
 from recessive.service.store.tables import jobs, workers
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from recessive.service.store.database import Database
-    from recessive.service.store.keys import Key
 
 __all__ = ["Busy", "Claim", "DeliveryState", "Job", "JobState", "Jobs", "NewJob", "QueueFull", "QuotaSpent"]
 

@@ -6,16 +6,12 @@ import hashlib
 import secrets
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Row, insert, select, update
 
+from recessive.service.store.database import Database
 from recessive.service.store.tables import keys
-
-if TYPE_CHECKING:
-    from sqlalchemy import Row
-
-    from recessive.service.store.database import Database
 
 _PREFIX = "rsv_"  # so that scanners for leaked secrets can know it
 

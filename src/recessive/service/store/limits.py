@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select
 
 from recessive.service.store.job import JobState, QueueFull, QuotaSpent
+from recessive.service.store.keys import Key
 from recessive.service.store.tables import accepted, jobs
-
-if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Connection
-
-    from recessive.service.store.keys import Key
 
 _DAY = 86_400.0  # s
 _SOON = 5  # s in which a place in the queue may come free

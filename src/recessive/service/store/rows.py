@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import ColumnElement, Connection, Row, insert
 
 from recessive.service.store.job import DeliveryState, Job, JobState
 from recessive.service.store.tables import history, jobs
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from sqlalchemy import ColumnElement, Connection, Row
 
 WHOLE = [jobs.c[field.name] for field in fields(Job)]
 BRIEF = [column for column in WHOLE if column is not jobs.c.insight]

@@ -7,14 +7,10 @@ import shutil
 import uuid
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from recessive.files import write_whole
-from recessive.service.store.jobs import Jobs, JobState
-
-if TYPE_CHECKING:
-    from recessive.service.store.database import Database
-    from recessive.service.store.jobs import Claim, Job
+from recessive.service.store.database import Database
+from recessive.service.store.jobs import Claim, Job, Jobs, JobState
 
 YOUNG_ORIGINAL = 600.0  # seconds that an original may lie here before its job is added
 YOUNG_UPLOAD = 3_600.0  # seconds that an upload may make no headway

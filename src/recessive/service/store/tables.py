@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Double, ForeignKey, Index, Integer, MetaData, Table, text
+from sqlalchemy import JSON, BigInteger, Column, Dialect, Double, ForeignKey, Index, Integer, MetaData, Table, text
 from sqlalchemy import Text as AnyText
 from sqlalchemy.types import TypeDecorator
-
-if TYPE_CHECKING:
-    from sqlalchemy import Dialect
 
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
 

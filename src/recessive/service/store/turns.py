@@ -11,13 +11,12 @@ import sys
 import threading
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 if sys.platform != "win32":
     import fcntl
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 
 class Turns:

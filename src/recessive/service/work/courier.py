@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import logging
 import random
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
+from recessive.service.store.job import Claim
+from recessive.service.store.jobs import Jobs
+from recessive.service.store.storage import Storage
 from recessive.service.work.background import Background
 from recessive.service.work.delivery import DeliveryError, deliver
 from recessive.service.work.patience import patiently
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from recessive.service.store.job import Claim
-    from recessive.service.store.jobs import Jobs
-    from recessive.service.store.storage import Storage
 
 MOST_ATTEMPTS = 12
 LONGEST_WAIT = 3_600.0  # seconds

@@ -7,9 +7,10 @@ import base64
 import hashlib
 import re
 import time
+from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx2
 
@@ -19,13 +20,8 @@ from recessive.files import write_whole
 from recessive.photos import MEDIA_TYPES, format_of_path
 from recessive.reports.release import passes
 from recessive.service.names import attachment, clean_name, saved_name
-from recessive.service.store.job import DeliveryState
+from recessive.service.store.job import DeliveryState, Job
 from recessive.service.work.targets import TargetError, check_target
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from recessive.service.store.job import Job
 
 _TRY_AGAIN = {408, 425, 429}
 _LONGEST_STEM = 150  # bytes: a job's id and a suffix have room beside it in any file system

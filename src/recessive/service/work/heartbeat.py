@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from recessive.service.store.database import DatabaseError
+from recessive.service.store.job import Claim
+from recessive.service.store.jobs import Jobs
 from recessive.service.work.background import Background
 from recessive.service.work.making import NotMade
-
-if TYPE_CHECKING:
-    import threading
-    from collections.abc import Callable, Iterator
-
-    from recessive.service.store.job import Claim
-    from recessive.service.store.jobs import Jobs
 
 TICK = 1.0  # seconds: progress is written no more often
 SEEN_EVERY = 10.0

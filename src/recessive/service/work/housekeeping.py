@@ -5,13 +5,10 @@ from __future__ import annotations
 import logging
 import random
 import time
-from typing import TYPE_CHECKING
 
+from recessive.service.store.jobs import Jobs
+from recessive.service.store.storage import Storage
 from recessive.service.work.background import Background
-
-if TYPE_CHECKING:
-    from recessive.service.store.jobs import Jobs
-    from recessive.service.store.storage import Storage
 
 SWEEP_EVERY = 60.0  # seconds
 _log = logging.getLogger(__name__)

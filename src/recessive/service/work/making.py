@@ -5,27 +5,22 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from recessive.errors import readable
 from recessive.files import write_whole
 from recessive.photos import format_of_path, read_photo
 from recessive.reports.contact_sheet import contact_sheet
-from recessive.reports.insight import look
+from recessive.reports.insight import Insight, look
 from recessive.service.names import saved_name
-from recessive.workflows import Failure, ProtectReport, protect_photos
+from recessive.service.store.job import Job
+from recessive.service.store.storage import Storage
+from recessive.workflows import Failure, Protector, ProtectReport, protect_photos
 from recessive.workflows.records import FOLDER
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from recessive.reports.insight import Insight
-    from recessive.service.store.job import Job
-    from recessive.service.store.storage import Storage
-    from recessive.workflows import Protector
 
 _PROTECTED, _EXPLAINED = 0.85, 0.97  # shares of the work that are done by then
 _LONGEST_ERROR = 500

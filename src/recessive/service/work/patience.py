@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, TypeVar
+import threading
+from collections.abc import Callable
+from typing import TypeVar
 
 from recessive.service.store.database import DatabaseError
-
-if TYPE_CHECKING:
-    import threading
-    from collections.abc import Callable
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0  # seconds
 _T = TypeVar("_T")

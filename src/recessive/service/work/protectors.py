@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from pydantic import ValidationError
 
 from recessive.errors import SettingsError
+from recessive.exposure import Searcher
 from recessive.searchers.searchers import everybody
-from recessive.service.settings import JobOptions
+from recessive.service.settings import JobOptions, ServiceSettings
+from recessive.service.store.job import Job
+from recessive.service.store.storage import Storage
 from recessive.service.work.making import NotMade, plain
 from recessive.workflows import Protector, ProtectSettings
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from recessive.exposure import Searcher
-    from recessive.service.settings import ServiceSettings
-    from recessive.service.store.job import Job
-    from recessive.service.store.storage import Storage
 
 KEPT = 4
 

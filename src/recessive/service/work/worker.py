@@ -6,27 +6,21 @@ import logging
 import os
 import secrets
 import socket
+import threading
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
+from recessive.service.settings import ServiceSettings
 from recessive.service.store.database import Database, DatabaseError
-from recessive.service.store.jobs import Jobs, JobState
+from recessive.service.store.jobs import Claim, Jobs, JobState
 from recessive.service.store.storage import Storage, StorageError
 from recessive.service.work.courier import Courier
 from recessive.service.work.delivery import delivery_of
 from recessive.service.work.heartbeat import STUCK, Heartbeat, Hold, Lost, ToldToStop
 from recessive.service.work.housekeeping import Housekeeping
-from recessive.service.work.making import NotMade, make, plain
+from recessive.service.work.making import Made, NotMade, make, plain
 from recessive.service.work.patience import patiently
 from recessive.service.work.protectors import Protectors
-
-if TYPE_CHECKING:
-    import threading
-    from collections.abc import Callable
-
-    from recessive.service.settings import ServiceSettings
-    from recessive.service.store.jobs import Claim
-    from recessive.service.work.making import Made
 
 UNEXPECTED = "the service could not protect it; nothing was kept"
 _log = logging.getLogger(__name__)

@@ -8,12 +8,10 @@ import subprocess
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
+from recessive.service.settings import ServiceSettings
 from recessive.service.work.run_worker import ENVIRONMENT
-
-if TYPE_CHECKING:
-    from recessive.service.settings import ServiceSettings
 
 COMMAND = (sys.executable, "-m", "recessive.service.work.run_worker")
 SOON = 10.0  # seconds; what dies earlier will do so again, as far as we know

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from recessive.protection.keypoints.rdg.detector import Extrema
 from recessive.protection.keypoints.rdg.graph import neighbourhood, ordering
 from recessive.protection.keypoints.rdg.jacobian import Axis, jacobians, tents
 from recessive.protection.keypoints.rdg.program import inequalities, smallest_changes
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
-
-    from recessive.protection.keypoints.rdg.detector import Extrema
 
 REACH = 3  # blocks of 7 × 7 variables
 BORDER_REACH = 1  # 3 × 3 where 7 × 7 do not fit

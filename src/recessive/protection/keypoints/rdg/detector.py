@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from recessive.protection.keypoints.columns import Columns
 from recessive.protection.keypoints.rdg.pyramid import LAYERS, SIGMA, differences
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
 _WEAKEST = 0.8  # of the peak threshold, before refinement
 _STEPS = 5  # of refinement

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recessive.protection.keypoints.rdg.pyramid import LAYERS
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 NONE = -1  # no node
 

@@ -6,14 +6,10 @@ included. So the Jacobian of a block of samples is a difference of Kronecker pro
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 
 from recessive.protection.keypoints.rdg.pyramid import LAYERS, scales
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _REACH = 36  # samples: more than 6 σ of the widest Gaussian and half a block; what is further away is not felt
 

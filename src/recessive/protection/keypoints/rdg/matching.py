@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from recessive.protection.keypoints.rdg.detector import Extrema
+from recessive.protection.keypoints.rdg.detector import Extrema
 
 RATIO = 1.5  # of squared distances, second nearest to nearest
 DISPLACED = 8.0  # pixels

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
+from recessive.encoders import Outputs
 from recessive.encoders.features.sift import grey_levels
 from recessive.protection.keypoints.colour import recover_colour
 from recessive.protection.keypoints.rdg.attack import Plane, attack
-from recessive.protection.keypoints.rdg.detector import Detector
+from recessive.protection.keypoints.rdg.detector import Detector, Extrema
 from recessive.protection.keypoints.rdg.matching import describe, matches
-from recessive.protection.method import check
+from recessive.protection.method import Need, Run, Surrogate, check
 from recessive.protection.obfuscation.finish import finish
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-    from torch import Tensor
-
-    from recessive.encoders import Outputs
-    from recessive.protection.keypoints.rdg.detector import Extrema
-    from recessive.protection.method import Need, Run, Surrogate
-    from recessive.protection.optimise import Minimised
+from recessive.protection.optimise import Minimised
 
 
 @dataclass(frozen=True)

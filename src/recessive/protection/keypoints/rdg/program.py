@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from recessive.protection.keypoints.rdg.graph import NONE
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from recessive.protection.keypoints.rdg.graph import Neighbourhood
+from recessive.protection.keypoints.rdg.graph import NONE, Neighbourhood
 
 _MET = 1e-6  # how far beyond an inequality of unit normal a change may lie
 _DEPENDENT = 1e-10  # squared share of a normal that the active ones do not span, below which they span it

@@ -8,15 +8,12 @@ layers 1..3. Octaves below 0 begin with the photo enlarged linearly.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from numpy.typing import NDArray
+from numpy.typing import NDArray
 
 LAYERS = 3  # of an octave that hold keypoints
 SIGMA = 1.6  # of the first Gaussian of an octave, in its samples
