@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 from recessive.encoders import Encoder
-from recessive.exposure import FIRST_RESULTS, Searcher, audit, see
+from recessive.exposure import FIRST_RESULTS, audit, see
 from recessive.galleries import DenseGallery, HammingGallery, InvertedFile
+from recessive.searchers.searcher import Searcher
 from recessive.visual_words import VisualWords
 
 BITS = 48

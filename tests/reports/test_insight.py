@@ -12,10 +12,11 @@ from torch import nn
 
 from recessive.codes import sign
 from recessive.encoders import Encoder, load_encoder
-from recessive.exposure import FIRST_RESULTS, Searcher, audit
+from recessive.exposure import FIRST_RESULTS, audit
 from recessive.exposure.heat_map import heat_maps
 from recessive.galleries import DenseGallery, HammingGallery
 from recessive.reports.insight import look
+from recessive.searchers.searcher import Searcher
 from recessive.searchers.searchers import searchers
 
 DIM = 48

@@ -1,6 +1,6 @@
 """Exposure: what a searcher finds. It compares photos, whoever protected them."""
 
-from recessive.exposure.audit import FIRST_RESULTS, Audit, EncoderAudit, Searcher, Sight, audit, see
+from recessive.exposure.audit import FIRST_RESULTS, Audit, EncoderAudit, audit, see
 from recessive.exposure.expected_queries import ExpectedQueries, expected_queries
 from recessive.exposure.heat_map import heat_maps
 from recessive.exposure.keypoints import KeypointReport, keypoint_report
@@ -12,8 +12,6 @@ __all__ = [
     "EncoderAudit",
     "ExpectedQueries",
     "KeypointReport",
-    "Searcher",
-    "Sight",
     "Threshold",
     "audit",
     "best_f1",

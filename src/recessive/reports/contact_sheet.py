@@ -12,9 +12,9 @@ from torch import Tensor
 from recessive.exposure import FIRST_RESULTS
 from recessive.reports import pictures
 from recessive.reports.insight import Insight, Result
+from recessive.reports.protection import ProtectReport
 from recessive.reports.table import FOUND, HIDDEN, RULE, status, table
 from recessive.reports.text import MUTED, fitted, width, wrapped, write
-from recessive.workflows.protect import ProtectReport
 
 _WIDTH, _MARGIN, _GAP = 1600, 48, 24
 _INNER = _WIDTH - 2 * _MARGIN

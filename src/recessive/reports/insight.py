@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from recessive.encoders import Encoder
-from recessive.exposure import FIRST_RESULTS, Searcher, see
+from recessive.exposure import FIRST_RESULTS, see
 from recessive.exposure.heat_map import heat_maps
 from recessive.galleries import Gallery
 from recessive.photos import part_within
+from recessive.searchers.searcher import Searcher
 from recessive.transforms.grid import shrink
 
 Kind = Literal["photo", "part", "other"]

@@ -20,11 +20,10 @@ from recessive.encoders import (
     reference_gallery,
     words_gallery,
 )
-from recessive.exposure import Searcher
 from recessive.photos import PhotoError
 from recessive.photos.folders import photos_below
-from recessive.protection.methods import AGAINST
 from recessive.searchers.describers import SearchEncoder, items, kind_of, search_encoder
+from recessive.searchers.searcher import Searcher
 from recessive.searchers.settings import EncoderSettings
 
 DESCRIPTORS = ("bovw-he", "cedd", "gist")
@@ -42,10 +41,9 @@ def check_bundled(names: Sequence[str]) -> None:
         if name in listed:
             continue
         if name in DESCRIPTORS:
-            methods = [method for method, names in AGAINST.items() if name in names]
             raise EncoderError(
-                f"{name} has no gradient to optimise against; every audit asks it, and these methods work against it "
-                f"in their own way: {', '.join(methods)}. Encoders: {', '.join(listed)}"
+                f"{name} passes no gradient to optimise against; every audit asks it anyway, and `recessive methods` lists "
+                f"the methods that work against it in their own way. Encoders: {', '.join(listed)}"
             )
         known = ", ".join(listed)
         if name in committed_checkpoints():

@@ -16,8 +16,8 @@ from pathlib import Path, PurePosixPath
 
 from recessive.errors import SettingsError
 from recessive.files import digest, write_whole
+from recessive.reports.protection import ProtectReport, report_from_json
 from recessive.watching.journal import Entry, Journal, State, alone
-from recessive.workflows.protect import ProtectReport, report_from_json
 from recessive.workflows.records import FOLDER, finished, remember
 
 _UNFINISHED = re.compile(r"\.[0-9a-f]{16}\.tmp")  # what `write_whole` leaves when it is killed

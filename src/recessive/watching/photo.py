@@ -14,11 +14,12 @@ import torch
 from recessive.errors import ONE_PHOTO, photo_error
 from recessive.files import digest, file_digest
 from recessive.photos import SUFFIXES, PhotoError, format_named
+from recessive.reports.protection import ProtectReport
 from recessive.reports.release import Passes, passes
 from recessive.watching.arrivals import Stamp, stamp_of
 from recessive.watching.journal import Entry, State
 from recessive.watching.outbox import Decision, FolderError, Gate
-from recessive.workflows.protect import Protector, ProtectReport
+from recessive.workflows.protect import Protector
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
 """Workflows: paths in, dataclasses out. What the command line, and anybody else, calls."""
 
+from recessive.reports.protection import ProtectReport
 from recessive.workflows.audit import AuditReport, audit_photos
 from recessive.workflows.measure import TrainReport, evaluate_checkpoint
 from recessive.workflows.private_query import PrivateQueryReport, QueryResults, make_private_query
-from recessive.workflows.protect import Failure, Protector, ProtectReport, protect_photos
+from recessive.workflows.protect import Failure, Protector, protect_photos
 from recessive.workflows.settings import PrivateQuerySettings, ProtectSettings
 from recessive.workflows.train import train_encoder
 from recessive.workflows.train_settings import TrainSettings

@@ -16,11 +16,12 @@ import torch
 from torch import Tensor
 
 from recessive.errors import SettingsError, photo_error
-from recessive.exposure import FIRST_RESULTS, Searcher, see
+from recessive.exposure import FIRST_RESULTS, see
 from recessive.files import file_digest, make_folder
 from recessive.photos import Format, PhotoError, format_named, format_of_path, output_settings, read_photo, save_photo
 from recessive.protection.methods import METHODS
 from recessive.reports.fidelity import fidelity
+from recessive.searchers.searcher import Searcher
 from recessive.searchers.searchers import searchers
 from recessive.transforms.grid import shrink
 from recessive.workflows.changes import Changer

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pydantic import ValidationError
 
 from recessive.errors import SettingsError
-from recessive.exposure import Searcher
+from recessive.searchers.searcher import Searcher
 from recessive.searchers.searchers import everybody
 from recessive.service.settings import JobOptions, ServiceSettings
 from recessive.service.store.job import Job
