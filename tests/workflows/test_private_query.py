@@ -245,7 +245,7 @@ def test_a_gradient_that_breaks_is_one_line_about_the_carrier(query, breaking, p
 
 def test_a_folder_that_cannot_be_made_is_said(query, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(SettingsError, match=r"deeper cannot be made: .*; choose another --out"):
+    with pytest.raises(SettingsError, match=r"deeper cannot be created: .*; choose another --out"):
         query("file/deeper/q.png")
 
 
