@@ -42,8 +42,8 @@ def check_bundled(names: Sequence[str]) -> None:
             continue
         if name in DESCRIPTORS:
             raise EncoderError(
-                f"{name} passes no gradient to optimise against; every audit asks it anyway, and "
-                f"`recessive methods` lists the methods that work against it in their own way. Encoders: {', '.join(listed)}"
+                f"{name} passes no gradient to optimise against. Every audit asks it anyway, and `recessive methods` "
+                f"lists the methods that work against it in their own way. Encoders: {', '.join(listed)}"
             )
         known = ", ".join(listed)
         if name in committed_checkpoints():
