@@ -11,8 +11,8 @@ import torch
 from recessive.balls import LInf
 from recessive.encoders import bundled_encoders, load_encoder, owners_sample
 from recessive.encoders.networks.pretrained import mobilenet_v2
-from recessive.exposure import best_f1, cosine_candidates
 from recessive.galleries import DenseGallery
+from recessive.galleries.thresholds import best_f1, cosine_candidates
 from recessive.photos import read_photo
 from recessive.protection.methods import METHODS, Run, Surrogate
 from recessive.protection.obfuscation.gaussian_noise import draw_normal

@@ -21,8 +21,9 @@ from recessive.class_labels import relevant
 from recessive.codes import hamming, sign
 from recessive.datasets import load_data
 from recessive.encoders.checkpoint import load_committed
-from recessive.exposure import Threshold, best_f1, best_precision, expected_queries, hamming_candidates
+from recessive.exposure import expected_queries
 from recessive.galleries import HammingGallery, mean_average_precision
+from recessive.galleries.thresholds import Threshold, best_f1, best_precision, hamming_candidates
 from recessive.photos import read_photo
 from recessive.protection.targets import draw_targets
 from recessive.quality import linf, psnr, ssim

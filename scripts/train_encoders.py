@@ -31,7 +31,7 @@ from recessive.codes import hamming, pack, sign
 from recessive.encoders import DescriptorHead, HashLayer, Trunk
 from recessive.encoders.bundle.networks import BITS, BUNDLE, CLASS_DIM, LAST_DIM, NETWORKS, BundledNetwork
 from recessive.encoders.networks.pretrained import mobilenet_v2
-from recessive.exposure import best_f1, cosine_candidates, hamming_candidates
+from recessive.galleries.thresholds import best_f1, cosine_candidates, hamming_candidates
 
 SEED = 0
 SIDE = 128

@@ -4,7 +4,6 @@ from recessive.exposure.audit import FIRST_RESULTS, Audit, EncoderAudit, audit, 
 from recessive.exposure.expected_queries import ExpectedQueries, expected_queries
 from recessive.exposure.heat_map import heat_maps
 from recessive.exposure.keypoints import KeypointReport, keypoint_report
-from recessive.exposure.thresholds import Threshold, best_f1, best_precision, cosine_candidates, hamming_candidates
 
 __all__ = [
     "FIRST_RESULTS",
@@ -12,13 +11,8 @@ __all__ = [
     "EncoderAudit",
     "ExpectedQueries",
     "KeypointReport",
-    "Threshold",
     "audit",
-    "best_f1",
-    "best_precision",
-    "cosine_candidates",
     "expected_queries",
-    "hamming_candidates",
     "heat_maps",
     "keypoint_report",
     "see",

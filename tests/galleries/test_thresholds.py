@@ -7,8 +7,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recessive.exposure import best_f1, best_precision, cosine_candidates, hamming_candidates
-from recessive.exposure.thresholds import Threshold, sweep
+from recessive.galleries.thresholds import (
+    Threshold,
+    best_f1,
+    best_precision,
+    cosine_candidates,
+    hamming_candidates,
+    sweep,
+)
 
 
 def naive(distances, relevant, threshold):
