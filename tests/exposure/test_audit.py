@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from recessive.encoders import Encoder
-from recessive.exposure import FIRST_RESULTS, audit, see
+from recessive.exposure import FIRST_RESULTS, audit, describe
 from recessive.galleries import DenseGallery, HammingGallery, InvertedFile
 from recessive.searchers.searcher import Searcher
 from recessive.visual_words import VisualWords
@@ -300,7 +300,7 @@ def test_networks_are_run_once_whoever_stands_between_them():
         PaintedWords("again"),
     ]
     pixels = painted((3, 64), (7, 0))
-    code, words, descriptor, another, again = see([Searcher(e, None, 0.0, seen=True) for e in encoders], pixels)
+    code, words, descriptor, another, again = describe([Searcher(e, None, 0.0, seen=True) for e in encoders], pixels)
     assert (trunk.runs, other.runs) == (1, 1)
     values = pixels.view(1, 12)
     assert torch.equal(descriptor, values - 0.25)

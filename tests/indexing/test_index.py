@@ -184,7 +184,7 @@ def test_the_photos_own_vocabulary_stays_when_an_index_is_brought_up_to_date(fol
 def test_broken_photos_are_told_of_left_out_and_listed(folder, out, broken):
     broken.rename(folder / "07.jpg")
     complaints = []
-    report = index_photos(folder, out, "cedd", complain=complaints.append)
+    report = index_photos(folder, out, "cedd", on_error=complaints.append)
     assert counts(report) == {"photos": 12, "described": 12, "kept": 0, "dropped": 0, "failed": 1}
     assert [str(complaint).partition(":")[0] for complaint in complaints] == [str(folder / "07.jpg")]
     ((name, said),) = read_index(out).failed
@@ -192,7 +192,7 @@ def test_broken_photos_are_told_of_left_out_and_listed(folder, out, broken):
     assert said.startswith("is damaged")
     assert "07.jpg" not in read_index(out).names
     # It is tried again, and told of again, each time.
-    assert (index_photos(folder, out, "cedd", complain=complaints.append).failed, len(complaints)) == (1, 2)
+    assert (index_photos(folder, out, "cedd", on_error=complaints.append).failed, len(complaints)) == (1, 2)
     (folder / "07.jpg").unlink()
     assert (index_photos(folder, out, "cedd").failed, read_index(out).failed) == (0, ())
 
@@ -206,7 +206,7 @@ def test_photos_that_cannot_be_described_are_left_out_as_well(folder, out, monke
     Image.fromarray(bricks(0, 8)).save(folder / "tiny.png")
     monkeypatch.setattr(SearchEncoder, "describe", see)
     complaints = []
-    report = index_photos(folder, out, "cedd", complain=complaints.append)
+    report = index_photos(folder, out, "cedd", on_error=complaints.append)
     assert (report.photos, report.failed) == (12, 1)
     assert [str(complaint) for complaint in complaints] == [
         f"{folder / 'tiny.png'}: cannot be described: this one has no descriptor"

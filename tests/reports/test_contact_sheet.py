@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from recessive.exposure import EncoderAudit
-from recessive.reports import pictures, table, text
-from recessive.reports.contact_sheet import contact_sheet
+from recessive.reports import drawing
+from recessive.reports.contact_sheet import contact_sheet, status, table
 from recessive.reports.insight import Heat, Insight, Result, Search
 from recessive.workflows import ProtectReport
 
@@ -122,12 +122,12 @@ def test_where_a_photo_was_changed():
     original = protected.clone()
     original[1, :48, 64:] += 0.1
     original[:, 48:, :64] -= 0.05
-    levels = np.asarray(pictures.changes(original, protected))
-    expected = pictures.colours(np.array([0.0, 1.0, 0.5, 0.0]), pictures.CHANGES).round()
+    levels = np.asarray(drawing.changes(original, protected))
+    expected = drawing.colours(np.array([0.0, 1.0, 0.5, 0.0]), drawing.CHANGES).round()
     height, width, _ = levels.shape
     corners = [levels[y, x] for y in (1, height - 2) for x in (1, width - 2)]
     assert np.abs(np.array(corners) - expected).max() <= 1
-    assert count(pictures.changes(protected, protected), pictures.CHANGES[0]) == 24 * 32
+    assert count(drawing.changes(protected, protected), drawing.CHANGES[0]) == 24 * 32
 
 
 def test_paths_are_not_on_it():
@@ -144,7 +144,7 @@ def test_the_upload_is_framed_where_it_is_found():
 
 
 def test_hidden_and_found_differ_by_more_than_colour():
-    fields = [table.status((140, 34), "hidden" if good else "found", good=good) for good in (True, False)]
+    fields = [status((140, 34), "hidden" if good else "found", good=good) for good in (True, False)]
     greys = [np.asarray(field.convert("L"), int) for field in fields]
     written = [grey < 0.75 * grey[2, 70] for grey in greys]  # words and marks, whatever the ground
     assert all(mask.sum() > 100 for mask in written)
@@ -158,10 +158,10 @@ def test_each_encoder_has_a_field_for_the_file_and_each_transform(transforms):
     entries = [
         entry(f"an-encoder-{i}", seen=i < 4, hidden=i != 2, rank=1 + 100 * i, survives=survives) for i in range(9)
     ]
-    image = table.table(entries, 1504)
+    image = table(entries, 1504)
     assert image.width == 1504
-    assert image.height == table.table(entries[:8], 1504).height + 41
-    grounds = {good: table.status((90, 34), "", good=good).getpixel((80, 5)) for good in (True, False)}
+    assert image.height == table(entries[:8], 1504).height + 41
+    grounds = {good: status((90, 34), "", good=good).getpixel((80, 5)) for good in (True, False)}
     middle = [np.asarray(image)[48 + 41 * row + 6] for row in range(9)]
     for row, line in enumerate(middle):
         fields = []
@@ -173,9 +173,9 @@ def test_each_encoder_has_a_field_for_the_file_and_each_transform(transforms):
 
 def test_a_rank_that_shares_nothing_is_not_said():
     near = entry("bovw-he", rank=3, hidden=True)
-    assert table.table([near], 1504).tobytes() == table.table([replace(near, rank_after=9)], 1504).tobytes()
+    assert table([near], 1504).tobytes() == table([replace(near, rank_after=9)], 1504).tobytes()
     found = replace(near, hidden=False)
-    assert table.table([found], 1504).tobytes() != table.table([replace(found, rank_after=9)], 1504).tobytes()
+    assert table([found], 1504).tobytes() != table([replace(found, rank_after=9)], 1504).tobytes()
 
 
 @pytest.mark.parametrize(
@@ -211,16 +211,16 @@ def test_sizes_that_differ():
 
 def test_heat_lies_over_a_grey_photo():
     image = Image.new("RGB", (40, 20), (200, 100, 50))
-    levels = np.asarray(pictures.heated(image, ((0.0, 1.0),), (40, 20)), int)
+    levels = np.asarray(drawing.heated(image, ((0.0, 1.0),), (40, 20)), int)
     assert np.ptp(levels[10, 0]) == 0  # grey
     assert levels[10, -1, 0] > levels[10, -1, 2] + 40  # warm
     assert levels[10, -1].sum() > levels[10, 0].sum()  # and lighter
 
 
-@pytest.mark.parametrize("steps", [pictures.CHANGES, pictures.HEATS])
+@pytest.mark.parametrize("steps", [drawing.CHANGES, drawing.HEATS])
 def test_scales_grow_lighter(steps):
     """So that they can be read without colours."""
-    lightness = np.asarray(pictures.scale(steps, (64, 1)).convert("L"), int)[0]
+    lightness = np.asarray(drawing.scale(steps, (64, 1)).convert("L"), int)[0]
     assert (np.diff(lightness) >= 0).all()
     assert lightness[-1] - lightness[0] > 150
 
@@ -229,36 +229,36 @@ def test_tiles_show_the_part_that_was_found():
     image = Image.new("RGB", (100, 50), "black")
     image.paste("red", (0, 0, 50, 50))
     image.paste("lime", (50, 0, 75, 50))
-    tile = pictures.covering(image, (30, 30), (0.5, 0.0, 0.5, 1.0), mirrored=False)
+    tile = drawing.covering(image, (30, 30), (0.5, 0.0, 0.5, 1.0), mirrored=False)
     assert (tile.getpixel((3, 15)), tile.getpixel((26, 15))) == ((0, 255, 0), (0, 0, 0))
-    tile = pictures.covering(image, (30, 30), (0.5, 0.0, 0.5, 1.0), mirrored=True)
+    tile = drawing.covering(image, (30, 30), (0.5, 0.0, 0.5, 1.0), mirrored=True)
     assert (tile.getpixel((3, 15)), tile.getpixel((26, 15))) == ((0, 0, 0), (0, 255, 0))
-    square = pictures.covering(image, (30, 30), (0.0, 0.0, 1.0, 1.0), mirrored=False)  # its middle
+    square = drawing.covering(image, (30, 30), (0.0, 0.0, 1.0, 1.0), mirrored=False)  # its middle
     assert (square.getpixel((3, 15)), square.getpixel((22, 15))) == ((255, 0, 0), (0, 255, 0))
 
 
 def test_what_the_font_lacks():
-    assert text.plain("Fotografía Ångström") == "Fotografia Angstrom"
-    assert text.plain("東京 Привет 🎉") == "?? ?????? ?"
-    assert text.plain("a\tb\nc\x00\u202e") == "a b c??"
+    assert drawing.plain("Fotografía Ångström") == "Fotografia Angstrom"
+    assert drawing.plain("東京 Привет 🎉") == "?? ?????? ?"
+    assert drawing.plain("a\tb\nc\x00\u202e") == "a b c??"
 
 
 def test_long_text_keeps_both_ends():
     text = "a-very-long-name-of-a-photo" * 5 + "-007.jpg"
-    short = text.fitted(text, 20, 300)
+    short = drawing.fitted(text, 20, 300)
     start, end = short.split("…")
     assert text.startswith(start)
     assert text.endswith(end)
     assert min(len(start), len(end)) > 8
-    assert 270 < text.width(short, 20) <= 300
-    assert text.fitted("short", 20, 300) == "short"
-    assert text.fitted("wide", 20, 1) == "…"
+    assert 270 < drawing.width(short, 20) <= 300
+    assert drawing.fitted("short", 20, 300) == "short"
+    assert drawing.fitted("wide", 20, 1) == "…"
 
 
 def test_lines_have_room():
     words = "hidden from encoders that searched with it " * 12 + "x" * 200
-    lines = text.wrapped(words, 17, 400)
-    assert all(text.width(line, 17) <= 400 for line in lines)
+    lines = drawing.wrapped(words, 17, 400)
+    assert all(drawing.width(line, 17) <= 400 for line in lines)
     assert " ".join(lines[:-1]) == " ".join(words.split()[:-1])
     assert lines[-1].startswith("xxxxx")
-    assert text.wrapped("", 17, 400) == []
+    assert drawing.wrapped("", 17, 400) == []

@@ -15,7 +15,7 @@ from recessive.encoders import Encoder, load_encoder
 from recessive.exposure import FIRST_RESULTS, audit
 from recessive.exposure.heat_map import heat_maps
 from recessive.galleries import DenseGallery, HammingGallery
-from recessive.reports.insight import look
+from recessive.reports.insight import explain
 from recessive.searchers.searcher import Searcher
 from recessive.searchers.searchers import searchers
 
@@ -108,7 +108,7 @@ BOXES = [
 def test_results_and_ranks_are_those_of_one_search_in_everything(searcher, outputs, noise):
     judge = searcher(outputs)
     original, protected = photos(noise)
-    found = look(original, protected, [judge]).search
+    found = explain(original, protected, [judge]).search
     assert found.photos == 60 + 10 + 1
     for upload, rank, results in (
         (original, found.rank_before, found.before),
@@ -134,7 +134,7 @@ def test_results_and_ranks_are_those_of_one_search_in_everything(searcher, outpu
 
 def test_what_is_hidden_is_not_among_the_results(searcher):
     original, _ = photos()
-    found = look(original, 1 - original, [searcher()]).search  # the opposite of its descriptor
+    found = explain(original, 1 - original, [searcher()]).search  # the opposite of its descriptor
     assert found.rank_after == found.photos
     assert "photo" not in {result.kind for result in found.after}
     assert len(found.after) == FIRST_RESULTS
@@ -150,7 +150,7 @@ def test_the_rank_is_that_of_the_audit_and_the_parts_that_are_nearer(searcher):
     parts = torch.cat([item(judge.encoder, part(original, box)[None]) for box in BOXES])
     nearer = int((judge.gallery.between(query.expand(10, -1), parts) < entry.distance_after).sum())
     assert nearer > 0
-    assert look(original, protected, [judge]).search.rank_after == entry.rank_after + nearer
+    assert explain(original, protected, [judge]).search.rank_after == entry.rank_after + nearer
 
 
 @pytest.mark.parametrize("outputs", ["descriptor", "logits"])
@@ -158,9 +158,9 @@ def test_ties_go_against_the_owner(searcher, outputs):
     original, protected = photos(0.6)
     encoder = searcher(outputs).encoder
     copies = item(encoder, protected[None]).repeat(30, 1)
-    found = look(original, protected, [searcher(outputs, items=copies)]).search
-    assert found.rank_after == look(original, protected, [searcher(outputs)]).search.rank_after
-    same = look(original, original, [searcher(outputs, items=item(encoder, original[None]).repeat(30, 1))]).search
+    found = explain(original, protected, [searcher(outputs, items=copies)]).search
+    assert found.rank_after == explain(original, protected, [searcher(outputs)]).search.rank_after
+    same = explain(original, original, [searcher(outputs, items=item(encoder, original[None]).repeat(30, 1))]).search
     assert (same.rank_before, same.rank_after) == (1, 1)
     assert same.after[0].kind == "photo"
     assert [result.kind for result in same.after[1:]] == ["other"] * 9
@@ -170,14 +170,14 @@ def test_the_gallery_stays_as_it_is(searcher):
     judge = searcher()
     query = torch.eye(DIM)[:1]
     before = judge.gallery.search(query, 100)
-    look(*photos(), [judge])
+    explain(*photos(), [judge])
     after = judge.gallery.search(query, 100)
     assert len(judge.gallery) == 60
     assert torch.equal(before.distances, after.distances)
 
 
 def test_a_small_gallery(searcher):
-    found = look(*photos(), [searcher(photos=0)]).search
+    found = explain(*photos(), [searcher(photos=0)]).search
     assert found.photos == 11
     assert {result.kind for result in found.before} == {"photo", "part"}
 
@@ -201,9 +201,9 @@ def test_who_is_asked(searcher):
         ([sight, unseen_code, seen_code, unseen], "other-gem"),
         ([sight, unseen_code, seen_code], "other-hash"),
     ):
-        assert look(*photos(), asked).encoder == expected
+        assert explain(*photos(), asked).encoder == expected
     with pytest.raises(ValueError, match="a searcher with a network"):
-        look(*photos(), [sight])
+        explain(*photos(), [sight])
 
 
 def test_the_heat_is_that_of_both_against_the_views(searcher):
@@ -211,14 +211,14 @@ def test_the_heat_is_that_of_both_against_the_views(searcher):
     original, protected = photos()
     views = torch.cat([item(judge.encoder, part(original, box)[None]) for box in BOXES])
     before, after = heat_maps(judge.encoder, torch.stack([original, protected]), views)
-    heat = look(original, protected, [judge]).heat
+    heat = explain(original, protected, [judge]).heat
     torch.testing.assert_close(torch.tensor(heat.before), before, atol=1e-4, rtol=0)
     torch.testing.assert_close(torch.tensor(heat.after), after, atol=1e-4, rtol=0)
     assert max(value for rows in (heat.before, heat.after) for row in rows for value in row) == 1
 
 
 def test_it_is_plain_json(searcher):
-    values = asdict(look(*photos(), [searcher()]))
+    values = asdict(explain(*photos(), [searcher()]))
     loaded = json.loads(json.dumps(values, allow_nan=False))
     assert loaded.keys() == {"encoder", "heat", "search"}
     assert loaded["heat"].keys() == {"before", "after"}
@@ -233,7 +233,7 @@ def test_it_is_plain_json(searcher):
 def test_the_bundled_encoders():
     judges = searchers(["conv-hash", "conv-gem", "depthwise-gem", "cedd"], ["conv-gem", "conv-hash"])
     original, protected = photos(0.9, 96, 128)
-    found = look(original, protected, judges)
+    found = explain(original, protected, judges)
     assert found.encoder == "conv-gem"
     assert (len(found.heat.before), len(found.heat.before[0])) == (10, 10)
     assert found.search.photos == len(judges[1].gallery) + 11
@@ -244,9 +244,9 @@ def test_the_bundled_encoders():
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (1, 300), (700, 20)])
 def test_photos_of_any_size(searcher, size):
     original, protected = photos(0.5, *size)
-    assert look(original, protected, [searcher()]).search.rank_before == 1
+    assert explain(original, protected, [searcher()]).search.rank_before == 1
 
 
 def test_a_photo_before_and_after_has_one_size(searcher):
     with pytest.raises(ValueError, match="one photo before and after"):
-        look(torch.zeros(3, 8, 8), torch.zeros(3, 8, 9), [searcher()])
+        explain(torch.zeros(3, 8, 8), torch.zeros(3, 8, 9), [searcher()])

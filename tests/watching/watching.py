@@ -73,7 +73,7 @@ def watch(incoming, out, clock, complaints):
     def run(until=None, *, folder=incoming, out=out, how=None, **settings):
         protector = loaded(ProtectSettings(**{"encoders": ("tiny-gem",), "steps": 2, **settings}))
         how = {"once": until is None, "stop": lambda: until is not None and clock.time >= until, **(how or {})}
-        return list(watch_photos(folder, out, protector, clock=clock, complain=complaints.append, **how))
+        return list(watch_photos(folder, out, protector, clock=clock, on_message=complaints.append, **how))
 
     return run
 

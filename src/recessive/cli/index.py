@@ -13,7 +13,7 @@ from recessive.cli.output import FAILED, WRONG_USE, bar, complain, print_json, s
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from recessive.indexing.index import IndexReport
+    from recessive.indexing import IndexReport
 
 
 def index(
@@ -78,7 +78,7 @@ def index(
     from recessive.encoders import EncoderError
     from recessive.errors import SettingsError
     from recessive.galleries.index_file import IndexFileError
-    from recessive.indexing.index import index_photos
+    from recessive.indexing import index_photos
 
     try:
         with _bars() as (learning, describing):
@@ -92,7 +92,7 @@ def index(
                 overwrite=overwrite,
                 learning=learning,
                 progress=describing,
-                complain=complain,
+                on_error=complain,
             )
     except SettingsError as error:
         complain(error)

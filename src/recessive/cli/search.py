@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from recessive.cli.output import FAILED, WRONG_USE, complain, print_json, say
 
 if TYPE_CHECKING:
-    from recessive.indexing.search import SearchReport
+    from recessive.indexing import SearchReport
 
 
 def search(
@@ -48,7 +48,7 @@ def search(
     """
     from recessive.errors import SettingsError
     from recessive.galleries.index_file import IndexFileError
-    from recessive.indexing.search import PhotoIndex
+    from recessive.indexing import PhotoIndex
     from recessive.photos import PhotoError
 
     failed = False

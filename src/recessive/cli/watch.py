@@ -18,7 +18,7 @@ from recessive.cli.protect_options import DEFAULTS, ProtectOptions
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from recessive.watching.photo import Watched
+    from recessive.watching import WatchedPhoto
 
 COUNTED = ("protected", "held", "failed")
 
@@ -75,7 +75,7 @@ def watch(
         One JSON object a photo on stdout.
     """
     from recessive.errors import SettingsError
-    from recessive.watching.watch import watch_photos
+    from recessive.watching import watch_photos
 
     protector = options.protector()
     if protector is None:
@@ -93,7 +93,7 @@ def watch(
                     settle=settle,
                     once=once,
                     stop=lambda: bool(signals),
-                    complain=complain,
+                    on_message=complain,
                     progress=status,
                 ):
                     if result.state in counts:
@@ -115,7 +115,7 @@ def _counted(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {state}" for state, count in counts.items())
 
 
-def _tell(result: Watched, *, json: bool) -> None:
+def _tell(result: WatchedPhoto, *, json: bool) -> None:
     if json:
         print_json(result)
     if result.state == "failed":

@@ -1,6 +1,6 @@
 """Exposure: what a searcher finds. It compares photos, whoever protected them."""
 
-from recessive.exposure.audit import FIRST_RESULTS, Audit, EncoderAudit, audit, see
+from recessive.exposure.audit import FIRST_RESULTS, Audit, EncoderAudit, audit, describe
 from recessive.exposure.expected_queries import ExpectedQueries, expected_queries
 from recessive.exposure.heat_map import heat_maps
 from recessive.exposure.keypoints import KeypointReport, keypoint_report
@@ -12,8 +12,8 @@ __all__ = [
     "ExpectedQueries",
     "KeypointReport",
     "audit",
+    "describe",
     "expected_queries",
     "heat_maps",
     "keypoint_report",
-    "see",
 ]

@@ -74,7 +74,7 @@ class Audit:
     verdict: str
 
 
-def see(searchers: Sequence[Searcher], photo: Tensor) -> list[Any]:
+def describe(searchers: Sequence[Searcher], photo: Tensor) -> list[Any]:
     """What each searcher sees in one photo (3, H, W): one item for its gallery. Encoders on one network run it once."""
     networks = [searcher.encoder for searcher in searchers if isinstance(searcher.encoder, Encoder)]
     outputs = iter(encode(networks, photo[None]))
@@ -117,8 +117,10 @@ def audit(
         searchers: encoders, each with the same gallery photos.
         transforms: by name, what a platform may do to the protected photo: the real operations.
     """
-    before, after = see(searchers, original), see(searchers, protected)
-    altered = {name: see(searchers, transform(protected[None])[0]) for name, transform in (transforms or {}).items()}
+    before, after = describe(searchers, original), describe(searchers, protected)
+    altered = {
+        name: describe(searchers, transform(protected[None])[0]) for name, transform in (transforms or {}).items()
+    }
     found = []
     for i, searcher in enumerate(searchers):
         gallery, threshold = searcher.gallery, searcher.threshold

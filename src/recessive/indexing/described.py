@@ -143,7 +143,7 @@ def describe_photos(
     keeping: Keeping,
     *,
     progress: Callable[[int], None],
-    complain: Callable[[PhotoError], None] | None = None,
+    on_error: Callable[[PhotoError], None] | None = None,
 ) -> tuple[dict[str, Item], dict[str, str]]:
     """Read and describe photos, on all cores.
 
@@ -152,7 +152,7 @@ def describe_photos(
         describer: describes them.
         keeping: told of each that is described.
         progress: told how many are done.
-        complain: told of those that cannot be read or described.
+        on_error: told of those that cannot be read or described.
 
     Returns:
         What each is described by, and what is wrong with the others; by name, in the order of the files.
@@ -171,8 +171,8 @@ def describe_photos(
         for done, (file, item) in enumerate(zip(files, found, strict=True), 1):
             if isinstance(item, PhotoError):
                 failed[file.name] = item.problem
-                if complain is not None:
-                    complain(item)
+                if on_error is not None:
+                    on_error(item)
             else:
                 described[file.name] = item
                 keeping.add(file, item)

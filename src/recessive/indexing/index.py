@@ -73,7 +73,7 @@ def index_photos(
     overwrite: bool = False,
     learning: Callable[[int, int], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
-    complain: Callable[[PhotoError], None] | None = None,
+    on_error: Callable[[PhotoError], None] | None = None,
 ) -> IndexReport:
     """Describe all photos below a folder, on all cores, and write them as an index.
 
@@ -93,7 +93,7 @@ def index_photos(
         overwrite: replace what is called `out`, whatever it is, without looking at it.
         learning: told how many of how many photos are read to train a vocabulary on.
         progress: told how many of how many photos are described.
-        complain: told of photos that are left out.
+        on_error: told of photos that are left out.
 
     Raises:
         SettingsError: an unknown encoder, options that do not fit it, no photos, too few for a vocabulary of that
@@ -124,7 +124,7 @@ def index_photos(
 
     tell(0)
     with Keeping(describer, unfinished) as keeping:
-        described, wrong = describe_photos(new, describer, keeping, progress=tell, complain=complain)
+        described, wrong = describe_photos(new, describer, keeping, progress=tell, on_error=on_error)
     held, failed = [file for file in files if file.name not in wrong], tuple(wrong.items())
     if not held:
         raise SettingsError(f"{folder}: holds no photo that can be read")

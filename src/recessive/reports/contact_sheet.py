@@ -9,12 +9,11 @@ from pathlib import PurePath
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from recessive.exposure import FIRST_RESULTS
-from recessive.reports import pictures
+from recessive.exposure import FIRST_RESULTS, EncoderAudit
+from recessive.reports import drawing
+from recessive.reports.drawing import MUTED, Colour, fitted, width, wrapped, write
 from recessive.reports.insight import Insight, Result
-from recessive.reports.protection import ProtectReport
-from recessive.reports.table import FOUND, HIDDEN, RULE, status, table
-from recessive.reports.text import MUTED, fitted, width, wrapped, write
+from recessive.reports.protect_report import ProtectReport
 
 _WIDTH, _MARGIN, _GAP = 1600, 48, 24
 _INNER = _WIDTH - 2 * _MARGIN
@@ -22,6 +21,12 @@ _TALLEST = 480  # of a picture of the photo
 _LABEL, _TILE_GAP = 226, 12
 _TILE = (_INNER - _LABEL - (FIRST_RESULTS - 1) * _TILE_GAP) // FIRST_RESULTS
 _UPLOAD = (200, 16, 46)
+HIDDEN: Colour = (0, 84, 147)
+FOUND: Colour = (165, 42, 0)
+RULE: Colour = (216, 221, 228)
+_GROUNDS: dict[bool, Colour] = {True: (225, 238, 249), False: (252, 231, 219)}
+_HEAD, _ROW, _FIELD_GAP = 48, 41, 8
+_NAME, _SEEN, _FIXED, _WIDEST = 240, 140, 550, 150  # widths of columns; those before the saved file; of a field
 
 
 def contact_sheet(original: Tensor, protected: Tensor, report: ProtectReport, insight: Insight) -> bytes:
@@ -34,7 +39,7 @@ def contact_sheet(original: Tensor, protected: Tensor, report: ProtectReport, in
         original: (3, H, W) in [0, 1].
         protected: of the same size, as re-read from its file.
         report: what was found.
-        insight: what `look` gave for the same two.
+        insight: what `explain` gave for the same two.
 
     Returns:
         A PNG file of 1600 pixels across, as tall as it needs to be.
@@ -44,11 +49,11 @@ def contact_sheet(original: Tensor, protected: Tensor, report: ProtectReport, in
     """
     if original.shape != protected.shape:
         raise ValueError(f"one photo before and after: {tuple(original.shape)} and {tuple(protected.shape)}")
-    photo = pictures.picture(protected)
+    photo = drawing.picture(protected)
     sections = [
         _head(report),
-        _photos(photo, pictures.changes(original, protected), insight),
-        _searches(pictures.resized(photo, _within(photo.size, (4 * _TILE, 4 * _TILE))), insight),
+        _photos(photo, drawing.changes(original, protected), insight),
+        _searches(drawing.resized(photo, _within(photo.size, (4 * _TILE, 4 * _TILE))), insight),
         _titled("What each encoder finds", table(report.per_encoder, _INNER)),
         *([_paragraph(report.notes)] if report.notes else []),
     ]
@@ -116,7 +121,7 @@ def _in_short(report: ProtectReport) -> list[tuple[str, bool]]:
     return said
 
 
-def _within(size: pictures.Size, most: pictures.Size) -> pictures.Size:
+def _within(size: drawing.Size, most: drawing.Size) -> drawing.Size:
     """The largest size of the same shape that has room."""
     factor = min(most[0] / size[0], most[1] / size[1])
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
@@ -129,10 +134,10 @@ def _photos(photo: Image.Image, changes: Image.Image, insight: Insight) -> Image
     wide = (_INNER - (columns - 1) * _GAP) // columns
     size = _within(photo.size, (wide, _TALLEST))
     panels = [
-        ("The protected photo", pictures.resized(photo, size), None),
-        ("Where it was changed", changes.resize(size, Image.Resampling.BICUBIC), pictures.CHANGES),
-        (f"Before: what {insight.encoder} looks at", pictures.heated(photo, insight.heat.before, size), pictures.HEATS),
-        ("After: what is left of that", pictures.heated(photo, insight.heat.after, size), pictures.HEATS),
+        ("The protected photo", drawing.resized(photo, size), None),
+        ("Where it was changed", changes.resize(size, Image.Resampling.BICUBIC), drawing.CHANGES),
+        (f"Before: what {insight.encoder} looks at", drawing.heated(photo, insight.heat.before, size), drawing.HEATS),
+        ("After: what is left of that", drawing.heated(photo, insight.heat.after, size), drawing.HEATS),
     ]
     tall = size[1] + 78
     image = Image.new("RGB", (_INNER, tall * (4 // columns) - 20), "white")
@@ -143,7 +148,7 @@ def _photos(photo: Image.Image, changes: Image.Image, insight: Insight) -> Image
         image.paste(panel, (left, top + 30))
         if steps:
             under = top + 36 + size[1]
-            image.paste(pictures.scale(steps, (120, 10)), (left + 40, under + 5))
+            image.paste(drawing.scale(steps, (120, 10)), (left + 40, under + 5))
             write(draw, (left, under), "little", 15, colour=MUTED)
             write(draw, (left + 168, under), "much", 15, colour=MUTED)
     return image
@@ -173,13 +178,13 @@ def _searches(photo: Image.Image, insight: Insight) -> Image.Image:
     return _titled(f"What {insight.encoder} returns when somebody searches with the original", image)
 
 
-def _tile(photo: Image.Image, result: Result, size: pictures.Size) -> Image.Image:
+def _tile(photo: Image.Image, result: Result, size: drawing.Size) -> Image.Image:
     """One result, with its rank; the upload in a red frame."""
     upload = result.kind == "photo"
     if result.kind == "other":
-        tile = pictures.stand_in(size)
+        tile = drawing.stand_in(size)
     else:
-        tile = pictures.covering(photo, size, result.box or (0, 0, 1, 1), mirrored=result.mirrored)
+        tile = drawing.covering(photo, size, result.box or (0, 0, 1, 1), mirrored=result.mirrored)
     draw = ImageDraw.Draw(tile)
     if upload:
         draw.rectangle((0, 0, size[0] - 1, size[1] - 1), outline=_UPLOAD, width=6)
@@ -188,3 +193,54 @@ def _tile(photo: Image.Image, result: Result, size: pictures.Size) -> Image.Imag
     draw.rounded_rectangle((0, 0, 27, 23), 4, fill=_UPLOAD if upload else (60, 66, 76))
     write(draw, (14, 12), f"{result.rank}", 15, colour=(255, 255, 255), bold=True, anchor="mm")
     return tile
+
+
+def status(size: tuple[int, int], words: str, *, good: bool) -> Image.Image:
+    """A field that says something in words, by a mark, and in blue or orange."""
+    field = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(field)
+    draw.rounded_rectangle((0, 0, size[0] - 1, size[1] - 1), 5, fill=_GROUNDS[good])
+    colour, side = HIDDEN if good else FOUND, size[1] // 2
+    sign = drawing.mark(good=good, side=side, colour=colour)
+    field.paste(sign, (10, (size[1] - side) // 2), sign)
+    word = fitted(words, 16, size[0] - side - 22)
+    write(draw, (16 + side, size[1] / 2), word, 16, colour=colour, bold=True, anchor="lm")
+    return field
+
+
+def table(entries: Sequence[EncoderAudit], wide: int) -> Image.Image:
+    """One row an encoder, one column the saved file and each transform that was asked for.
+
+    Args:
+        entries: of a report.
+        wide: of the image, in pixels.
+    """
+    transforms = list(dict.fromkeys(name for entry in entries for name in entry.survives))
+    column = min(_WIDEST, (wide - _FIXED) // (1 + len(transforms)))
+    heads = [("", "encoder"), ("optimised", "against"), ("rank in", "the search"), ("the saved", "file")]
+    heads += [("after", name) for name in transforms]
+    places = [0, _NAME, _NAME + _SEEN, *(_FIXED + column * i for i in range(1 + len(transforms)))]
+    image = Image.new("RGB", (wide, _HEAD + _ROW * len(entries)), "white")
+    draw = ImageDraw.Draw(image)
+    for (upper, lower), place in zip(heads, places, strict=True):
+        write(draw, (place, 0), upper, 15, colour=MUTED)
+        write(draw, (place, 20), fitted(lower, 15, column if place >= _FIXED else _SEEN), 15, colour=MUTED)
+    for row, entry in enumerate(entries):
+        top = _HEAD + row * _ROW
+        draw.line((0, top, places[-1] + column - _FIELD_GAP, top), fill=RULE)
+        middle = top + _ROW / 2
+        write(draw, (0, middle), fitted(entry.name, 17, _NAME - 12), 17, bold=True, anchor="lm")
+        write(draw, (_NAME, middle), "yes" if entry.seen else "no", 17, anchor="lm")
+        write(draw, (places[2], middle), _rank(entry), 17, anchor="lm")
+        verdicts = [entry.hidden, *(entry.survives.get(name) for name in transforms)]
+        for place, good in zip(places[3:], verdicts, strict=True):
+            if good is not None:
+                field = status((column - _FIELD_GAP, _ROW - 7), "hidden" if good else "found", good=good)
+                image.paste(field, (place, top + 4))
+    return image
+
+
+def _rank(entry: EncoderAudit) -> str:
+    if entry.hidden and entry.rank_after <= FIRST_RESULTS:
+        return "shares nothing"  # visual words: no search returns it
+    return f"{entry.rank_after:,} of {entry.gallery_photos + 1:,}"

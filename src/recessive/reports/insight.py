@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from recessive.encoders import Encoder
-from recessive.exposure import FIRST_RESULTS, see
+from recessive.exposure import FIRST_RESULTS, describe
 from recessive.exposure.heat_map import heat_maps
 from recessive.galleries import Gallery
 from recessive.photos import part_within
@@ -95,7 +95,7 @@ class Insight:
     search: Search
 
 
-def look(original: Tensor, protected: Tensor, searchers: Sequence[Searcher]) -> Insight:
+def explain(original: Tensor, protected: Tensor, searchers: Sequence[Searcher]) -> Insight:
     """Show what one of the searchers sees: of the networks one with a descriptor that was optimised against, if any.
 
     A searcher may hold other pictures of the same motif. Parts of the original and its mirror image stand for them:
@@ -116,8 +116,8 @@ def look(original: Tensor, protected: Tensor, searchers: Sequence[Searcher]) -> 
     encoder, searcher = _chosen(searchers)
     photos = torch.cat([shrink(photo[None], _GRID) for photo in (original, protected)])
     with torch.no_grad():
-        query, upload = (see([searcher], photo)[0] for photo in (original, protected))  # as the audit sees them
-        motif = torch.cat([see([searcher], view)[0] for view in (photos[0].flip(-1), *_parts(photos[0]))])
+        query, upload = (describe([searcher], photo)[0] for photo in (original, protected))  # as the audit sees them
+        motif = torch.cat([describe([searcher], view)[0] for view in (photos[0].flip(-1), *_parts(photos[0]))])
     before, after = heat_maps(encoder, photos, motif).tolist()
     return Insight(
         encoder.name, Heat(_rounded(before), _rounded(after)), _search(searcher.gallery, query, upload, motif)

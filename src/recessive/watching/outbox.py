@@ -1,4 +1,4 @@
-"""The gate of a watched folder: a protected photo waits behind it, and goes on only when it is known where to.
+"""The outbox of a watched folder: a protected photo waits behind it, and goes on only when it is known where to.
 
 Photos that pass go to one folder, where nothing else ever lies: whatever appears there may be passed on. Those that do
 not are held in another, which also keeps, in `.recessive`, photos that are not judged yet and what was done.
@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from recessive.errors import SettingsError
 from recessive.files import digest, write_whole
-from recessive.reports.protection import ProtectReport, report_from_json
+from recessive.reports.protect_report import ProtectReport, report_from_json
 from recessive.watching.journal import Entry, Journal, State, alone
 from recessive.workflows.records import FOLDER, finished, remember
 
@@ -43,7 +43,7 @@ class Decision:
     report: ProtectReport | None
 
 
-class Gate:
+class Outbox:
     """One that is open; only one process at a time has it.
 
     Args:
@@ -103,7 +103,7 @@ class Gate:
         return _report(self._roots["protected"] / output, asked)
 
     def discard(self, photo: Path) -> None:
-        """Remove a photo that lies behind the gate, or is held, and its record."""
+        """Remove a photo that lies behind the outbox, or is held, and its record."""
         for path in (photo, photo.parent / FOLDER / f"{photo.name}.json"):
             with contextlib.suppress(OSError):
                 path.unlink()

@@ -9,11 +9,11 @@ from contextlib import closing
 from pathlib import Path
 
 from recessive.errors import SettingsError
-from recessive.reports.release import Passes
+from recessive.reports.protect_report import ReleaseRule
 from recessive.watching.arrivals import Arrivals, Listing, list_photos
 from recessive.watching.folders import ready
-from recessive.watching.outbox import FolderError, Gate
-from recessive.watching.photo import BrokenError, HinderedError, UnsettledError, Watched, WatchedPhotos
+from recessive.watching.outbox import FolderError, Outbox
+from recessive.watching.photo import DelayedError, FileChangedError, PhotoProcessor, UnusablePhotoError, WatchedPhoto
 from recessive.workflows.protect import Protector
 
 POLL = 1.0  # seconds between two looks, or four times what a look takes: a fifth of a processor at most
@@ -48,14 +48,14 @@ def watch_photos(
     protector: Protector,
     *,
     held: Path | None = None,
-    passes: Passes = "seen",
+    passes: ReleaseRule = "seen",
     settle: float = 2.0,
     once: bool = False,
     stop: Callable[[], bool] = _never,
     clock: Clock | None = None,
-    complain: Callable[[str], None] = lambda _: None,
+    on_message: Callable[[str], None] = lambda _: None,
     progress: Callable[[int, Path | None, float], None] = lambda *_: None,
-) -> Iterator[Watched]:
+) -> Iterator[WatchedPhoto]:
     """Protect the photos that arrive in a folder, one after another, and pass on those that pass the audit.
 
     A photo is told from others by its path below the folder and its content. Each is dealt with once, whatever becomes
@@ -72,7 +72,7 @@ def watch_photos(
         once: end when all that lay there at first is dealt with; files that go on changing are left after a while.
         stop: asked between photos and between steps; what is under way is then dropped, and done the next time.
         clock: the system's when None.
-        complain: told what is not about one photo, such as a folder that is gone; once each.
+        on_message: told what is not about one photo, such as a folder that is gone; once each.
         progress: told how many photos wait, which one is under way, and how far it is, in [0, 1].
 
     Yields:
@@ -84,14 +84,14 @@ def watch_photos(
     if not 0 <= settle < math.inf:
         raise SettingsError("--settle: seconds, 0 or more")
     out, held = ready(folder, out, held)
-    with closing(Gate(out, held)) as gate:
-        photos = WatchedPhotos(folder, gate, protector, passes)
-        watch = _Watch(folder, photos, settle, clock or Clock(), stop, complain, progress, once=once)
+    with closing(Outbox(out, held)) as outbox:
+        photos = PhotoProcessor(folder, outbox, protector, passes)
+        watch = _Watch(folder, photos, settle, clock or Clock(), stop, on_message, progress, once=once)
         while not (stop() or watch.over):
             yield from watch.step()
 
 
-class _StoppedError(Exception):
+class _StopRequestedError(Exception):
     """In the middle of a photo."""
 
 
@@ -101,17 +101,17 @@ class _Watch:
     def __init__(
         self,
         folder: Path,
-        photos: WatchedPhotos,
+        photos: PhotoProcessor,
         settle: float,
         clock: Clock,
         stop: Callable[[], bool],
-        complain: Callable[[str], None],
+        on_message: Callable[[str], None],
         progress: Callable[[int, Path | None, float], None],
         *,
         once: bool,
     ) -> None:
         self._folder, self._photos, self._clock, self._once = folder, photos, clock, once
-        self._stop, self._complain, self._progress = stop, complain, progress
+        self._stop, self._on_message, self._progress = stop, on_message, progress
         self._arrivals = Arrivals(settle)
         self._first: set[str] | None = None  # all that a single run deals with
         self._under_way = folder
@@ -122,12 +122,12 @@ class _Watch:
         self._others: set[str] = set(_UNFINISHED)
         self.over = False
 
-    def step(self) -> Iterator[Watched]:
+    def step(self) -> Iterator[WatchedPhoto]:
         """Deal with the next photo; wait where there is none."""
         try:
             for moved in self._photos.moved():
                 if self._stuck:
-                    self._complain("that is better; going on")
+                    self._on_message("that is better; going on")
                 self._stuck, self._retry = "", FIRST_RETRY
                 yield moved
             self._look()
@@ -138,15 +138,15 @@ class _Watch:
             found = self._take(name)
             if found is not None:
                 yield found
-        except _StoppedError:
+        except _StopRequestedError:
             return
         except FolderError as stuck:
             if self._once:
                 self.over = True
-                yield Watched(str(self._under_way), "failed", None, str(stuck), None)
+                yield WatchedPhoto(str(self._under_way), "failed", None, str(stuck), None)
                 return
             if self._stuck != str(stuck):
-                self._complain(f"{stuck}; waiting until that is better")
+                self._on_message(f"{stuck}; waiting until that is better")
             self._stuck = str(stuck)
             self._clock.wait(self._retry, self._stop)
             self._retry = min(2 * self._retry, LAST_RETRY)
@@ -163,11 +163,11 @@ class _Watch:
                 self._under_way = self._folder
                 raise FolderError(error.strerror or str(error)) from error
             if not self._gone:
-                self._complain(f"{self._folder}: {error.strerror or error}; waiting until it is there")
+                self._on_message(f"{self._folder}: {error.strerror or error}; waiting until it is there")
             self._gone, self._next_look = True, began + POLL
             return
         if self._gone:
-            self._complain(f"{self._folder} is there again")
+            self._on_message(f"{self._folder} is there again")
         self._gone = False
         self._tell(listing)
         new = {name: stamp for name, stamp in listing.photos.items() if not self._photos.known(name, stamp)}
@@ -182,11 +182,11 @@ class _Watch:
         """What is not looked at, once."""
         for name, why in listing.passed_over.items():
             if self._passed_over.get(name) != why:
-                self._complain(f"{self._folder / name}: {why}")
+                self._on_message(f"{self._folder / name}: {why}")
         self._passed_over = listing.passed_over
         if new := sorted(listing.others - self._others):
             named = " or ".join(suffix or "without a suffix" for suffix in new)
-            self._complain(f"{self._folder}: files named {named} are left alone; photos are told by their suffix")
+            self._on_message(f"{self._folder}: files named {named} are left alone; photos are told by their suffix")
         self._others |= listing.others
 
     def _rest(self) -> None:
@@ -195,13 +195,13 @@ class _Watch:
         given_up = now - self._active > GIVEN_UP_AFTER * self._arrivals.settle
         if self._once and (given_up or not due):
             for name in due:
-                self._complain(f"{self._folder / name}: is still being written; left for the next run")
+                self._on_message(f"{self._folder / name}: is still being written; left for the next run")
             self.over = True
             return
         self._progress(len(due), None, 0.0)
         self._clock.wait(max(min([self._next_look, *due.values()]) - now, 0.01), self._stop)
 
-    def _take(self, name: str) -> Watched | None:
+    def _take(self, name: str) -> WatchedPhoto | None:
         """Work on a photo; None when it is decided and to be moved, or may be taken again later."""
         arrivals, arrival = self._arrivals, self._arrivals[name]
         waiting = len(arrivals.due()) - 1
@@ -209,21 +209,21 @@ class _Watch:
 
         def progress(share: float) -> None:
             if self._stop():
-                raise _StoppedError
+                raise _StopRequestedError
             self._progress(waiting, path, share)
 
         found = None
         progress(0.0)
         try:
             found = self._photos.take(name, arrival.stamp, progress)
-        except UnsettledError:
+        except FileChangedError:
             self._next_look = self._clock.now()
-        except HinderedError as hindered:
+        except DelayedError as hindered:
             wait = min(FIRST_RETRY * 2 ** min(arrival.hindered, 20), LAST_RETRY)
             arrivals.later(name, math.inf if self._once else self._clock.now() + wait)
             arrival.hindered += 1
             return self._photos.failed(name, hindered) if arrival.hindered == 1 else None
-        except BrokenError as broken:
+        except UnusablePhotoError as broken:
             age, patience = self._clock.now() - arrival.since, BROKEN_AFTER * arrivals.settle
             if age < patience:  # perhaps whoever writes it pauses
                 arrivals.later(name, arrival.since + min(2 * age, patience))

@@ -1,6 +1,6 @@
 """Workflows: paths in, dataclasses out. What the command line, and anybody else, calls."""
 
-from recessive.reports.protection import ProtectReport
+from recessive.reports.protect_report import ProtectReport
 from recessive.workflows.audit import AuditReport, audit_photos
 from recessive.workflows.measure import TrainReport, evaluate_checkpoint
 from recessive.workflows.private_query import PrivateQueryReport, QueryResults, make_private_query

@@ -9,7 +9,7 @@ from pathlib import Path
 from recessive.encoders import bundled_encoders
 from recessive.exposure import EncoderAudit, audit
 from recessive.photos import PhotoError, read_photo
-from recessive.reports.fidelity import fidelity
+from recessive.reports.protect_report import fidelity
 from recessive.searchers.searchers import DESCRIPTORS, searchers
 from recessive.transforms import parse_transform
 from recessive.workflows.records import finished

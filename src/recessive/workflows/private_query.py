@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from recessive.errors import SettingsError, photo_error
-from recessive.exposure import FIRST_RESULTS, see
+from recessive.exposure import FIRST_RESULTS, describe
 from recessive.files import file_digest, make_folder
 from recessive.photos import Format, PhotoError, format_named, format_of_path, output_settings, read_photo, save_photo
 from recessive.protection.methods import METHODS
-from recessive.reports.fidelity import fidelity
+from recessive.reports.protect_report import fidelity
 from recessive.searchers.searcher import Searcher
 from recessive.searchers.searchers import searchers
 from recessive.transforms.grid import shrink
@@ -244,7 +244,7 @@ def compare_results(
         query: (3, H', W'), as re-read from its file.
         searchers: encoders, each with the same gallery photos.
     """
-    seen = zip(*(see(searchers, photo) for photo in (private, carrier, query)), strict=True)
+    seen = zip(*(describe(searchers, photo) for photo in (private, carrier, query)), strict=True)
     found = []
     for searcher, asked in zip(searchers, seen, strict=True):
         gallery = searcher.gallery

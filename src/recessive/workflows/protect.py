@@ -26,8 +26,7 @@ from recessive.photos import (
     read_photo,
     save_photo,
 )
-from recessive.reports.fidelity import fidelity
-from recessive.reports.protection import ProtectReport, report_from_json
+from recessive.reports.protect_report import ProtectReport, fidelity, report_from_json
 from recessive.searchers.searcher import Searcher
 from recessive.searchers.searchers import DESCRIPTORS, searchers
 from recessive.transforms import parse_transform

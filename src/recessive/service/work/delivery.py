@@ -18,7 +18,7 @@ from recessive import __version__
 from recessive.exposure import EncoderAudit
 from recessive.files import write_whole
 from recessive.photos import MEDIA_TYPES, format_of_path
-from recessive.reports.release import passes
+from recessive.reports.protect_report import may_be_released
 from recessive.service.names import attachment, clean_name, saved_name
 from recessive.service.store.job import DeliveryState, Job
 from recessive.service.work.targets import TargetError, check_target
@@ -52,7 +52,7 @@ def delivery_of(job: Job, report: dict[str, Any]) -> tuple[DeliveryState | None,
     if job.deliver_to is None:
         return None, None
     found = [EncoderAudit(**entry) for entry in report["per_encoder"]]
-    if passes(found, job.options.get("passes", "seen")):
+    if may_be_released(found, job.options.get("passes", "seen")):
         return DeliveryState.WAITING, None
     return DeliveryState.HELD, f"not delivered, since it does not pass the audit. {report['verdict']}"
 

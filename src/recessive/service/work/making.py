@@ -15,7 +15,7 @@ from recessive.errors import readable
 from recessive.files import write_whole
 from recessive.photos import format_of_path, read_photo
 from recessive.reports.contact_sheet import contact_sheet
-from recessive.reports.insight import Insight, look
+from recessive.reports.insight import Insight, explain
 from recessive.service.names import saved_name
 from recessive.service.store.job import Job
 from recessive.service.store.storage import Storage
@@ -97,7 +97,7 @@ def _explained(
     sheet = photo.with_name("contact-sheet.png")
     try:
         before, after = read_photo(original).pixels, read_photo(photo).pixels
-        insight = look(before, after, protector.searchers)
+        insight = explain(before, after, protector.searchers)
         write_whole(sheet, contact_sheet(before, after, report, insight))
     except Exception as error:  # noqa: BLE001 - whatever it is
         _log.warning("job %s is not explained: %s", job.id, type(error).__name__)
