@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recessive.datasets import DataError, load_data
+from recessive.devices import pick_device
 from recessive.encoders import committed_checkpoints
 from recessive.encoders.checkpoint import load_committed
-from recessive.hashing import evaluate, pick_device
+from recessive.hashing import evaluate
 
 if TYPE_CHECKING:
     from recessive.datasets import RetrievalData

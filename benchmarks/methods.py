@@ -32,8 +32,9 @@ from methods_run import measure
 
 from recessive import __version__
 from recessive.datasets import DataError
+from recessive.devices import pick_device
+from recessive.errors import SettingsError
 from recessive.files import write_whole
-from recessive.hashing import TrainingError, pick_device
 from recessive.protection.methods import METHODS, defaults
 from recessive.protection.targets import ANCHORS
 
@@ -223,7 +224,7 @@ def main() -> int:
     start = time.perf_counter()
     try:
         arguments.device = str(pick_device(arguments.device))
-    except TrainingError as error:
+    except SettingsError as error:
         parser.error(str(error))
     on_cpu = arguments.device == "cpu"
     arguments.jobs = arguments.jobs or (multiprocessing.cpu_count() if on_cpu else 1)

@@ -1,9 +1,11 @@
-"""What goes wrong with data sets."""
+"""Errors of data sets."""
+
+from recessive.errors import RecessiveError
 
 
-class DataError(ValueError):
-    """A data set is missing, damaged or too small; the message is one line that says what to do."""
+class DataError(RecessiveError, ValueError):
+    """A data set is missing, damaged or too small; the message says what to do."""
 
 
 class MissingDataError(DataError):
-    """A file or folder is not there; the message names it, and `load_data` adds where to get it."""
+    """A file or folder of a data set does not exist; `load_data` adds where to get it."""

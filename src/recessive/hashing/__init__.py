@@ -1,7 +1,6 @@
 """Hash networks: losses, recipes, the one training loop, and what the trained networks find."""
 
 from recessive.hashing.batches import augment, batch_order, draw_views, read_batches
-from recessive.hashing.device import fast_precision, pick_device
 from recessive.hashing.distributed import ALONE, Group, joined
 from recessive.hashing.errors import TrainingError
 from recessive.hashing.evaluate import RetrievalFigures, code_map, codes_of, evaluate, retrieval_figures
@@ -34,10 +33,8 @@ __all__ = [
     "codes_of",
     "draw_views",
     "evaluate",
-    "fast_precision",
     "joined",
     "make_loss",
-    "pick_device",
     "read_batches",
     "retrieval_figures",
     "train",

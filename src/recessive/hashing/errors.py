@@ -1,5 +1,7 @@
-"""What goes wrong when hash networks are trained."""
+"""Errors of training."""
+
+from recessive.errors import RecessiveError
 
 
-class TrainingError(ValueError):
-    """A hash network cannot be trained as asked; the message says what to do about it."""
+class TrainingError(RecessiveError, ValueError):
+    """A hash network cannot be trained as requested; the message says what to change."""

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from recessive.balls import L2, Ball, LInf
+from recessive.devices import pick_device
 from recessive.encoders import Encoder, EncoderError, bundled_encoders, hasten, owners_sample
 from recessive.errors import SettingsError
-from recessive.hashing import TrainingError, pick_device
 from recessive.photos import OutputSettings, Photo, PhotoError, format_named
 from recessive.protection.method import MethodError, check, same_class, sample_of
 from recessive.protection.methods import AGAINST, METHODS, Method, Run, Surrogate
@@ -88,11 +88,11 @@ class Changer:
         self.method: Method = METHODS[settings.method]
         climbs = "gradients" in self.method.needs
         encoders = load_bundled(names)
+        self.device = pick_device(settings.device)
         try:
-            self.device = pick_device(settings.device)
             if settings.format is not None:
                 format_named(settings.format)
-        except (TrainingError, ValueError) as error:
+        except ValueError as error:
             raise SettingsError(str(error)) from None
         if targeted and "target" not in self.method.needs:
             fit = [name for name, method in METHODS.items() if "target" in method.needs]

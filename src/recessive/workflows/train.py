@@ -11,6 +11,7 @@ import torch
 
 from recessive import __version__
 from recessive.datasets import DATASETS, RetrievalData
+from recessive.devices import fast_precision, pick_device
 from recessive.encoders import (
     EncoderError,
     HashNetwork,
@@ -26,10 +27,8 @@ from recessive.hashing import (
     LossContext,
     TrainingError,
     TrainingSettings,
-    fast_precision,
     joined,
     make_loss,
-    pick_device,
     train,
     training_data,
     write_log,

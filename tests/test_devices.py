@@ -1,12 +1,13 @@
 import pytest
 import torch
 
-from recessive.hashing import TrainingError, fast_precision, pick_device
+from recessive.devices import fast_precision, pick_device
+from recessive.errors import SettingsError
 
 
 @pytest.mark.parametrize("name", ["nosuch", "cuda:99", "meta"])
 def test_a_device_that_is_not_there(name):
-    with pytest.raises(TrainingError, match=rf"--device {name}: .*use cpu"):
+    with pytest.raises(SettingsError, match=rf"--device {name}: .*use cpu"):
         pick_device(name)
 
 
