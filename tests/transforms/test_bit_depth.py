@@ -22,5 +22,5 @@ def test_the_gradient_is_the_identitys():
 
 
 def test_bits_out_of_range_are_refused():
-    with pytest.raises(ValueError, match="1 to 8 bits: 9"):
+    with pytest.raises(ValueError, match="1 to 8 bits per channel: 9"):
         BitDepth(9)

@@ -1,7 +1,11 @@
+import re
+
 import pytest
 import torch
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
 
-from recessive.transforms import JPEG, parse_transform
+from recessive.transforms import EXAMPLES, JPEG, TRANSFORMS, parse_transform, pattern, usage
 
 NAMES = ["jpeg:75", "jpeg:90:4:4:4", "resize:0.5", "crop:0.9", "bit-depth:5", "blur:1", "noise:4"]
 
@@ -66,6 +70,69 @@ def test_a_figure_out_of_range_is_refused_with_the_range(text):
 def test_an_unknown_word_lists_what_there_is(text):
     with pytest.raises(ValueError, match=r"jpeg takes .*resize.*crop.*bit-depth.*blur.*noise"):
         parse_transform(text)
+
+
+WORDS = [kind.word for kind in TRANSFORMS]
+FIGURES = [
+    st.from_regex(r"(0|[1-9][0-9]{0,2})(\.[0-9]{1,4})?", fullmatch=True),
+    st.from_regex(r"(0|[1-9]|1[0-9]|2[01]|100|101|12[789])(\.0|\.00?[1-9])?", fullmatch=True),
+    st.from_regex(r"[0-9]{1,3}:4:[0124]:[0124]", fullmatch=True),
+    st.sampled_from(["", "nan", "inf", "-1", "-0.5", "four", "75:", "75:4:4:4:4", "0.5;", "1\n"]),
+]
+
+
+@given(st.builds("{}:{}".format, st.sampled_from([*WORDS, "gif", "JPEG", ""]), st.one_of(FIGURES)))
+@example("noise:128.0001")
+@example("resize:0.0499")
+@example("blur:10")
+@example("jpeg:90:4:2:0")
+def test_the_pattern_matches_what_is_read(text):
+    assume(not other_spelling(text))
+    matched = re.search(pattern().replace("$", r"\Z"), text) is not None
+    assert matched == readable(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("jpeg:075", "jpeg:+75", "jpeg:7_5", "jpeg: 75", "jpeg:75\n", "jpeg:75:", "resize:0.500000", "resize:.5"),
+        *("resize:5e-1", "blur:1.", "noise:00"),
+    ],
+)
+def test_other_spellings_of_a_number_are_read_but_not_matched(text):
+    assert other_spelling(text)
+    assert readable(text)
+    assert not re.search(pattern().replace("$", r"\Z"), text)
+    assert re.search(pattern(), parse_transform(text).name)
+
+
+def other_spelling(text):
+    """Whether the figure is not a plain decimal but something that `int` and `float` read, as `pattern` documents."""
+    number, _, rest = text.partition(":")[2].partition(":")
+    try:
+        float(number)
+    except ValueError:
+        return False
+    return not re.fullmatch(r"(0|[1-9][0-9]*)(\.[0-9]{1,4})?|-.*|nan|inf", number) or (rest == "" and text[-1] == ":")
+
+
+def readable(text):
+    try:
+        parse_transform(text)
+    except ValueError:
+        return False
+    return True
+
+
+def test_each_transform_states_how_it_is_written():
+    assert len(set(WORDS)) == len(TRANSFORMS)
+    for kind in TRANSFORMS:
+        assert f"{kind.word} takes {kind.takes}, such as {kind.examples[0]}" in usage()
+        for text in kind.examples:
+            assert isinstance(parse_transform(text), kind)
+            assert parse_transform(text).name == text
+            assert re.fullmatch(kind.figure, text.removeprefix(f"{kind.word}:"))
+    assert EXAMPLES == ("jpeg:90", "jpeg:75", "jpeg:50", "resize:0.5", "crop:0.9", "bit-depth:5", "blur:1", "noise:4")
 
 
 def test_platforms_halve_colour_unless_asked():

@@ -1,11 +1,17 @@
-"""Transforms: what a platform does to an upload, differentiable where the real thing is not."""
+"""Transforms: what platforms do to uploaded photos.
+
+Each transform is one file with a frozen dataclass that derives from `Transform`. It has two forms: `real` is the
+operation that a platform runs, by the same library where there is one (libjpeg, Pillow), and a call is its
+differentiable approximation, which a search can optimise through. Their difference is tested.
+
+The class also states how people write it: its word, the regular expression of its figure, what the figure means and the
+usual examples. `parse_transform`, the messages, the schema of the HTTP API and the page all come from these, so that a
+new transform is one file and one line in `TRANSFORMS`.
+
+`rounding` converts between floats and the 8-bit grid, `grid` between a photo and the coarser grid of a change.
+"""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Protocol
-
-from torch import Tensor
 
 from recessive.transforms.bit_depth import BitDepth
 from recessive.transforms.blur import Blur
@@ -13,54 +19,66 @@ from recessive.transforms.crop import Crop
 from recessive.transforms.jpeg import JPEG
 from recessive.transforms.noise import Noise
 from recessive.transforms.resize import Resize
+from recessive.transforms.transform import Transform
 
-__all__ = ["JPEG", "BitDepth", "Blur", "Crop", "Noise", "Resize", "Transform", "parse_transform"]
+__all__ = [
+    "EXAMPLES",
+    "JPEG",
+    "TRANSFORMS",
+    "BitDepth",
+    "Blur",
+    "Crop",
+    "Noise",
+    "Resize",
+    "Transform",
+    "parse_transform",
+    "pattern",
+    "usage",
+]
+
+TRANSFORMS: tuple[type[Transform], ...] = (
+    JPEG,
+    Resize,
+    Crop,
+    BitDepth,
+    Blur,
+    Noise,
+)
+
+EXAMPLES: tuple[str, ...] = tuple(example for kind in TRANSFORMS for example in kind.examples)
+"""The usual transforms, as people write them."""
 
 
-class Transform(Protocol):
-    """Photos (N, 3, H, W) to photos, perhaps of another size."""
-
-    @property
-    def name(self) -> str:
-        """The word that `parse_transform` reads, such as jpeg:75."""
-        ...
-
-    def __call__(self, photos: Tensor) -> Tensor:
-        """A differentiable stand-in for the real operation."""
-        ...
-
-    def real(self, photos: Tensor) -> Tensor:
-        """The real operation, with 8 bits a channel, without a gradient."""
-        ...
+def _usage_of(kind: type[Transform]) -> str:
+    return f"{kind.word} takes {kind.takes}, such as {kind.examples[0]}"
 
 
-def _jpeg(value: str) -> JPEG:
-    quality, _, subsampling = value.partition(":")
-    return JPEG(int(quality), subsampling) if subsampling else JPEG(int(quality))
+def usage() -> str:
+    """Returns what each transform takes, as one line of text."""
+    return "; ".join(map(_usage_of, TRANSFORMS))
 
 
-_BY_WORD: dict[str, tuple[Callable[[str], Transform], str]] = {
-    "jpeg": (_jpeg, "a quality of 1 to 100, such as jpeg:75, or jpeg:90:4:4:4 with full colour"),
-    "resize": (lambda value: Resize(float(value)), "a factor of 0.05 to 4, such as resize:0.5"),
-    "crop": (lambda value: Crop(float(value)), "the share of each side to keep, 0.1 to 1, such as crop:0.9"),
-    "bit-depth": (lambda value: BitDepth(int(value)), "1 to 8 bits a channel, such as bit-depth:5"),
-    "blur": (lambda value: Blur(float(value)), "a sigma of 0.1 to 20 pixels, such as blur:1"),
-    "noise": (lambda value: Noise(float(value)), "a sigma of 0 to 128 in 1/255, such as noise:4"),
-}
+def pattern() -> str:
+    """Returns the regular expression of all transforms, in the syntax that Python and JavaScript share.
+
+    It matches figures in plain decimals, without leading zeros and with at most four decimal places, that are in range.
+    `parse_transform` also reads other spellings of numbers in range that Python's `int` and `float` read: leading zeros
+    and signs, more decimal places, exponents, underscores and surrounding spaces.
+    """
+    return f"^({'|'.join(f'{kind.word}:({kind.figure})' for kind in TRANSFORMS)})$"
 
 
 def parse_transform(text: str) -> Transform:
-    """A transform from its word and figure, such as `jpeg:75`.
+    """Returns the transform that a text such as jpeg:75 names.
 
     Raises:
-        ValueError: an unknown word, or a figure out of range; the message lists what there is.
+        ValueError: if the word is unknown or the figure out of range; the message says what the transforms take.
     """
-    word, _, value = text.partition(":")
-    if word not in _BY_WORD:
-        known = "; ".join(f"{name} takes {meaning}" for name, (_, meaning) in _BY_WORD.items())
-        raise ValueError(f"no transform is called {text!r}; there are these: {known}")
-    build, meaning = _BY_WORD[word]
-    try:
-        return build(value)
-    except ValueError:
-        raise ValueError(f"{text!r}: {word} takes {meaning}") from None
+    word, _, figure = text.partition(":")
+    for kind in TRANSFORMS:
+        if kind.word == word:
+            try:
+                return kind.parse(figure)
+            except ValueError:
+                raise ValueError(f"{text!r}: {_usage_of(kind)}") from None
+    raise ValueError(f"no transform is called {text!r}; choose one of these: {usage()}")

@@ -1,39 +1,50 @@
-"""Bit depth: fewer levels a channel (Xu, Evans, Qi, "Feature squeezing", 2018, section II-C)."""
+"""Bit depth: fewer levels per channel (Xu, Evans, Qi, "Feature squeezing", 2018, section II-C)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
 from recessive.transforms.rounding import round_straight_through, saved
+from recessive.transforms.transform import Transform
 
 
 @dataclass(frozen=True)
-class BitDepth:
-    """x → round(x (2ᵇ − 1)) / (2ᵇ − 1). At b = 8 it is the grid that every saved photo lies on.
+class BitDepth(Transform):
+    """x → round(x (2ᵇ − 1)) / (2ᵇ − 1). With b = 8 this is the grid of every saved photo.
 
     Attributes:
         bits: b, 1 to 8.
     """
 
+    word: ClassVar[str] = "bit-depth"
+    figure: ClassVar[str] = r"[1-8]"
+    takes: ClassVar[str] = "1 to 8 bits per channel"
+    examples: ClassVar[tuple[str, ...]] = ("bit-depth:5",)
+
     bits: int = 8
 
     def __post_init__(self) -> None:
-        if not 1 <= self.bits <= 8:
-            raise ValueError(f"bit-depth takes 1 to 8 bits: {self.bits}")
+        self._require(self.bits, valid=1 <= self.bits <= 8)
+
+    @classmethod
+    def parse(cls, figure: str) -> BitDepth:
+        """See `Transform`."""
+        return cls(int(figure))
 
     @property
     def name(self) -> str:
-        """Such as bit-depth:5."""
+        """See `Transform`."""
         return f"bit-depth:{self.bits}"
 
     def __call__(self, photos: Tensor) -> Tensor:
-        """Photos (N, 3, H, W) to the same shape; the gradient of the identity."""
+        """Photos (N, 3, H, W) to the same shape, with the gradient of the identity."""
         levels: int = 2**self.bits - 1
         return round_straight_through(photos * levels) / levels
 
     def real(self, photos: Tensor) -> Tensor:
-        """The same, saved with 8 bits; no gradient."""
+        """The same, saved with 8 bits per channel, without a gradient."""
         levels: int = 2**self.bits - 1
         return saved((photos * levels).round() / levels)

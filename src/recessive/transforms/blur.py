@@ -1,8 +1,9 @@
-"""Blur: what a soft resampling or a filter does."""
+"""Blur: what soft resampling and filters do."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -11,29 +12,39 @@ from PIL import Image, ImageFilter
 from torch import Tensor
 
 from recessive.transforms.rounding import from_bytes, to_bytes
+from recessive.transforms.transform import Transform
 
 
 @dataclass(frozen=True)
-class Blur:
-    """Convolution with a Gaussian, cut at 4 σ, the border repeated.
+class Blur(Transform):
+    """Convolution with a Gaussian, truncated at 4 σ, with the border replicated.
 
     Attributes:
         sigma: σ in pixels, 0.1 to 20.
     """
 
+    word: ClassVar[str] = "blur"
+    figure: ClassVar[str] = r"0\.[1-9][0-9]{0,3}|[1-9](\.[0-9]{1,4})?|1[0-9](\.[0-9]{1,4})?|20(\.0{1,4})?"
+    takes: ClassVar[str] = "a sigma of 0.1 to 20 pixels"
+    examples: ClassVar[tuple[str, ...]] = ("blur:1",)
+
     sigma: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0.1 <= self.sigma <= 20:
-            raise ValueError(f"blur takes a sigma of 0.1 to 20 pixels: {self.sigma}")
+        self._require(self.sigma, valid=0.1 <= self.sigma <= 20)
+
+    @classmethod
+    def parse(cls, figure: str) -> Blur:
+        """See `Transform`."""
+        return cls(float(figure))
 
     @property
     def name(self) -> str:
-        """Such as blur:1."""
+        """See `Transform`."""
         return f"blur:{self.sigma:g}"
 
     def __call__(self, photos: Tensor) -> Tensor:
-        """Photos (N, 3, H, W) to the same shape, differentiable."""
+        """Photos (N, 3, H, W) to the same shape."""
         radius = int(4 * self.sigma + 0.5)
         places = torch.arange(-radius, radius + 1, device=photos.device).to(photos)
         weights = torch.exp(-0.5 * (places / self.sigma).square())
@@ -42,6 +53,6 @@ class Blur:
         return F.conv2d(F.conv2d(padded, weights[:, :, None], groups=3), weights[..., None], groups=3)
 
     def real(self, photos: Tensor) -> Tensor:
-        """What Pillow makes of them (three box filters for the Gaussian), with 8 bits; no gradient."""
+        """Pillow's Gaussian blur, which is three box filters."""
         blurred = [Image.fromarray(a).filter(ImageFilter.GaussianBlur(self.sigma)) for a in to_bytes(photos)]
         return from_bytes([np.asarray(photo) for photo in blurred])

@@ -1,40 +1,51 @@
-"""Crop: profile pictures and previews cut the border off."""
+"""Crop: profile pictures and previews lack the border."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
 from recessive.transforms.rounding import saved
+from recessive.transforms.transform import Transform
 
 
 @dataclass(frozen=True)
-class Crop:
-    """Keep the middle.
+class Crop(Transform):
+    """Keeps the centre of the photo.
 
     Attributes:
-        share: of each side that is kept, 0.1 to 1.
+        share: the share of each side to keep, 0.1 to 1.
     """
+
+    word: ClassVar[str] = "crop"
+    figure: ClassVar[str] = r"0\.[1-9][0-9]{0,3}|1(\.0{1,4})?"
+    takes: ClassVar[str] = "the share of each side to keep, 0.1 to 1"
+    examples: ClassVar[tuple[str, ...]] = ("crop:0.9",)
 
     share: float = 0.9
 
     def __post_init__(self) -> None:
-        if not 0.1 <= self.share <= 1:
-            raise ValueError(f"crop takes the share of each side to keep, 0.1 to 1: {self.share}")
+        self._require(self.share, valid=0.1 <= self.share <= 1)
+
+    @classmethod
+    def parse(cls, figure: str) -> Crop:
+        """See `Transform`."""
+        return cls(float(figure))
 
     @property
     def name(self) -> str:
-        """Such as crop:0.9."""
+        """See `Transform`."""
         return f"crop:{self.share:g}"
 
     def __call__(self, photos: Tensor) -> Tensor:
-        """Photos (N, 3, H, W) to (N, 3, ~share H, ~share W), differentiable."""
+        """Photos (N, 3, H, W) to (N, 3, ~share H, ~share W)."""
         height, width = photos.shape[-2:]
         kept_height, kept_width = max(1, round(height * self.share)), max(1, round(width * self.share))
         top, left = (height - kept_height) // 2, (width - kept_width) // 2
         return photos[..., top : top + kept_height, left : left + kept_width]
 
     def real(self, photos: Tensor) -> Tensor:
-        """The same, with 8 bits; no gradient."""
+        """The same, saved with 8 bits per channel, without a gradient."""
         return saved(self(photos))

@@ -1,4 +1,4 @@
-"""The grid that a change lives on: coarser than a large photo, which so costs no more than a small one."""
+"""The grid on which a change is made: coarser than a large photo, so that it costs no more than a small one."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from torch import Tensor
 
 
 def enlarge(change: Tensor, size: tuple[int, int]) -> Tensor:
-    """A change (1, 3, h, w) on the grid, enlarged bilinearly to (1, 3, H, W): no value exceeds those around it."""
+    """Enlarges a change (1, 3, h, w) bilinearly to (1, 3, H, W), so that no value exceeds those of the grid."""
     if change.shape[-2:] == size:
         return change
     return F.interpolate(change, size, mode="bilinear", align_corners=False)
 
 
 def shrink(pixels: Tensor, grid: int) -> Tensor:
-    """Photos (1, 3, H, W) brought down to `grid` pixels on the long side, on the 8-bit grid; never enlarged."""
+    """Shrinks photos (1, 3, H, W) to `grid` pixels on the long side at most, with 8-bit values."""
     height, width = pixels.shape[-2:]
     scale = grid / max(height, width)
     if scale >= 1:
@@ -24,5 +24,5 @@ def shrink(pixels: Tensor, grid: int) -> Tensor:
 
 
 def grey(photos: Tensor) -> Tensor:
-    """Equal channels: what a grey file keeps of a change."""
+    """Replaces the channels by their mean: what a grey file keeps of a change."""
     return photos.mean(dim=1, keepdim=True).expand_as(photos)

@@ -1,9 +1,9 @@
-"""JPEG: what most platforms do to an upload, and what a saved .jpg does to itself.
+"""JPEG: what most platforms do to an upload, and what saving as .jpg does to a photo.
 
-Source: ITU-T T.81, annexes A and K; tables scaled by quality, chroma halved and doubled, and every value
-rounded as libjpeg does it, so that both agree but for a few coefficients on the edge between two levels. On two
-photos of 640 × 427 that is 50 to 62 dB at qualities 1 to 100; kornia's `jpeg_codec_differentiable` reaches 36 to
-48 dB there, in four times the time.
+Source: ITU-T T.81, annexes A and K. Tables are scaled, chroma is halved and doubled, and values are rounded as in
+libjpeg, so that both agree except for a few coefficients on the edge between two levels. On two photos of 640 × 427
+the agreement is 50 to 62 dB at qualities 1 to 100; kornia's `jpeg_codec_differentiable` reaches 36 to 48 dB in four
+times the time.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -21,10 +21,11 @@ from torch import Tensor
 
 from recessive.photos.jpeg_tables import scaled_tables
 from recessive.transforms.rounding import from_bytes, round_straight_through, to_bytes
+from recessive.transforms.transform import Transform
 
 _TO_YCC = torch.tensor([[0.299, 0.587, 0.114], [-0.168735892, -0.331264108, 0.5], [0.5, -0.418687589, -0.081312411]])
 _FROM_YCC = torch.linalg.inv(_TO_YCC)
-_SUBSAMPLINGS = {"4:2:0": 2, "4:4:4": 0}  # as Pillow numbers them
+_SUBSAMPLINGS = {"4:2:0": 2, "4:4:4": 0}  # Pillow's numbers
 
 
 @cache
@@ -57,16 +58,16 @@ def _planes(blocks: Tensor, shape: torch.Size) -> Tensor:
 class _Quantise(torch.autograd.Function):
     """Planes (N, C, H, W) of whole blocks, centred on 0, through quantised DCT coefficients and back.
 
-    A coefficient c becomes q round(c/q). Its gradient passes unchanged where it survives, and times 2|c|/q
-    where it is rounded to 0: the identity everywhere would spend the budget on small changes that the file
-    does not keep.
+    A coefficient c becomes q round(c/q). Its gradient passes unchanged where the coefficient survives, and is
+    multiplied by 2|c|/q where it is rounded to 0: with the identity everywhere, a search would spend the budget on
+    small changes that the file does not keep.
     """
 
     @staticmethod
     def forward(ctx: Any, planes: Tensor, table: Tensor) -> Tensor:  # noqa: ANN401 - torch does not type it
         """(N, C, H, W), (8, 8) to (N, C, H, W)."""
         dct, steps = _dct().to(planes), table.to(planes).view(64)
-        # libjpeg's coefficients are integers, 8 c, so that ties are frequent; they go away from 0.
+        # libjpeg's coefficients are the integers 8 c, so that ties are frequent; they are rounded away from 0.
         coefficients = (_blocks(planes) @ dct.T).mul_(8).round_()
         levels = (coefficients.abs() + 4 * steps).div_(8 * steps).floor_()
         slopes = (coefficients.abs() / (4 * steps)).masked_fill_(levels > 0, 1)
@@ -75,7 +76,7 @@ class _Quantise(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
-        """Of the planes; the table has none."""
+        """The gradient of the planes; the table has none."""
         (slopes,) = ctx.saved_tensors
         (gradient,) = gradients
         dct = _dct().to(gradient)
@@ -92,31 +93,36 @@ def _quantise(planes: Tensor, table: Tensor) -> Tensor:
 
 
 def _floor_by_turns(chroma: Tensor, even: float, odd: float) -> Tensor:
-    """Floor of chroma + `even` in columns 0, 2, … and + `odd` in the others; the gradient of the identity."""
+    """floor(chroma + `even`) in columns 0, 2, … and floor(chroma + `odd`) in the others, straight through."""
     turns = torch.tensor([even, odd]).to(chroma).repeat(chroma.shape[-1] // 2)
     return chroma + (torch.floor(chroma + turns) - chroma).detach()
 
 
 def _halve(chroma: Tensor) -> Tensor:
-    """The mean of each 2 × 2 pixels, rows padded to 16 pixels first; halves are rounded down and up by turns."""
+    """The mean of each 2 × 2 pixels, of rows padded to 16 pixels; ties are rounded down and up in alternate columns."""
     height, width = chroma.shape[-2:]
     padded = F.pad(chroma, (0, -width % 16, 0, height % 2), mode="replicate")
     return _floor_by_turns(F.avg_pool2d(padded, 2), 1 / 4, 1 / 2)
 
 
 def _double(chroma: Tensor) -> Tensor:
-    """Between the pixels, weights 9, 3, 3 and 1 of 16; halves are rounded up and down by turns."""
+    """Interpolates with the weights 9/16, 3/16, 3/16 and 1/16; ties are rounded up and down in alternate columns."""
     return _floor_by_turns(F.interpolate(chroma, scale_factor=2, mode="bilinear"), 8 / 16, 7 / 16)
 
 
 @dataclass(frozen=True)
-class JPEG:
-    """Compress and decompress. The rounding to levels passes the gradient of the identity (straight through).
+class JPEG(Transform):
+    """Compresses and decompresses. Rounding to levels passes the gradient of the identity (straight through).
 
     Attributes:
-        quality: 1 to 100, libjpeg's scale.
-        subsampling: of colour: "4:2:0", which platforms use, or "4:4:4", which our own saved files use.
+        quality: 1 to 100, on libjpeg's scale.
+        subsampling: the chroma subsampling: "4:2:0", which platforms use, or "4:4:4", which `recessive.photos` uses.
     """
+
+    word: ClassVar[str] = "jpeg"
+    figure: ClassVar[str] = r"([1-9][0-9]?|100)(:4:(4:4|2:0))?"
+    takes: ClassVar[str] = "a quality of 1 to 100, and a chroma subsampling of 4:2:0 or 4:4:4 after another colon"
+    examples: ClassVar[tuple[str, ...]] = ("jpeg:90", "jpeg:75", "jpeg:50")
 
     quality: int = 75
     subsampling: str = "4:2:0"
@@ -125,15 +131,21 @@ class JPEG:
         if not 1 <= self.quality <= 100:
             raise ValueError(f"jpeg takes a quality of 1 to 100: {self.quality}")
         if self.subsampling not in _SUBSAMPLINGS:
-            raise ValueError(f"jpeg takes a subsampling of {' or '.join(_SUBSAMPLINGS)}: {self.subsampling}")
+            raise ValueError(f"jpeg takes a chroma subsampling of {' or '.join(_SUBSAMPLINGS)}: {self.subsampling}")
+
+    @classmethod
+    def parse(cls, figure: str) -> JPEG:
+        """See `Transform`."""
+        quality, _, subsampling = figure.partition(":")
+        return cls(int(quality), subsampling or "4:2:0")
 
     @property
     def name(self) -> str:
-        """Such as jpeg:75, or jpeg:90:4:4:4 with full colour."""
+        """Such as jpeg:75, or jpeg:90:4:4:4 without subsampling."""
         return f"jpeg:{self.quality}" + ("" if self.subsampling == "4:2:0" else f":{self.subsampling}")
 
     def __call__(self, photos: Tensor) -> Tensor:
-        """Photos (N, 3, H, W) in [0, 1] to the same shape, differentiable."""
+        """Photos (N, 3, H, W) in [0, 1] to the same shape."""
         height, width = photos.shape[-2:]
         levels = round_straight_through(photos * 255)
         ycc = torch.einsum("dc,nchw->ndhw", _TO_YCC.to(photos), levels)
@@ -150,7 +162,7 @@ class JPEG:
         return round_straight_through(rgb).clamp(0, 255) / 255
 
     def real(self, photos: Tensor) -> Tensor:
-        """What libjpeg makes of them; no gradient."""
+        """libjpeg's compression and decompression."""
         decoded = []
         for photo in to_bytes(photos):
             stored = io.BytesIO()

@@ -1,39 +1,52 @@
-"""Noise: what a sensor, a screen shot or a searcher adds."""
+"""Noise: what sensors, screenshots and searchers add."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from recessive.transforms.rounding import saved
+from recessive.transforms.transform import Transform
 
 
 @dataclass(frozen=True)
-class Noise:
-    """Add Gaussian noise, the same for every photo of one size, then clamp to [0, 1].
+class Noise(Transform):
+    """Adds Gaussian noise, the same to all photos of one size, then clamps to [0, 1].
 
-    The real operation draws other noise than the differentiable one: a photo optimised against known noise
-    would seem to survive what it only fits.
+    The real operation draws different noise than the differentiable one: otherwise a photo could be fitted to the very
+    noise that it is tested with.
 
     Attributes:
         sigma: standard deviation in 1/255, 0 to 128.
-        seed: of the noise, not negative.
+        seed: the seed of the noise, not negative.
     """
+
+    word: ClassVar[str] = "noise"
+    figure: ClassVar[str] = (
+        r"[1-9]?[0-9](\.[0-9]{1,4})?|1[01][0-9](\.[0-9]{1,4})?|12[0-7](\.[0-9]{1,4})?|128(\.0{1,4})?"
+    )
+    takes: ClassVar[str] = "a sigma of 0 to 128 in 1/255"
+    examples: ClassVar[tuple[str, ...]] = ("noise:4",)
 
     sigma: float = 4.0
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.sigma <= 128:
-            raise ValueError(f"noise takes a sigma of 0 to 128 in 1/255: {self.sigma}")
+        self._require(self.sigma, valid=0 <= self.sigma <= 128)
         if self.seed < 0:
             raise ValueError(f"a seed must not be negative: {self.seed}")
 
+    @classmethod
+    def parse(cls, figure: str) -> Noise:
+        """See `Transform`."""
+        return cls(float(figure))
+
     @property
     def name(self) -> str:
-        """Such as noise:4."""
+        """See `Transform`."""
         return f"noise:{self.sigma:g}"
 
     def _add(self, photos: Tensor, seed: int) -> Tensor:
@@ -41,9 +54,9 @@ class Noise:
         return (photos + self.sigma / 255 * noise).clamp(0, 1)
 
     def __call__(self, photos: Tensor) -> Tensor:
-        """Photos (N, 3, H, W) to the same shape, differentiable."""
+        """Photos (N, 3, H, W) to the same shape."""
         return self._add(photos, 2 * self.seed)
 
     def real(self, photos: Tensor) -> Tensor:
-        """The same with noise of its own, and with 8 bits; no gradient."""
+        """The same with other noise, saved with 8 bits per channel, without a gradient."""
         return saved(self._add(photos, 2 * self.seed + 1))

@@ -1,9 +1,10 @@
-"""Resize: platforms shrink what is large."""
+"""Resize: platforms shrink large photos."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -11,16 +12,17 @@ from PIL import Image
 from torch import Tensor
 
 from recessive.transforms.rounding import from_bytes, to_bytes
+from recessive.transforms.transform import Transform
 
 _LOBES = 3
 
 
 @lru_cache(maxsize=8)
 def _weights(old: int, new: int) -> Tensor:
-    """What each of the old places gives to each of the new ones: (new, old), rows of sum 1.
+    """The weight of each old sample in each new one: (new, old); each row sums to 1.
 
-    Lanczos of three lobes, w(t) = sinc(t) sinc(t/3) for |t| < 3, widened by old/new when shrinking, so that
-    nothing aliases; cut at the border.
+    The Lanczos kernel of three lobes, w(t) = sinc(t) sinc(t/3) for |t| < 3, widened by old/new when shrinking to
+    prevent aliasing, and truncated at the border.
     """
     scale = old / new
     widened = max(scale, 1.0)
@@ -31,22 +33,31 @@ def _weights(old: int, new: int) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Resize:
-    """Scale both sides by a factor, with Lanczos windows as most platforms do.
+class Resize(Transform):
+    """Scales both sides by a factor with a Lanczos filter, as most platforms do.
 
     Attributes:
-        factor: 0.05 to 4.
+        factor: the factor, 0.05 to 4.
     """
+
+    word: ClassVar[str] = "resize"
+    figure: ClassVar[str] = r"0\.0[5-9][0-9]{0,2}|0\.[1-9][0-9]{0,3}|[1-3](\.[0-9]{1,4})?|4(\.0{1,4})?"
+    takes: ClassVar[str] = "a factor of 0.05 to 4"
+    examples: ClassVar[tuple[str, ...]] = ("resize:0.5",)
 
     factor: float = 0.5
 
     def __post_init__(self) -> None:
-        if not 0.05 <= self.factor <= 4:
-            raise ValueError(f"resize takes a factor of 0.05 to 4: {self.factor}")
+        self._require(self.factor, valid=0.05 <= self.factor <= 4)
+
+    @classmethod
+    def parse(cls, figure: str) -> Resize:
+        """See `Transform`."""
+        return cls(float(figure))
 
     @property
     def name(self) -> str:
-        """Such as resize:0.5."""
+        """See `Transform`."""
         return f"resize:{self.factor:g}"
 
     def _size(self, photos: Tensor) -> tuple[int, int]:
@@ -54,13 +65,13 @@ class Resize:
         return max(1, round(height * self.factor)), max(1, round(width * self.factor))
 
     def __call__(self, photos: Tensor) -> Tensor:
-        """Photos (N, 3, H, W) to (N, 3, ~factor H, ~factor W), differentiable."""
+        """Photos (N, 3, H, W) to (N, 3, ~factor H, ~factor W)."""
         height, width = self._size(photos)
         rows, columns = _weights(photos.shape[-2], height), _weights(photos.shape[-1], width)
         return (rows.to(photos) @ (photos @ columns.to(photos).T)).clamp(0, 1)
 
     def real(self, photos: Tensor) -> Tensor:
-        """What Pillow makes of them, with 8 bits; no gradient."""
+        """Pillow's resampling."""
         height, width = self._size(photos)
         resized = [Image.fromarray(a).resize((width, height), Image.Resampling.LANCZOS) for a in to_bytes(photos)]
         return from_bytes([np.asarray(photo) for photo in resized])

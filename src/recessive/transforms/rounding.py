@@ -1,4 +1,4 @@
-"""Between floats and the 8-bit grid."""
+"""Conversion between floats and the 8-bit grid."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def round_straight_through(values: Tensor) -> Tensor:
 
 
 def saved(photos: Tensor) -> Tensor:
-    """Photos as a file with 8 bits a channel holds them: clamped to [0, 1] and rounded; no gradient."""
+    """Clamps photos to [0, 1] and rounds them to 8 bits per channel, as a file does, without a gradient."""
     return (photos.detach().clamp(0, 1) * 255).round() / 255
 
 

@@ -18,8 +18,7 @@ from schemathesis.checks import CHECKS
 from schemathesis.core.failures import FailureGroup
 
 from recessive.photos import PhotoError, decode_photo
-from recessive.service.http.api.options import TRANSFORM
-from recessive.transforms import parse_transform
+from recessive.transforms import parse_transform, pattern
 
 _api = runpy.run_path(str(Path(__file__).with_name("api_client.py")))
 encoded, serve, service = (_api[name] for name in ("encoded", "serve", "service"))
@@ -149,7 +148,7 @@ def test_many_refused_photos_leave_no_trace(service):
     assert service.parts.jobs._database.engine.pool.checkedout() == 0
 
 
-@given(st.from_regex(TRANSFORM, fullmatch=True))
+@given(st.from_regex(pattern(), fullmatch=True))
 def test_the_document_says_no_more_than_the_service_takes(text):
     assert parse_transform(text).name.partition(":")[0] == text.partition(":")[0]
 

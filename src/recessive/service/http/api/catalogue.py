@@ -13,9 +13,9 @@ from recessive.photos import Format
 from recessive.protection.methods import METHODS, defaults
 from recessive.searchers.searchers import DESCRIPTORS
 from recessive.service.http.api import shapes
-from recessive.service.http.api.options import TRANSFORMS
 from recessive.service.http.api.parts import Service, shown
 from recessive.service.settings import LARGEST_GRID, MOST_STEPS, MOST_TRANSFORMS, usable_methods
+from recessive.transforms import EXAMPLES
 
 router = APIRouter(prefix="/v1", tags=["catalogue"])
 
@@ -42,7 +42,7 @@ async def get_limits(service: Service) -> Response:
             max_pixels=settings.max_pixels,
             formats=[name.lower() for name in get_args(Format)],
             keep_hours=settings.keep_hours,
-            checks=list(TRANSFORMS),
+            checks=list(EXAMPLES),
             max_steps=MOST_STEPS,
             max_grid=LARGEST_GRID,
             max_transforms=MOST_TRANSFORMS,

@@ -12,23 +12,10 @@ from recessive.service.http.forms import PHOTO
 from recessive.service.http.problems import OptionError, invalid, option_errors
 from recessive.service.settings import JobOptions, ServiceSettings, check_options, usable_methods
 from recessive.service.work.targets import TargetError, check_target
+from recessive.transforms import pattern
 
 SEVERAL = {name for name, field in JobOptions.model_fields.items() if field.default == ()}
 """Options that may be given more than once."""
-
-TRANSFORMS = ("jpeg:90", "jpeg:75", "jpeg:50", "resize:0.5", "crop:0.9", "bit-depth:5", "blur:1", "noise:4")
-"""What `survive` and `check` are usually asked for."""
-
-_FIGURES = {
-    "jpeg": r"([1-9][0-9]?|100)(:4:(4:4|2:0))?",
-    "resize": r"(0\.0[5-9][0-9]{0,3}|0\.[1-9][0-9]{0,3}|[1-3](\.[0-9]{1,4})?|4)",
-    "crop": r"(0\.[1-9][0-9]{0,3}|1)",
-    "bit-depth": r"[1-8]",
-    "blur": r"(0\.[1-9][0-9]{0,3}|1?[1-9](\.[0-9]{1,4})?|10|20)",
-    "noise": r"([0-9]{1,2}(\.[0-9]{1,4})?|1[01][0-9]|12[0-8])",
-}
-TRANSFORM = f"^({'|'.join(f'{word}:{figure}' for word, figure in _FIGURES.items())})$"
-"""What they all look like; a few more ways to write the same figures are read, too."""
 
 _HELP = {
     "method": "how to protect; see /v1/methods",
@@ -103,7 +90,7 @@ def form_schema() -> dict[str, Any]:
     properties["encoder"]["items"]["enum"] = list(bundled_encoders())
     properties["format"]["enum"] = [name.lower() for name in get_args(Format)]
     for name in ("survive", "check"):
-        properties[name] |= {"items": {"type": "string", "pattern": TRANSFORM}, "examples": [["jpeg:75"]]}
+        properties[name] |= {"items": {"type": "string", "pattern": pattern()}, "examples": [["jpeg:75"]]}
     return {"type": "object", "properties": properties, "required": [PHOTO], "additionalProperties": False}
 
 
