@@ -16,7 +16,7 @@ from recessive.encoders.features.vocabulary import Vocabulary
 from recessive.errors import SettingsError
 from recessive.galleries import index_file
 from recessive.galleries.index_file import IndexFile, IndexFileError, read_index, write_index
-from recessive.indexing import described
+from recessive.indexing import partial
 from recessive.indexing.index import index_photos
 from recessive.photos import read_photo
 from recessive.searchers.describers import SearchEncoder, search_encoder
@@ -55,7 +55,7 @@ def described_names(monkeypatch):
         names.append(path.name)
         return read_photo(path)
 
-    monkeypatch.setattr(described, "read_photo", reading)
+    monkeypatch.setattr("recessive.indexing.index.read_photo", reading)
     return names
 
 
@@ -312,7 +312,7 @@ def test_an_index_is_neither_a_photo_nor_a_folder(folder, tmp_path):
 INTERRUPTED = """
 import sys, time
 from pathlib import Path
-from recessive.indexing import described
+from recessive.indexing import partial
 from recessive.indexing.index import index_photos
 
 def progress(done, total):
@@ -320,7 +320,7 @@ def progress(done, total):
         print("nine", flush=True)
         time.sleep(60)
 
-described.PART = 4
+partial.PART = 4
 index_photos(Path(sys.argv[1]), Path(sys.argv[2]), "bovw-he", words=20, progress=progress)
 """
 
@@ -332,13 +332,13 @@ def test_a_killed_run_is_gone_on_with(folder, out, described_names):
         running.kill()
     assert running.returncode == -signal.SIGKILL
     assert not out.exists()
-    partial = out.with_name(".photos.index.partial")
-    assert len(list(partial.glob("*.part"))) == 2
+    folder_of_parts = out.with_name(".photos.index.partial")
+    assert len(list(folder_of_parts.glob("*.part"))) == 2
     learning = lambda *_: pytest.fail("learns again what was learnt")  # noqa: E731
     report = index_photos(folder, out, "bovw-he", words=20, learning=learning)
     assert counts(report) == {"photos": 12, "described": 4, "kept": 8, "dropped": 0, "failed": 0}
     assert len(described_names) == 4
-    assert not partial.exists()
+    assert not folder_of_parts.exists()
     index_photos(folder, out.with_name("fresh.index"), "bovw-he", words=20)
     same(read_index(out), read_index(out.with_name("fresh.index")))
 
@@ -346,7 +346,7 @@ def test_a_killed_run_is_gone_on_with(folder, out, described_names):
 @pytest.fixture
 def stopped(folder, out, monkeypatch):
     """A run that was interrupted (Ctrl-C) when nine photos were described, and kept four at a time."""
-    monkeypatch.setattr(described, "PART", 4)
+    monkeypatch.setattr(partial, "PART", 4)
 
     def progress(done, _):
         if done == 9:
@@ -401,7 +401,7 @@ def test_a_changed_photo_described_before_the_interruption_reaches_the_index_tha
     Image.fromarray(bricks(99)).save(changed)
     os.utime(changed, ns=(0, 1))
     monkeypatch.setattr("recessive.indexing.index.write_index", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-    monkeypatch.setattr(described, "PART", 1)
+    monkeypatch.setattr(partial, "PART", 1)
     with pytest.raises(KeyboardInterrupt):
         index_photos(folder, out, "cedd")
     monkeypatch.undo()
@@ -412,6 +412,6 @@ def test_a_changed_photo_described_before_the_interruption_reaches_the_index_tha
 
 def test_a_place_where_nothing_can_be_written_is_an_error(folder, out, monkeypatch):
     (out.with_name(".photos.index.partial")).touch()  # a file in the way of the folder
-    monkeypatch.setattr(described, "PART", 4)
+    monkeypatch.setattr(partial, "PART", 4)
     with pytest.raises(IndexFileError, match=r"photos.index.partial cannot be (read|written)"):
         index_photos(folder, out, "cedd")

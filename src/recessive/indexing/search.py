@@ -16,7 +16,7 @@ from recessive.datasets.errors import DataError
 from recessive.encoders import EncoderError
 from recessive.errors import SettingsError, photo_error
 from recessive.galleries.index_file import IndexFileError, read_index
-from recessive.indexing.card import IndexCard
+from recessive.indexing.index import IndexCard
 from recessive.photos import read_photo
 from recessive.searchers.describers import search_encoder, stored_vocabulary
 from recessive.visual_words import VisualWords
@@ -24,13 +24,13 @@ from recessive.visual_words import VisualWords
 
 @dataclass(frozen=True)
 class SearchResult:
-    """A photo of the index.
+    """One result of a search.
 
     Attributes:
-        rank: 1 for the nearest.
-        path: of the photo, in the folder as it was when it was indexed.
-        distance: from the query, by the encoder's own measure.
-        score: at most 1, and the higher, the more alike; by plain visual words, codes and descriptors 1 for a copy.
+        rank: 1 for the nearest photo.
+        path: the path of the photo in the folder that was indexed.
+        distance: the distance to the query, in the measure of the encoder.
+        score: the similarity, at most 1; for plain visual words, codes and descriptors, a copy has 1.
     """
 
     rank: int
@@ -41,19 +41,20 @@ class SearchResult:
 
 @dataclass(frozen=True)
 class SearchReport:
-    """What a photo finds.
+    """The results of a search with one photo.
 
     Attributes:
-        photo: the query.
-        box: the part of it that was searched with, in pixels: left, top, right, bottom; None for all of it.
-        index: what was searched.
-        encoder: what described photos and query, with its options.
-        photos: how many the index holds.
-        features: local features of the query; None where its encoder needs none.
-        results: nearest first, equal distances in the order of paths; by visual words only photos that share some.
-        describing_seconds: to read and describe the query.
-        searching_seconds: to search with it.
-        notes: why there are fewer results than were asked for.
+        photo: the path of the query.
+        box: the part of the query that was used, as left, top, right and bottom edge in pixels; None for all of it.
+        index: the path of the index.
+        encoder: the encoder that described the photos and the query, with its options.
+        photos: the number of photos in the index.
+        features: the number of local features of the query; None where the encoder needs none.
+        results: the nearest photos first, those at equal distance in the order of their paths. With visual words, only
+            photos that share some with the query.
+        describing_seconds: the time to read and describe the query.
+        searching_seconds: the time to search.
+        notes: reasons why there are fewer results than requested.
     """
 
     photo: str
@@ -69,17 +70,17 @@ class SearchReport:
 
 
 class PhotoIndex:
-    """An index, opened to be searched with many photos.
+    """An open index, which can be searched with any number of photos.
 
     Args:
-        path: of the index.
+        path: the path of the index.
 
     Attributes:
-        card: what made it.
+        card: how the index was built.
 
     Raises:
-        IndexFileError: it is missing, damaged, no index, or of a later format.
-        SettingsError: it was made by another version of its encoder, or one that is not there.
+        IndexFileError: if the file is missing, damaged, not an index, or of a later format.
+        SettingsError: if the index was made by another version of its encoder, or by one that is missing.
     """
 
     def __init__(self, path: Path) -> None:
@@ -106,21 +107,21 @@ class PhotoIndex:
             raise IndexFileError(f"{path}: is damaged: {len(self._names)} names, {len(self._gallery)} photos")
 
     def __len__(self) -> int:
-        """How many photos it holds."""
+        """The number of photos in the index."""
         return len(self._names)
 
     def search(self, photo: Path, k: int = 10, box: Box | None = None) -> SearchReport:
-        """The photos most like one.
+        """Find the photos that are most similar to one.
 
         Args:
-            photo: the query.
-            k: how many; all of them if there are fewer.
-            box: search with this part of the photo: left, top, right and bottom edge in pixels, rounded to whole ones,
-                and clipped to the photo.
+            photo: the path of the query.
+            k: the number of results; all photos if the index holds fewer.
+            box: the part of the photo to search with: left, top, right and bottom edge in pixels, rounded to whole
+                pixels and clipped to the photo.
 
         Raises:
-            SettingsError: k < 1, or nothing of the photo lies in the box.
-            PhotoError: the photo cannot be read or described.
+            SettingsError: if k < 1, or the box lies outside of the photo.
+            PhotoError: if the photo cannot be read or described.
         """
         if k < 1:
             raise SettingsError(f"-k counts results, at least 1: {k}")
@@ -159,7 +160,7 @@ class PhotoIndex:
 
 
 def search_index(index: Path, photo: Path, k: int = 10, box: Box | None = None) -> SearchReport:
-    """Open an index and search it with one photo: see `PhotoIndex`."""
+    """Open an index and search it with one photo, see `PhotoIndex.search`."""
     return PhotoIndex(index).search(photo, k, box)
 
 
@@ -175,7 +176,7 @@ def _check_box(photo: Path, pixels: Tensor, box: Box) -> None:
 
 
 def _notes(item: Tensor | VisualWords, found: int, wanted: int) -> Iterator[str]:
-    """Why there are fewer results than were asked for."""
+    """The reasons why there are fewer results than requested."""
     if isinstance(item, VisualWords) and not len(item):
         yield "the query has no local features: nothing is found by visual words"
     elif found < wanted:
