@@ -105,7 +105,7 @@ def test_cmyk_goes_through_its_profile(monkeypatch, as_file, srgb):
 
 @pytest.mark.parametrize("mode", ["LAB", "F"])
 def test_modes_that_are_no_photos(mode, as_file):
-    with pytest.raises(PhotoError, match="pixels; save it as RGB with 8 or 16 bits a channel first"):
+    with pytest.raises(PhotoError, match="pixels; save it as RGB with 8 or 16 bits per channel first"):
         decode_photo(as_file(Image.new(mode, (4, 4)), "TIFF"))
 
 

@@ -30,16 +30,27 @@ def test_the_message_says_what_the_folder_was_to_be(tmp_path):
         photo_files(tmp_path / "nowhere", "an owner's sample")
 
 
-def test_photos_are_read_one_after_another_but_for_broken_ones(photo, scene, broken):
-    files = [photo(f"{name}.png", scene(40, 50, seed)) for seed, name in enumerate("ac")]
-    complaints, progress = [], []
+@pytest.fixture
+def broken(tmp_path, scene, as_file):
+    """A file that ends in the middle of its photo, in a folder of its own."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "b.png").write_bytes(as_file(scene, "PNG")[:60])
+    return folder / "b.png"
+
+
+def test_photos_are_read_one_after_another_except_broken_ones(scene, as_file, broken):
+    files = [broken.with_name(f"{name}.png") for name in "ac"]
+    for file, values in zip(files, (scene, 255 - scene), strict=True):
+        file.write_bytes(as_file(values, "PNG"))
+    errors, progress = [], []
     read = list(
-        photos_below(broken.parent, complain=complaints.append, progress=lambda done, of: progress.append((done, of)))
+        photos_below(broken.parent, on_error=errors.append, progress=lambda done, of: progress.append((done, of)))
     )
     assert [path for path, _ in read] == files
     for path, pixels in read:
         assert torch.equal(pixels, read_photo(path).pixels)
-    assert [str(complaint).partition(":")[0] for complaint in complaints] == [str(broken)]
+    assert [str(error).partition(":")[0] for error in errors] == [str(broken)]
     assert progress == [(1, 3), (3, 3)]
     assert len(list(photos_below(broken.parent))) == 2  # nobody need listen
 

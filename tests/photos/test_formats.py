@@ -3,9 +3,10 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from PIL import Image
 
-from recessive.photos import SUFFIXES, Format, PhotoError, format_named, format_of_path
-from recessive.photos.formats import format_of_content, is_lossless_webp
+from recessive.photos import MEDIA_TYPES, SUFFIXES, Format, PhotoError, format_named, format_of_path
+from recessive.photos.formats import format_of_content, is_lossless_webp, jpeg_quality
 
 
 def test_every_format_has_suffixes_and_names():
@@ -43,3 +44,31 @@ def test_error_is_one_printable_line():
     error = PhotoError(Path("a\n\udcff\x1b[31m.jpg"), "is\n  broken")
     assert str(error) == "a\\n\\xff\\x1b[31m.jpg: is broken"
     assert (error.path.name, error.problem) == ("a\n\udcff\x1b[31m.jpg", "is broken")
+
+
+def test_each_format_has_a_media_type():
+    assert MEDIA_TYPES.keys() == SUFFIXES.keys()
+    assert all(name.startswith("image/") for name in MEDIA_TYPES.values())
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_quality_of_libjpeg_files_is_exact(mode):
+    for quality in range(1, 101):
+        out = BytesIO()
+        Image.new(mode, (8, 8)).save(out, "JPEG", quality=quality)
+        assert jpeg_quality(Image.open(out).quantization) == quality
+
+
+def test_other_tables_get_the_nearest_quality():
+    assert jpeg_quality({0: [1] * 64}) == 100
+    assert jpeg_quality({0: [255] * 64}) <= 10
+    out = BytesIO()
+    Image.new("RGB", (8, 8)).save(out, "JPEG", quality=85)
+    tables = {number: [max(1, step - 1) for step in table] for number, table in Image.open(out).quantization.items()}
+    assert 85 <= jpeg_quality(tables) <= 88
+
+
+def test_files_without_luminance_table():
+    assert jpeg_quality({}) is None
+    assert jpeg_quality({1: [16] * 64}) is None
+    assert jpeg_quality({0: [16] * 3}) is None

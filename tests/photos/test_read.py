@@ -187,7 +187,7 @@ def tiff(width: int, height: int, *, bits=(8, 8, 8), photometric=2, data=bytes(1
 
 def test_sixteen_bit_rgb_is_noted():
     photo = decode_photo(png(1, 1, 16, 2, b"\0" + struct.pack(">3H", 0, 0x8000, 0xFFFF)))
-    assert photo.notes == ("16 bits a channel are saved with 8",)
+    assert photo.notes == ("16 bits per channel are saved with 8",)
     assert torch.allclose(photo.pixels.flatten(), torch.tensor([0.0, 128 / 255, 1.0]))
 
 
@@ -196,7 +196,7 @@ def test_sixteen_bit_grey_is_scaled_not_clipped(format_, as_file):
     values = np.linspace(0, 0xFFFF, 24 * 32).astype(np.uint16).reshape(24, 32)
     photo = decode_photo(as_file(values, format_))
     assert photo.grey
-    assert photo.notes == ("16 bits a channel are saved with 8",)
+    assert photo.notes == ("16 bits per channel are saved with 8",)
     expected = torch.from_numpy(values.astype(np.float64) / 0xFFFF)
     assert torch.allclose(photo.pixels.double(), expected.expand(3, -1, -1), atol=1e-7)
     again = decode_photo(encode_photo(photo, photo.pixels))
@@ -207,7 +207,7 @@ def test_sixteen_bit_grey_is_scaled_not_clipped(format_, as_file):
 def test_twelve_bit_and_wide_grey_tiff(as_file):
     twelve = decode_photo(tiff(2, 1, bits=(12,), photometric=1, data=b"\xff\xf0\x00"))
     assert twelve.pixels[0].tolist() == [[1.0, 0.0]]
-    assert twelve.notes == ("12 bits a channel are saved with 8",)
+    assert twelve.notes == ("12 bits per channel are saved with 8",)
     in_32_bits = decode_photo(as_file(np.array([[0, 0x8000, 0xFFFF]], np.int32), "TIFF"))
     assert torch.allclose(in_32_bits.pixels[0], torch.tensor([[0.0, 0.5, 1.0]]), atol=1e-4)
     all_32_bits = decode_photo(as_file(np.array([[0, 2**30, 2**31 - 1]], np.int32), "TIFF"))

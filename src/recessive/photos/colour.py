@@ -1,4 +1,4 @@
-"""From a decoded image of any mode to RGB in [0, 1]."""
+"""Conversion of a decoded image of any mode to RGB in [0, 1]."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,20 +17,20 @@ _SAME_AS = {"1": "L", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "YCbCr": "RGB",
 _SIXTEEN_BIT = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 
 
-class UnsupportedPixels(ValueError):  # noqa: N818 (never leaves this room)
-    """An intact image of a kind that is not a photo; the message says what to do."""
+class UnsupportedPixels(ValueError):  # noqa: N818 (never leaves this package)
+    """An intact image with pixels that no photo has; the message says what to do."""
 
 
 @dataclass(frozen=True, eq=False)
 class Colours:
-    """Pixels as the package wants them.
+    """The pixels of a photo, converted.
 
     Attributes:
-        pixels: float32 ``(3, H, W)`` RGB in [0, 1].
+        pixels: float32 ``(3, H, W)``, RGB in [0, 1].
         alpha: float32 ``(H, W)`` in [0, 1], or None.
-        grey: whether the image had one colour channel.
-        icc: the profile of ``pixels``, None when the file has none that fits.
-        notes: what was converted.
+        grey: whether the image had a single colour channel.
+        icc: the colour profile of ``pixels``; None if the file has none that fits.
+        notes: what was converted, one sentence each.
     """
 
     pixels: Tensor
@@ -43,16 +43,16 @@ class Colours:
 def colours_of(image: Image.Image, icc: bytes | None, *, top: int) -> Colours:
     """Converts a decoded image of any photo mode to RGB.
 
-    Integer values v become v / 255, or v / ``top`` in grey images that Pillow keeps in 16 or 32 bits. CMYK
-    goes through the file's profile to sRGB (perceptual intent), or without one through R = (1 - C)(1 - K).
+    Integer values v become v / 255, or v / ``top`` in grey images that Pillow keeps in 16 or 32 bits. CMYK is converted
+    to sRGB by the file's profile (perceptual intent), or by R = (1 - C)(1 - K) if there is none.
 
     Args:
-        image: decoded, upright.
+        image: the decoded image, upright.
         icc: the profile found in the file, or None.
         top: the value of white in grey images of more than 8 bits.
 
     Raises:
-        UnsupportedPixels: the mode is not one of photos (LAB, floating point); the message says what to do.
+        UnsupportedPixels: if no photo has this mode (LAB, floating point); the message says what to do.
     """
     notes: list[str] = []
     if image.mode in _SIXTEEN_BIT:
@@ -74,7 +74,7 @@ def colours_of(image: Image.Image, icc: bytes | None, *, top: int) -> Colours:
 
 
 def profile_fits(icc: bytes, mode: str) -> bool:
-    """Tells whether an ICC profile is one, and describes the colours of Pillow's ``mode`` (alpha aside)."""
+    """Returns whether this is an ICC profile and fits the colours of Pillow's ``mode``, ignoring alpha."""
     is_profile = len(icc) > _ICC_HEADER and icc[36:40] == b"acsp"
     return is_profile and _PROFILE_SPACES.get(icc[16:20]) == {"LA": "L", "RGBA": "RGB"}.get(mode, mode)
 
@@ -93,7 +93,7 @@ def _fitting(icc: bytes | None, mode: str, notes: list[str]) -> bytes | None:
 
 
 def _plain(image: Image.Image) -> Image.Image:
-    """Returns the image in one of the modes L, LA, RGB, RGBA, itself if it is in one."""
+    """Returns the image in one of the modes L, LA, RGB and RGBA."""
     mode = _SAME_AS.get(image.mode, image.mode)
     if mode == "P":
         mode = "RGB"
@@ -101,7 +101,7 @@ def _plain(image: Image.Image) -> Image.Image:
         mode = "LA" if mode in ("L", "LA") else "RGBA"
     if mode not in ("L", "LA", "RGB", "RGBA"):
         kind = "floating-point" if mode == "F" else mode
-        raise UnsupportedPixels(f"holds {kind} pixels; save it as RGB with 8 or 16 bits a channel first")
+        raise UnsupportedPixels(f"holds {kind} pixels; save it as RGB with 8 or 16 bits per channel first")
     return image if image.mode == mode else image.convert(mode)
 
 
@@ -111,9 +111,9 @@ def _from_cmyk(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, byte
             source = ImageCms.getOpenProfile(BytesIO(icc))
             converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
         except (ImageCms.PyCMSError, OSError):
-            pass  # a profile that only looks like one: as if there were none
+            pass  # the profile is broken: proceed as if there were none
         else:
-            if converted is not None:  # None is the answer of an in-place conversion only
+            if converted is not None:  # only an in-place conversion returns None
                 return converted, srgb_profile(), "CMYK is converted to sRGB through its profile"
     return image.convert("RGB"), srgb_profile(), "CMYK without a usable profile is converted to sRGB"
 
@@ -123,7 +123,7 @@ def _deep_grey(image: Image.Image, icc: bytes | None, top: int, notes: list[str]
     if top > 0xFFFF and values.max(initial=0) <= 0xFFFF:
         top = 0xFFFF  # 16-bit data in wider integers, as many programs write it
     if values.min(initial=0) < 0:
-        raise UnsupportedPixels("holds negative pixels; save it with 8 or 16 bits a channel first")
+        raise UnsupportedPixels("holds negative pixels; save it with 8 or 16 bits per channel first")
     transparent = image.info.get("transparency")
     alpha = None
     if isinstance(transparent, int):
@@ -133,7 +133,7 @@ def _deep_grey(image: Image.Image, icc: bytes | None, top: int, notes: list[str]
 
 
 def _unit(values: NDArray[np.integer], top: int) -> Tensor:
-    """Returns ``(H, W, C)`` integers as float32 ``(C, H, W)``, divided by ``top``, with no copy between."""
+    """Returns ``(H, W, C)`` integers as float32 ``(C, H, W)``, divided by ``top``, without an intermediate copy."""
     unit = np.empty((values.shape[2], *values.shape[:2]), np.float32)
     for channel, plane in enumerate(unit):
         np.divide(values[..., channel], np.float32(top), out=plane, casting="same_kind", dtype=np.float32)

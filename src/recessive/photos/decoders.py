@@ -1,4 +1,4 @@
-"""What decoders (Pillow, pillow-heif) say of broken files: exceptions, warnings, standard error."""
+"""The decoding libraries, Pillow and the optional pillow-heif, and how they report broken files."""
 
 import os
 import struct
@@ -7,26 +7,31 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
 
 from PIL import Image
+
+from recessive.errors import PhotoError
 
 DECODER_ERRORS = (
     *(OSError, EOFError, SyntaxError, ValueError, RuntimeError, ArithmeticError, LookupError),
     *(TypeError, AttributeError, AssertionError, struct.error, zlib.error),
 )
-"""What the decoders raise on broken files, and the Python code that reads headers and EXIF data for them."""
+"""What the decoders, and the Python code that reads headers and EXIF data for them, raise on broken files."""
 
-# The filters of `warnings` and the standard error belong to the whole process: one reader at a time.
+# The filters of `warnings` and standard error belong to the whole process: one reader at a time.
 _LOCK = threading.Lock()
 _STANDARD_ERROR = 2
 
 
 @contextmanager
 def decoder_warnings(*, quiet: bool) -> Iterator[list[warnings.WarningMessage]]:
-    """Collects what Pillow warns of, but for the number of pixels, which the reader limits itself.
+    """Collects Pillow's warnings, except those about the number of pixels, which the reader limits itself.
 
     Args:
-        quiet: drop what is written to standard error meanwhile, as libtiff and dav1d do about broken files.
+        quiet: discard standard error meanwhile, to which libtiff and dav1d report broken files.
     """
     with _LOCK, warnings.catch_warnings(record=True) as collected, ExitStack() as stack:
         warnings.simplefilter("always")
@@ -40,7 +45,7 @@ def decoder_warnings(*, quiet: bool) -> Iterator[list[warnings.WarningMessage]]:
 def _no_standard_error() -> Iterator[None]:
     try:
         original = os.dup(_STANDARD_ERROR)
-    except OSError:  # a process without one has nothing to drop
+    except OSError:  # a process without standard error
         yield
         return
     sink = os.open(os.devnull, os.O_WRONLY)
@@ -51,3 +56,15 @@ def _no_standard_error() -> Iterator[None]:
         os.dup2(original, _STANDARD_ERROR)
         os.close(original)
         os.close(sink)
+
+
+def heif_library(path: Path) -> ModuleType:
+    """Imports pillow-heif, which is an extra.
+
+    Raises:
+        PhotoError: if it is not installed; the message names the command that installs it.
+    """
+    try:
+        return import_module("pillow_heif")
+    except ImportError:
+        raise PhotoError(path, 'HEIC photos need an extra: pip install "recessive[heif]"') from None

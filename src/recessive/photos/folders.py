@@ -1,4 +1,4 @@
-"""Folders of photos: a gallery, a sample, targets, and where results go."""
+"""Folders of photos: galleries, samples and targets."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from pathlib import Path
 
 from torch import Tensor
 
-from recessive.errors import SettingsError
-from recessive.photos import PhotoError, format_of_path, read_photo
+from recessive.errors import PhotoError, SettingsError
+from recessive.photos.formats import format_of_path
+from recessive.photos.read import read_photo
 
 
 def photo_files(folder: Path, what: str = "a gallery") -> list[Path]:
-    """All photos below a folder, by their suffix, in the order of their paths.
+    """Returns all files below a folder that have the suffix of a photo, sorted by path.
 
     Args:
-        folder: where to look.
-        what: it is to be, for the message.
+        folder: the folder.
+        what: what the folder is meant to be, for messages.
 
     Raises:
-        SettingsError: it is not a folder, or there is no photo in it.
+        SettingsError: if it is not a folder, or holds no photo.
     """
     if not folder.is_dir():
         raise SettingsError(f"{folder}: is not a folder; {what} is a folder of photos")
@@ -34,26 +35,29 @@ def photos_below(
     what: str = "a gallery",
     *,
     progress: Callable[[int, int], None] | None = None,
-    complain: Callable[[PhotoError], None] | None = None,
+    on_error: Callable[[PhotoError], None] | None = None,
 ) -> Iterator[tuple[Path, Tensor]]:
-    """Read the photos below a folder one after another: path and pixels (3, H, W).
+    """Reads the photos below a folder one after another.
 
     Args:
-        folder: where they are.
-        what: it is to be, for messages.
-        progress: told how many of how many are done.
-        complain: told of photos that cannot be read; they are left out.
+        folder: the folder.
+        what: what the folder is meant to be, for messages.
+        progress: called with (photos done, photos in total).
+        on_error: called with the error of each photo that cannot be read; these are skipped.
+
+    Yields:
+        The path and the pixels (3, H, W) of each photo.
 
     Raises:
-        SettingsError: the folder holds no photo that can be read.
+        SettingsError: if it is not a folder, or holds no photo that can be read.
     """
     files, read = photo_files(folder, what), 0
     for done, file in enumerate(files, 1):
         try:
             pixels = read_photo(file).pixels
         except PhotoError as error:
-            if complain is not None:
-                complain(error)
+            if on_error is not None:
+                on_error(error)
             continue
         read += 1
         yield file, pixels

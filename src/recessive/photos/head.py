@@ -1,7 +1,8 @@
-"""How large a photo is, from the first bytes of its file and without decoding: for uploads that still arrive.
+"""The size of a photo from the first bytes of its file, without decoding: for uploads that are still arriving.
 
-Pillow is no help here: it opens WebP, AVIF and HEIC only once they are complete, and allocates their pixels; of PNG it
-unpacks texts and profiles first.
+Pillow opens WebP, AVIF and HEIC only once they are complete, and allocates their pixels; of PNG it unpacks texts and
+profiles first. The package imagesize takes the last size of a container with several pictures for its size, although
+another may be larger, and does not distinguish a head that is still arriving from a damaged one.
 """
 
 import struct
@@ -14,26 +15,16 @@ from typing import IO
 from recessive.errors import PhotoError
 from recessive.photos.formats import HEADER, SUPPORTED, Format, format_of_content
 
-MEDIA_TYPES: dict[Format, str] = {
-    "JPEG": "image/jpeg",
-    "PNG": "image/png",
-    "WEBP": "image/webp",
-    "TIFF": "image/tiff",
-    "HEIF": "image/heic",
-    "AVIF": "image/avif",
-}
-"""What each format is called in HTTP."""
-
-_MOST_STEPS = 2_000  # segments, boxes or directory entries before the size: no photo has as many, a trap may
+_MOST_STEPS = 2_000  # segments, boxes or directory entries before the size; only malicious files have more
 _LARGEST_FILE = 1 << 40
 _UPLOAD = Path("photo")
-_JPEG_SIZES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # start of frame, but for the tables between
+_JPEG_SIZES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # start of frame, except for the tables in between
 _JPEG_BARE = {0x01, *range(0xD0, 0xD8)}  # markers without a segment
 _JPEG_PIXELS, _JPEG_END = 0xDA, 0xD9
 _TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
 _TIFF_NUMBERS = {3: "H", 4: "I", 16: "Q"}  # SHORT, LONG, LONG8
 
-Read = Callable[[int, int], bytes]  # so many bytes from that offset
+Read = Callable[[int, int], bytes]  # (offset, count) to bytes
 
 
 @dataclass(frozen=True)
@@ -41,10 +32,10 @@ class PhotoHead:
     """What the first bytes of a file tell.
 
     Attributes:
-        format: by the content.
-        width: in pixels, as stored: before EXIF orientation turns the photo, or HEIC crops what its coder needed to
-            fill whole blocks; None while more bytes are needed.
-        height: likewise.
+        format: the format of the content.
+        width: the width in pixels, as stored: before EXIF orientation is applied and HEIC's padding to whole blocks is
+            cropped; None while more bytes are needed.
+        height: the height in pixels, likewise.
     """
 
     format: Format
@@ -53,20 +44,20 @@ class PhotoHead:
 
 
 class _MoreNeeded(Exception):  # noqa: N818 (an answer rather than an error)
-    """The file ends before what is asked for."""
+    """The file ends before its size is known."""
 
 
 def photo_head(data: bytes) -> PhotoHead | None:
-    """Reads format and size from the first bytes of a file that goes on.
+    """Reads format and size from the first bytes of a file.
 
     Args:
-        data: the first bytes, as many as there are yet.
+        data: the bytes that have arrived.
 
     Returns:
-        None while they are too few to tell the format.
+        None while the bytes are too few to tell the format.
 
     Raises:
-        PhotoError: they do not begin a photo; its path is ``photo``.
+        PhotoError: if the bytes are not the beginning of a photo; the path of the error is ``photo``.
     """
     if len(data) < HEADER:
         return None
@@ -77,18 +68,18 @@ def photo_head(data: bytes) -> PhotoHead | None:
 
 
 def file_head(file: IO[bytes]) -> PhotoHead:
-    """Reads format and size from a file that is complete.
+    """Reads format and size from a complete file.
 
     Args:
-        file: open for reading; its position is moved.
+        file: the file, open for reading; its position is moved.
 
     Raises:
-        PhotoError: it is no photo, or ends before it says how large it is.
+        PhotoError: if it is not a photo, or ends before its size is known.
     """
     try:
         return _head(file)
     except _MoreNeeded:
-        raise PhotoError(_UPLOAD, "is cut short: it ends before it says how large it is") from None
+        raise PhotoError(_UPLOAD, "is cut short: it ends before its size is known") from None
 
 
 def _format(header: bytes) -> Format:
@@ -105,7 +96,7 @@ def _head(file: IO[bytes]) -> PhotoHead:
     format_ = _format(file.read(HEADER))
 
     def read(offset: int, count: int) -> bytes:
-        if offset > _LARGEST_FILE:  # files cannot even be asked
+        if offset > _LARGEST_FILE:  # beyond what files can seek to
             raise _MoreNeeded
         file.seek(offset)
         got = file.read(count)
@@ -116,23 +107,19 @@ def _head(file: IO[bytes]) -> PhotoHead:
     try:
         width, height = _SIZES[format_](read)
     except ValueError:
-        raise _damaged(format_) from None
+        width = height = 0
     if width < 1 or height < 1:
-        raise _damaged(format_)
+        raise PhotoError(_UPLOAD, f"is damaged: its size is not where {format_} has it")
     return PhotoHead(format_, width, height)
 
 
-def _damaged(format_: Format) -> PhotoError:
-    return PhotoError(_UPLOAD, f"is damaged: what should say how large it is makes no sense as {format_}")
-
-
 def _jpeg(read: Read) -> tuple[int, int]:
-    """Segments, each a marker and its length, up to the start of frame."""
+    """From the start of frame, after segments that consist of a marker and a length."""
     offset = 2
     for _ in range(_MOST_STEPS):
         first, marker = read(offset, 2)
         if first != 0xFF or marker in (0x00, 0xFF):
-            offset += 1  # padding, or junk between segments, which decoders skip
+            offset += 1  # padding or garbage between segments, which decoders skip
         elif marker in _JPEG_BARE:
             offset += 2
         elif marker in _JPEG_SIZES:
@@ -167,7 +154,7 @@ def _webp(read: Read) -> tuple[int, int]:
 
 
 def _tiff(read: Read) -> tuple[int, int]:
-    """The first directory, wherever it is; BigTIFF has wider counts and offsets."""
+    """From the first directory, wherever it is; BigTIFF has wider counts and offsets."""
     order = "<" if read(0, 2) == b"II" else ">"
     big = b"+" in read(2, 2)
     counts, entry, inline = ("Q", 20, 12) if big else ("H", 12, 8)

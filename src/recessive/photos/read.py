@@ -1,4 +1,4 @@
-"""Photos from files and from bytes."""
+"""Photos from files and from bytes: checked, decoded, turned upright and converted to RGB in [0, 1]."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,7 +10,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError, features
 
 from recessive.errors import PhotoError
 from recessive.photos.colour import UnsupportedPixels, colours_of
-from recessive.photos.decoders import DECODER_ERRORS, decoder_warnings
+from recessive.photos.decoders import DECODER_ERRORS, decoder_warnings, heif_library
 from recessive.photos.formats import (
     HEADER,
     SUPPORTED,
@@ -18,16 +18,14 @@ from recessive.photos.formats import (
     format_of_content,
     format_of_path,
     is_lossless_webp,
+    jpeg_quality,
 )
-from recessive.photos.heif import heif_library
-from recessive.photos.jpeg_tables import jpeg_quality
-from recessive.photos.metadata import Metadata, kept_exif, kept_xmp, orientation_of
-from recessive.photos.photo import Photo
+from recessive.photos.photo import Metadata, Photo, kept_exif, kept_xmp, orientation_of
 
 MAX_PIXELS = 100_000_000
-"""Photos of more pixels than this are refused unless asked for."""
+"""Photos of more pixels are refused by default."""
 
-_BYTES_PER_PIXEL = 8  # RGBA with 16 bits a channel, uncompressed: no photo needs more
+_BYTES_PER_PIXEL = 8  # uncompressed RGBA with 16 bits per channel: no photo needs more
 _SPARE_BYTES = 64 << 20  # for previews and metadata
 
 _TURNS = {
@@ -43,7 +41,7 @@ _TURNS = {
 _TIFF_SUBFILE_TYPE, _TIFF_BITS, _TIFF_COMPRESSION = 254, 258, 259
 _TIFF_PHOTOMETRIC, _TIFF_SAMPLE_FORMAT, _DNG_VERSION = 262, 339, 50706
 _WHITE_IS_ZERO = 0
-_TALKATIVE = ("TIFF", "AVIF", "HEIF")  # their decoders write about broken files to standard error
+_TALKATIVE = ("TIFF", "AVIF", "HEIF")  # their decoders report broken files to standard error
 _EMPTY_EXIF = 20  # bytes: the headers alone
 _TIFF_LOSSY = {6, 7, 34676, 34892, 50001}  # JPEG old and new, SGI LogLuv, lossy DNG, WebP
 
@@ -51,17 +49,17 @@ _TIFF_LOSSY = {6, 7, 34676, 34892, 50001}  # JPEG old and new, SGI LogLuv, lossy
 def read_photo(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> Photo:
     """Reads a photo: JPEG, PNG, WebP, TIFF, AVIF, and HEIC when pillow-heif is installed.
 
-    The content decides about the format; a name that says otherwise is noted. EXIF orientation is applied. Of
-    a file with several pictures (phone JPEG with a gain map, HEIC, pages of a TIFF) the main or first one is
-    read and the fact noted; animations are refused.
+    The content decides the format; a name that says otherwise is noted. EXIF orientation is applied. If a file holds
+    several pictures (a phone's JPEG with a gain map, HEIC, the pages of a TIFF), the main or first one is read and this
+    is noted; animations are refused.
 
     Args:
         path: the file.
-        max_pixels: largest width x height, checked before anything is decoded. Pillow's own limit
-            (``2 * PIL.Image.MAX_IMAGE_PIXELS``, 179 megapixels) holds as well.
+        max_pixels: the largest width × height, checked before anything is decoded. Pillow's own limit
+            (``2 * PIL.Image.MAX_IMAGE_PIXELS``, 179 megapixels) applies as well.
 
     Raises:
-        PhotoError: there is no such file, it cannot be opened, or it is not an intact photo of that size.
+        PhotoError: if there is no such file, it cannot be opened, or it is not an intact photo of that size.
     """
     path = Path(path)
     try:
@@ -79,7 +77,7 @@ def read_photo(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> Photo:
         raise PhotoError(path, "may not be read; check its permissions") from None
     except OSError as error:
         raise PhotoError(path, f"cannot be read: {error.strerror or error}") from error
-    except ValueError as error:  # a null character in the name
+    except ValueError as error:  # the name contains a null character
         raise PhotoError(path, f"is not a file name: {error}") from error
 
 
@@ -88,11 +86,11 @@ def decode_photo(data: bytes, path: Path | str = "photo", *, max_pixels: int = M
 
     Args:
         data: the content of the file.
-        path: the name to give it in `Photo.path` and in errors.
+        path: the name of the photo in `Photo.path` and in errors.
         max_pixels: as for `read_photo`.
 
     Raises:
-        PhotoError: this is not an intact photo of that size.
+        PhotoError: if this is not an intact photo of that size.
     """
     return _decode(BytesIO(data), Path(path), max_pixels)
 
@@ -128,7 +126,7 @@ def _decode(file: IO[bytes], path: Path, max_pixels: int) -> Photo:
 
 
 def _open(file: IO[bytes], path: Path, format_: Format) -> ImageFile.ImageFile:
-    """Returns Pillow's image with its size known and nothing decoded."""
+    """Returns Pillow's image, with its size known and nothing decoded."""
     file.seek(0)
     if format_ == "HEIF":
         image: ImageFile.ImageFile = heif_library(path).HeifImageFile(file)
@@ -145,10 +143,10 @@ def _naming(path: Path, format_: Format) -> Iterator[str]:
 
 
 def _pictures(image: ImageFile.ImageFile, path: Path, format_: Format) -> Iterator[str]:
-    """Refuses animations and camera raw files, and notes pictures that are left behind."""
+    """Refuses animations and camera raw files, and notes pictures that are not kept."""
     tags = getattr(image, "tag_v2", {})
     if _DNG_VERSION in tags or tags.get(_TIFF_SUBFILE_TYPE, 0) & 1:
-        # Their first page is a small preview.
+        # The first page is a small preview.
         raise PhotoError(path, "is a camera raw file; export it as JPEG or TIFF first")
     if not getattr(image, "is_animated", False):
         return
@@ -158,17 +156,17 @@ def _pictures(image: ImageFile.ImageFile, path: Path, format_: Format) -> Iterat
 
 
 def _photo(image: ImageFile.ImageFile, path: Path, format_: Format, notes: list[str], *, lossless: bool) -> Photo:
-    """Decodes the pixels and everything that is kept with them."""
+    """Decodes the pixels and the metadata."""
     bits, top = _depth(image)
     if bits > 8:
-        notes.append(f"{bits} bits a channel are saved with 8")
+        notes.append(f"{bits} bits per channel are saved with 8")
     tables = getattr(image, "quantization", None)
     image.load()
     upright, exif = _upright(image, notes)
     icc = image.info.get("icc_profile") or None
     colours = colours_of(upright, icc, top=top)
     if image.mode.startswith("I") and getattr(image, "tag_v2", {}).get(_TIFF_PHOTOMETRIC) == _WHITE_IS_ZERO:
-        colours.pixels.neg_().add_(1)  # Pillow does that for 8 bits only
+        colours.pixels.neg_().add_(1)  # Pillow inverts 8-bit images only
     return Photo(
         path=path,
         pixels=colours.pixels,
@@ -183,12 +181,12 @@ def _photo(image: ImageFile.ImageFile, path: Path, format_: Format, notes: list[
 
 
 def _upright(image: Image.Image, notes: list[str]) -> tuple[Image.Image, bytes | None]:
-    """Returns the image turned as its EXIF data says, and the EXIF data to keep."""
+    """Returns the image turned upright as its EXIF data says, and the EXIF data to keep."""
     upright = image
     try:
         exif = image.getexif()
         if not len(exif) and len(image.info.get("exif") or b"") > _EMPTY_EXIF:
-            raise ValueError  # Pillow has met the damage before, and kept it to itself
+            raise ValueError  # Pillow has met the damage before, without an error
         turn = _TURNS.get(orientation_of(exif))
         if turn is not None:
             upright = image.transpose(turn)

@@ -1,7 +1,7 @@
-"""TIFF files with deflate and camera data together.
+"""A TIFF writer that both compresses and keeps camera data.
 
-Pillow writes compressed TIFF through libtiff, which cannot take the EXIF and GPS directories; its own writer
-takes them but does not compress. So the directory is Pillow's and the strips are ours.
+Pillow writes compressed TIFF through libtiff, which cannot store the EXIF and GPS directories; Pillow's own writer
+stores them but does not compress. Here Pillow writes the directory, and this module the strips.
 """
 
 import zlib
@@ -28,12 +28,12 @@ _STRIP = 1 << 18  # bytes of pixels in a strip, before compression
 def write_tiff(
     out: BytesIO, planes: NDArray[np.uint8], exif: bytes | None, xmp: bytes | None, icc: bytes | None
 ) -> None:
-    """Writes a little-endian TIFF 6.0 file, compressed by deflate over horizontal differences.
+    """Writes a little-endian TIFF 6.0 file: horizontal differences, compressed by deflate.
 
     Args:
-        out: where to, from position 0.
+        out: the file, at position 0.
         planes: ``(H, W, C)``: grey, grey and alpha, RGB, or RGB and alpha for C = 1 to 4.
-        exif: EXIF data to spread over the TIFF's own directories.
+        exif: EXIF data, which is distributed over TIFF's own directories.
         xmp: XMP packet.
         icc: colour profile.
     """
@@ -42,26 +42,28 @@ def write_tiff(
     strips = [zlib.compress(_differences(planes[top : top + rows]), _LEVEL) for top in range(0, height, rows)]
     sizes = [len(strip) for strip in strips]
 
+    tags: dict[int, Any] = {
+        **_exif_tags(exif),
+        _WIDTH: width,
+        _LENGTH: height,
+        _BITS: (8,) * samples,
+        _COMPRESSION: _DEFLATE,
+        _PREDICTOR: _HORIZONTAL_DIFFERENCES,
+        _PHOTOMETRIC: _GREY if samples < 3 else _RGB,
+        _SAMPLES: samples,
+        _EXTRA_SAMPLES: _UNASSOCIATED_ALPHA if samples in (2, 4) else None,
+        _ROWS_PER_STRIP: rows,
+        _STRIP_BYTES: tuple(sizes),
+        # Relative to the end of the directory; its writer adds the position of that.
+        _STRIP_OFFSETS: tuple(accumulate(sizes[:-1], initial=0)),
+        _XMP: xmp,
+        _ICC: icc,
+    }
     directory = ImageFileDirectory_v2()
-    for tag, value in _exif_tags(exif).items():
-        directory[tag] = value
-    directory[_WIDTH], directory[_LENGTH] = width, height
-    directory[_BITS] = (8,) * samples
-    directory[_COMPRESSION] = _DEFLATE
-    directory[_PREDICTOR] = _HORIZONTAL_DIFFERENCES
-    directory[_PHOTOMETRIC] = _GREY if samples < 3 else _RGB
-    directory[_SAMPLES] = samples
-    if samples in (2, 4):
-        directory[_EXTRA_SAMPLES] = _UNASSOCIATED_ALPHA
-    directory[_ROWS_PER_STRIP] = rows
-    for tag in (_STRIP_OFFSETS, _STRIP_BYTES):
-        directory.tagtype[tag] = LONG
-    directory[_STRIP_BYTES] = tuple(sizes)
-    # Counted from the end of the directory; its writer adds where that is.
-    directory[_STRIP_OFFSETS] = tuple(accumulate(sizes[:-1], initial=0))
-    for tag, data in ((_XMP, xmp), (_ICC, icc)):
-        if data is not None:
-            directory[tag] = data
+    directory.tagtype |= {_STRIP_OFFSETS: LONG, _STRIP_BYTES: LONG}
+    for tag, value in tags.items():
+        if value is not None:
+            directory[tag] = value
     directory.save(out)
     for strip in strips:
         out.write(strip)

@@ -120,7 +120,7 @@ def searchers(
         for name, gallery in galleries.items():
             gallery.add(reference_items(name) if name in sights else reference_gallery(name))
     else:
-        for _, pixels in photos_below(folder, progress=progress, complain=complain):
+        for _, pixels in photos_below(folder, progress=progress, on_error=complain):
             for encoder, output in zip(encoders, encode(encoders, pixels[None]), strict=True):
                 galleries[encoder.name].add(items(encoder, output))
             for name, sight in sights.items():

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from recessive.photos.jpeg_tables import scaled_tables
+from recessive.photos.formats import scaled_tables
 from recessive.transforms.rounding import from_bytes, round_straight_through, to_bytes
 from recessive.transforms.transform import Transform
 

@@ -73,7 +73,7 @@ def read_sample(
         SettingsError: it is no folder, or holds no photo that can be read.
     """
     rows, names, parts = [], [], []
-    for file, pixels in photos_below(folder, "an owner's sample", progress=progress, complain=complain):
+    for file, pixels in photos_below(folder, "an owner's sample", progress=progress, on_error=complain):
         outputs = encode(encoders, pixels[None].to(device))
         rows.append([items(encoder, output) for encoder, output in zip(encoders, outputs, strict=True)])
         inside = file.relative_to(folder)
@@ -137,7 +137,7 @@ def read_targets(
 def _target_files(path: Path, complain: Callable[[PhotoError], None] | None) -> Iterator[tuple[Path, Tensor]]:
     """The photos of a folder that can be read, or one that is named and so has to be there."""
     if path.is_dir():
-        yield from photos_below(path, "a target", complain=complain)
+        yield from photos_below(path, "a target", on_error=complain)
         return
     try:
         yield path, read_photo(path).pixels
