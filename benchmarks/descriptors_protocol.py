@@ -10,7 +10,7 @@ import torch
 
 from recessive.balls import LInf
 from recessive.encoders import bundled_encoders, load_encoder, owners_sample
-from recessive.encoders.networks.pretrained import mobilenet_v2
+from recessive.encoders.networks.pretrained import encoder_from_weights
 from recessive.galleries import DenseGallery
 from recessive.galleries.thresholds import best_f1, cosine_candidates
 from recessive.photos import read_photo
@@ -46,7 +46,7 @@ class Sight:
         self.empty: Callable[[], Gallery[Any]]
         self.items: Callable[[Tensor], Any]
         if name == "gem":
-            encoder = mobilenet_v2(root / TEACHER)
+            encoder = encoder_from_weights(root / TEACHER)
             self.items = lambda photo: encoder(photo[None])
             self.empty = partial(DenseGallery, encoder.dim)
         else:
@@ -56,7 +56,7 @@ class Sight:
 
 def gem_sample(root: Path, files: list[Path]) -> tuple[Tensor, float]:
     """GeM of training photos as owner's sample, and T of their best F1 by class."""
-    encoder = mobilenet_v2(root / TEACHER)
+    encoder = encoder_from_weights(root / TEACHER)
     with torch.no_grad():
         sample = torch.cat([encoder(read_photo(file).pixels[None]) for file in files])
     names = sorted({file.parent.name for file in files})
@@ -109,7 +109,7 @@ _WORKER: list[Worker] = []
 def begin(root: Path, sample: Tensor, threshold: float, pire_steps: int) -> None:
     """Make the worker of this process, which reads its own network; one thread each."""
     torch.set_num_threads(1)
-    _WORKER.append(Worker(Surrogate(mobilenet_v2(root / TEACHER), sample, threshold), pire_steps))
+    _WORKER.append(Worker(Surrogate(encoder_from_weights(root / TEACHER), sample, threshold), pire_steps))
 
 
 def protect(method: str, photo: Tensor, pire: Tensor | None) -> tuple[Tensor, float]:

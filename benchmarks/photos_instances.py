@@ -28,7 +28,7 @@ import torch
 
 from recessive.codes import sign
 from recessive.encoders import bundled_encoders, encode, load_encoder
-from recessive.encoders.networks.pretrained import mobilenet_v2
+from recessive.encoders.networks.pretrained import encoder_from_weights
 from recessive.galleries import DenseGallery, HammingGallery, mean_average_precision
 from recessive.photos import read_photo
 from recessive.workflows import Protector, ProtectSettings
@@ -116,7 +116,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
     """All figures, without the time."""
     encoders = [load_encoder(name) for name in bundled_encoders()]
     parts = ("instances/database", "instances/query", "scenes")
-    teacher = mobilenet_v2(arguments.root / "weights" / "mobilenetv2_100-imagenet.safetensors")
+    teacher = encoder_from_weights(arguments.root / "weights" / "mobilenetv2_100-imagenet.safetensors")
     everyone = [*encoders, teacher]
     files = {part: sorted(folder.glob(f"{part}/*/*.jpg")) for part in parts}
     database, queries, scenes = (items(everyone, those, part) for part, those in files.items())

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from recessive.codes import hamming, pack, sign
 from recessive.encoders import DescriptorHead, HashLayer, Trunk
 from recessive.encoders.bundle.networks import BITS, BUNDLE, CLASS_DIM, LAST_DIM, NETWORKS, BundledNetwork
-from recessive.encoders.networks.pretrained import mobilenet_v2
+from recessive.encoders.networks.pretrained import encoder_from_weights
 from recessive.galleries.thresholds import best_f1, cosine_candidates, hamming_candidates
 
 SEED = 0
@@ -80,7 +80,7 @@ def draw_views(arguments: argparse.Namespace) -> None:
     files, labels = photo_files(arguments.data)
     arguments.work.mkdir(parents=True, exist_ok=True)
     np.save(arguments.work / "labels.npy", labels)
-    teacher = mobilenet_v2(arguments.teacher, size=160).to(memory_format=torch.channels_last)
+    teacher = encoder_from_weights(arguments.teacher, size=160).to(memory_format=torch.channels_last)
     views = open_memmap(arguments.work / "views.npy", "w+", np.uint8, (VIEWS, len(files), 3, SIDE, SIDE))
     answers = open_memmap(arguments.work / "teacher.npy", "w+", np.float16, (VIEWS, len(files), 1280))
     generator = np.random.default_rng(SEED)

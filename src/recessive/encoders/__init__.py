@@ -31,7 +31,13 @@ from recessive.encoders.gem import DescriptorHead, GeM
 from recessive.encoders.hash_network import HashLayer, HashNetwork, make_hash_network
 from recessive.encoders.hasten import Precision, hasten
 from recessive.encoders.networks.backbones import BACKBONES, Backbone, BackboneEntry, make_backbone
-from recessive.encoders.retrieval.network import RetrievalNetwork, load_cnnimageretrieval, make_retrieval_network
+from recessive.encoders.networks.pretrained import encoder_from_weights, library_encoder, recognised_backbone
+from recessive.encoders.retrieval.network import (
+    RetrievalNetwork,
+    load_cnnimageretrieval,
+    load_retrieval_network,
+    make_retrieval_network,
+)
 from recessive.encoders.retrieval.pooling import MAC, RMAC, SPoC
 from recessive.encoders.retrieval.whitening import Whitening, learn_whitening, pca_whitening
 
@@ -71,18 +77,22 @@ __all__ = [
     "descriptor_sample",
     "descriptor_thresholds",
     "encode",
+    "encoder_from_weights",
     "grey_levels",
     "hasten",
     "learn_whitening",
+    "library_encoder",
     "load_checkpoint",
     "load_cnnimageretrieval",
     "load_encoder",
+    "load_retrieval_network",
     "make_backbone",
     "make_hash_network",
     "make_retrieval_network",
     "owners_sample",
     "pca_whitening",
     "read_card",
+    "recognised_backbone",
     "reference_gallery",
     "save_checkpoint",
     "soft_cedd",

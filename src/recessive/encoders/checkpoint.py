@@ -96,7 +96,7 @@ def _stored(network: HashNetwork) -> dict[str, Tensor]:
 def _rebuilt(card: Mapping[str, Any], name: str) -> HashNetwork:
     entry = backbone_entry(card["backbone"])
     mean, std = tuple(card["mean"]), tuple(card["std"])
-    backbone = Backbone(card["backbone"], entry.channels, card["size"], mean, std, entry.build())
+    backbone = Backbone(card["backbone"], entry.channels, card["size"], mean, std, entry.build(), entry.smallest)
     return make_hash_network(name, backbone, card["bits"])
 
 

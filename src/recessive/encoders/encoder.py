@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recessive.errors import RecessiveError
+
 Outputs = Literal["descriptor", "logits"]
 Features = Tensor | tuple[Tensor, ...]
 
@@ -32,8 +34,8 @@ class Describer(Protocol):
         ...
 
 
-class EncoderError(Exception):
-    """An encoder cannot be had or used; the message says what to do."""
+class EncoderError(RecessiveError):
+    """An encoder cannot be loaded or used; the message says what to do."""
 
 
 class Trunk(nn.Module):
@@ -69,10 +71,14 @@ class Trunk(nn.Module):
         """Photos (N, 3, H, W) in [0, 1] to one feature map (N, C, h, w), or several."""
         if photos.ndim != 4 or photos.shape[1] != 3:
             raise ValueError(f"an encoder takes photos of shape (N, 3, H, W), not {tuple(photos.shape)}")
-        if photos.shape[-2:] != (self.size, self.size):
-            photos = F.interpolate(photos, (self.size, self.size), mode="bilinear", antialias=True)
-        features: Features = self.backbone((photos - self.mean) / self.std)
+        features: Features = self.backbone((self.preprocess(photos) - self.mean) / self.std)
         return features
+
+    def preprocess(self, photos: Tensor) -> Tensor:
+        """Photos (N, 3, H, W) to what the backbone sees before normalisation, (N, 3, size, size)."""
+        if photos.shape[-2:] == (self.size, self.size):
+            return photos
+        return F.interpolate(photos, (self.size, self.size), mode="bilinear", antialias=True)
 
 
 class Encoder(nn.Module):

@@ -48,8 +48,8 @@ class DescriptorHead(nn.Module):
         self.projection = nn.Identity() if dim is None else nn.Linear(channels, dim)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Features (N, C, h, w) to descriptors (N, dim), of unit length by default."""
-        projected: Tensor = self.projection(self.pool(features))
+        """Feature maps (N, C, h, w), or pooled features (N, C), to descriptors (N, dim), of unit length by default."""
+        projected: Tensor = self.projection(self.pool(features) if features.ndim == 4 else features)
         length: Tensor = projected.norm(dim=1, keepdim=True).clamp(min=1e-12)
         return projected / length.pow(1 - self.exponent)
 

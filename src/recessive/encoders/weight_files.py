@@ -13,7 +13,10 @@ from torch import Tensor, nn
 
 from recessive.encoders.encoder import EncoderError
 
-_COUNTER = "num_batches_tracked"  # of batch normalisation; says nothing once trained
+COUNTER = "num_batches_tracked"  # of batch normalisation; says nothing once trained
+
+UNREADABLE = (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError)
+"""What reading a damaged file of weights raises."""
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -26,7 +29,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise EncoderError(f"{path}: there is no such file of weights")
     try:
         stored = load_file(path) if path.suffix == ".safetensors" else _unpickle(path)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+    except UNREADABLE as error:
         raise EncoderError(f"{path}: is damaged, or no file of weights: {first_line(error)}") from error
     if not isinstance(stored, dict) or not all(isinstance(tensor, Tensor) for tensor in stored.values()):
         raise EncoderError(f"{path}: does not hold weights by name; save the network's state_dict()")
@@ -57,7 +60,7 @@ def fit(network: nn.Module, weights: Mapping[str, Tensor], path: Path, name: str
 
 def misfit(wanted: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> str | None:
     """What is wrong with weights, by the names and shapes that a network wants; None when they fit."""
-    missing = [key for key in wanted if key not in weights and not key.endswith(_COUNTER)]
+    missing = [key for key in wanted if key not in weights and not key.endswith(COUNTER)]
     if missing:
         return f"missing {few(missing)}"
     unknown = [key for key in weights if key not in wanted]

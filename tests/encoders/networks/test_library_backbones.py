@@ -14,8 +14,7 @@ from safetensors.torch import save_file
 
 from recessive.encoders import EncoderError, make_backbone
 from recessive.encoders.networks import library as library_backbones
-from recessive.encoders.networks.library import downloaded
-from recessive.encoders.networks.torchvision_guard import guard
+from recessive.encoders.networks.library import downloaded, guard
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +93,7 @@ def offer(monkeypatch):
     def point(url):
         weights = SimpleNamespace(IMAGENET1K_V1=SimpleNamespace(url=url))
         models = SimpleNamespace(get_model_weights=lambda _: weights)
-        monkeypatch.setattr(library_backbones, "_models", lambda: models)
+        monkeypatch.setattr(library_backbones, "import_torchvision_models", lambda: models)
 
     return point
 

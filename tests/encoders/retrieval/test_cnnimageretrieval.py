@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from recessive.encoders import EncoderError
-from recessive.encoders.networks.torchvision_guard import guard
+from recessive.encoders.networks.library import guard
 from recessive.encoders.retrieval.cnnimageretrieval import _ARCHITECTURES, _features
-from recessive.encoders.retrieval.network import load_cnnimageretrieval
+from recessive.encoders.retrieval.network import load_cnnimageretrieval, load_retrieval_network
 
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 META = {
@@ -99,6 +99,10 @@ def test_a_network_with_gem(path, layers):
     close(both(values), F.normalize(((first**2.5 + second**2.5) / 2) ** (1 / 2.5)))
     with pytest.raises(EncoderError, match="sees sides of at least 32 pixels, the limit is 20"):
         load_cnnimageretrieval(path, longest_side=20)
+    # The same by the function that takes files of weights, too.
+    assert torch.equal(load_retrieval_network(path, "gem", scales=(1.0, 0.5), longest_side=96)(values), both(values))
+    with pytest.raises(EncoderError, match=r"tiny-gem-0123456\.pth: pools by gem, not by mac; use gem:/"):
+        load_retrieval_network(path, "mac")
 
 
 def test_whitening_layers_before_and_after_pooling(path, layers):

@@ -7,11 +7,18 @@ from dataclasses import dataclass
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from recessive.balls import LInf
 from recessive.encoders import BACKBONES, EncoderError, GeM, encode, hasten, make_backbone
-from recessive.encoders.retrieval.network import THREE_SCALES, RetrievalNetwork, make_retrieval_network
+from recessive.encoders.networks.library import convolutional_part
+from recessive.encoders.retrieval.network import (
+    THREE_SCALES,
+    RetrievalNetwork,
+    load_retrieval_network,
+    make_retrieval_network,
+)
 from recessive.encoders.retrieval.parts import RetrievalHead, RetrievalTrunk
 from recessive.encoders.retrieval.pooling import MAC, SPoC
 from recessive.encoders.retrieval.whitening import Whitening
@@ -315,3 +322,25 @@ def test_networks_that_cannot_be(arguments, message):
     with pytest.raises(EncoderError, match=message) as refused:
         make_retrieval_network(**{"backbone": "small-resnet", **arguments})
     assert "\n" not in str(refused.value)
+
+
+def test_a_retrieval_network_from_a_file_of_known_weights(tmp_path):
+    torch.manual_seed(0)
+    network = convolutional_part("squeezenet1_1").eval()
+    path = tmp_path / "squeezenet.safetensors"
+    save_file({**network.state_dict(), "classifier.1.weight": torch.zeros(2, 2)}, path)
+    found = load_retrieval_network(path, "gem", scales=(1.0, 0.5), longest_side=80)
+    assert (found.name, found.dim, found.training) == ("squeezenet", 512, False)
+    assert (found.trunk.scales, found.trunk.longest_side) == ((1.0, 0.5), 80)
+    photo = torch.rand(3, 60, 90, generator=torch.Generator().manual_seed(0))
+    alone = load_retrieval_network(path, "mac")
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    maps = network(((photo - mean.view(3, 1, 1)) / std.view(3, 1, 1))[None])
+    torch.testing.assert_close(alone.describe(photo), F.normalize(maps.amax(dim=(2, 3)))[0])
+    with pytest.raises(EncoderError, match="no pooling is called 'gme'; there are gem, mac"):
+        load_retrieval_network(path, "gme")
+    save_file({"layer": torch.zeros(3)}, path)
+    with pytest.raises(EncoderError, match=r"squeezenet\.safetensors: holds the weights of no network"):
+        load_retrieval_network(path)
+    with pytest.raises(EncoderError, match="there is no such"):
+        load_retrieval_network(tmp_path / "gone.safetensors")

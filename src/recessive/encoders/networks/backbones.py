@@ -47,6 +47,7 @@ class Backbone:
         mean: of each channel, subtracted from photos in [0, 1].
         std: of each channel, divided by.
         module: normalised photos (N, 3, size, size) to features (N, C, h, w).
+        smallest: side of the smallest photos it can see.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Backbone:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     module: nn.Module
+    smallest: int
 
 
 @dataclass(frozen=True)
@@ -95,9 +97,10 @@ class _LastMap(nn.Module):
         return last
 
 
-def _library(
+def library_entry(
     summary: str, model: str, channels: int, build: Callable[[str], nn.Module] = residual, smallest: int = 32
 ) -> BackboneEntry:
+    """The entry of a torchvision model without its classifier; arguments as for `BackboneEntry`."""
     return BackboneEntry(
         f"{summary}, torchvision's; pretrained on ImageNet-1K",
         channels,
@@ -122,14 +125,14 @@ BACKBONES: dict[str, BackboneEntry] = {
     "conv": _bundled("conv", Convolutional),
     "depthwise": _bundled("depthwise", Depthwise),
     "transformer": _bundled("transformer", Transformer),
-    "alexnet": _library("AlexNet without its fully connected layers", "alexnet", 256, convolutional_part, 63),
-    "vgg-11": _library("VGG-11 without its fully connected layers", "vgg11", 512, convolutional_part),
-    "resnet-18": _library("ResNet-18", "resnet18", 512),
-    "resnet-34": _library("ResNet-34", "resnet34", 512),
-    "resnet-50": _library("ResNet-50", "resnet50", 2048),
-    "resnet-101": _library("ResNet-101", "resnet101", 2048),
-    "resnet-152": _library("ResNet-152", "resnet152", 2048),
-    "resnext-101": _library("ResNeXt-101 32x8d", "resnext101_32x8d", 2048),
+    "alexnet": library_entry("AlexNet without its fully connected layers", "alexnet", 256, convolutional_part, 63),
+    "vgg-11": library_entry("VGG-11 without its fully connected layers", "vgg11", 512, convolutional_part),
+    "resnet-18": library_entry("ResNet-18", "resnet18", 512),
+    "resnet-34": library_entry("ResNet-34", "resnet34", 512),
+    "resnet-50": library_entry("ResNet-50", "resnet50", 2048),
+    "resnet-101": library_entry("ResNet-101", "resnet101", 2048),
+    "resnet-152": library_entry("ResNet-152", "resnet152", 2048),
+    "resnext-101": library_entry("ResNeXt-101 32x8d", "resnext101_32x8d", 2048),
 }
 
 
@@ -174,7 +177,7 @@ def make_backbone(
     module = entry.build()
     if weights is not None:
         _load(module, name, weights)
-    return Backbone(name, entry.channels, size, entry.mean, entry.std, module)
+    return Backbone(name, entry.channels, size, entry.mean, entry.std, module, entry.smallest)
 
 
 def _load(module: nn.Module, name: str, path: Path) -> None:

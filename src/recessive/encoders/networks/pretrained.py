@@ -1,20 +1,99 @@
-"""Encoders from pretrained backbones whose weights lie in a file. Needs the extra `pretrained`."""
+"""Pretrained encoders of timm and torchvision, by name or recognised from a file of weights.
+
+`library_encoder` takes a name such as `timm:resnet50` and sees a photo exactly as the library evaluates the network:
+resized, cropped and normalised by the library's own constants. `recognised_backbone` takes a file of weights alone and
+finds out by the names and shapes of its tensors which well-known network it belongs to.
+
+A network that ends in a feature map is pooled by GeM with p = 3. One that does not, such as a vision transformer, gives
+the features that the library itself passes to the classifier: the class token, or the mean of the patches. Both are
+brought to unit length.
+"""
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recessive.encoders.encoder import Encoder, EncoderError, Trunk
 from recessive.encoders.gem import DescriptorHead
-from recessive.encoders.networks.torchvision_guard import guard
-from recessive.encoders.weight_files import fit, read_weights
+from recessive.encoders.networks.backbones import BACKBONES, Backbone, BackboneEntry, library_entry
+from recessive.encoders.networks.library import (
+    CLASSIFIERS,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    convolutional_part,
+    downloaded,
+    downloaded_timm,
+    import_timm,
+    import_torchvision_models,
+    without_classifier,
+)
+from recessive.encoders.weight_files import COUNTER, UNREADABLE, first_line, fit, read_weights
+
+LIBRARIES = ("timm", "torchvision")
+_LONGEST = 4  # sides of a photo, at most as 1 to 4: what is beyond lies outside any centre crop
 
 
-class _Features(nn.Module):
-    """The feature map of a timm network, without its classifier."""
+class LibraryTrunk(Trunk):
+    """Preprocess as the library does, then the backbone: z = backbone((crop(resize(x)) − mean) / std).
+
+    The shorter side is resized to `resized` pixels (antialiased), or both sides to it when `squash` is set, and the
+    centre square of `size` pixels is cropped.
+
+    Args:
+        backbone: (N, 3, size, size) to a feature map (N, C, h, w) or to features (N, C).
+        size: the side in pixels of what the backbone sees.
+        mean: the mean of each channel.
+        std: the standard deviation of each channel.
+        resized: the side in pixels before cropping.
+        mode: "bilinear" or "bicubic".
+        squash: whether the whole photo is resized to a square, whatever its shape.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        size: int,
+        mean: Sequence[float],
+        std: Sequence[float],
+        *,
+        resized: int,
+        mode: str = "bilinear",
+        squash: bool = False,
+    ) -> None:
+        super().__init__(backbone, size, mean, std)
+        self.resized = resized
+        self.mode = mode
+        self.squash = squash
+
+    def preprocess(self, photos: Tensor) -> Tensor:
+        """Photos (N, 3, H, W) to what the backbone sees before normalisation, (N, 3, size, size)."""
+        shorter = min(photos.shape[-2:])
+        photos = _centre(photos, *(min(side, _LONGEST * shorter) for side in photos.shape[-2:]))
+        sides = [self.resized if self.squash else int(self.resized * side / shorter) for side in photos.shape[-2:]]
+        if photos.shape[-2:] != tuple(sides):
+            photos = F.interpolate(photos, sides, mode=self.mode, antialias=True)
+            photos = photos.clamp(0, 1)  # as levels of 8 bits are: cubic interpolation overshoots
+        return _centre(photos, self.size, self.size)
+
+
+def _centre(photos: Tensor, height: int, width: int) -> Tensor:
+    top, left = (round((side - kept) / 2) for side, kept in zip(photos.shape[-2:], (height, width), strict=True))
+    return photos[..., top : top + height, left : left + width]
+
+
+class FeatureMap(nn.Module):
+    """The last feature map of a timm network: normalised photos (N, 3, H, W) to (N, C, h, w).
+
+    Args:
+        network: made by timm.
+    """
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -26,28 +105,195 @@ class _Features(nn.Module):
         return features
 
 
-def mobilenet_v2(weights: Path, size: int = 224) -> Encoder:
-    """MobileNetV2 1.0 with GeM pooling, p = 3: 1,280-D descriptors.
-
-    Sandler et al., "MobileNetV2: inverted residuals and linear bottlenecks", 2018; the variant with padding
-    "same" and inputs (x − 0.5) / 0.5.
+def library_encoder(name: str, *, weights: Path | None = None) -> Encoder:
+    """A pretrained network of timm or torchvision as an encoder, with the library's own preprocessing.
 
     Args:
-        weights: a safetensors file in timm's names.
-        size: side in pixels to which photos are resized.
+        name: `timm:MODEL` or `torchvision:MODEL`, where the library's name of the model may be followed by that of its
+            weights: `timm:resnet50`, `timm:resnet50.tv_in1k`, `torchvision:resnet50.IMAGENET1K_V1`. Without one the
+            library's default weights are taken.
+        weights: a file of weights in the library's own names, to be taken instead of downloading; a classifier in it is
+            left out.
+
+    Returns:
+        An encoder under that name, in evaluation mode and with frozen weights, that gives descriptors of unit length.
 
     Raises:
-        EncoderError: timm is not installed, or the file is missing or does not fit.
+        EncoderError: if the library is not installed or has no such model, or if the weights cannot be downloaded, read
+            or do not fit.
     """
-    guard()
+    library, _, model = name.partition(":")
+    if library not in LIBRARIES or not model:
+        raise EncoderError(f"{name!r} names no network of a library; write timm:MODEL or torchvision:MODEL")
+    with torch.random.fork_rng(devices=[]):
+        trunk = (_timm_trunk if library == "timm" else _torchvision_trunk)(name, model, weights)
+    trunk.eval().requires_grad_(requires_grad=False)
+    features = trunk(torch.zeros(1, 3, trunk.size, trunk.size))
+    assert isinstance(features, Tensor)  # noqa: S101 - of one map
+    channels = features.shape[1]
+    return Encoder(name, trunk, DescriptorHead(channels), channels, "descriptor").eval().requires_grad_(False)  # noqa: FBT003
+
+
+def _timm_trunk(name: str, model: str, weights: Path | None) -> LibraryTrunk:
+    timm = import_timm()
+    if not timm.is_model(model):
+        raise _unknown(name, model, timm.list_models())
     try:
-        import timm  # noqa: PLC0415 - an extra, and slow to import
-    except ImportError as error:
-        raise EncoderError('MobileNetV2 needs timm: pip install "recessive[pretrained]"') from error
-    if not weights.is_file():
-        raise EncoderError(f"no weights at {weights}: place mobilenetv2_100 there, as safetensors in timm's names")
-    network = timm.create_model("mobilenetv2_100", pad_type="same", pretrained=False)
-    fit(network, read_weights(weights), weights, "mobilenetv2_100")
-    trunk = Trunk(_Features(network), size, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-    encoder = Encoder("mobilenetv2-gem", trunk, DescriptorHead(1280), 1280, "descriptor")
-    return encoder.eval().requires_grad_(requires_grad=False).to(torch.float32)
+        config = timm.models.get_pretrained_cfg(model)
+        if weights is None:
+            given = {"file": str(downloaded_timm(model, config))}
+            network = timm.create_model(model, pretrained=True, num_classes=0, pretrained_cfg_overlay=given)
+        else:
+            network = timm.create_model(model, pretrained=False, num_classes=0)
+    except UNREADABLE as error:  # an unknown tag, or a file in the cache that is damaged
+        raise EncoderError(f"{name} cannot be loaded: {first_line(error)}") from error
+    if weights is not None:
+        classifiers = config.classifier if config is not None else ()
+        prefixes = tuple(f"{one}." for one in ([classifiers] if isinstance(classifiers, str) else classifiers or ()))
+        _fit_part(network, weights, model, lambda key: not key.startswith(prefixes or CLASSIFIERS))
+    data = timm.data.resolve_model_data_config(network)
+    _, size, width = data["input_size"]
+    if size != width or data["crop_mode"] not in ("center", "squash"):
+        raise EncoderError(f"{name} sees photos in a way that is not supported: {data['input_size']}, not square")
+    network.eval()
+    with torch.no_grad():
+        last = network.forward_features(torch.zeros(1, 3, size, size))
+    is_map = last.ndim == 4 and last.shape[1] == network.num_features and getattr(network, "output_fmt", "") != "NHWC"
+    return LibraryTrunk(
+        FeatureMap(network) if is_map else network,
+        size,
+        data["mean"],
+        data["std"],
+        resized=int(size / data["crop_pct"]),
+        mode=data["interpolation"],
+        squash=data["crop_mode"] == "squash",
+    )
+
+
+def _torchvision_trunk(name: str, model: str, weights: Path | None) -> LibraryTrunk:
+    models = import_torchvision_models()
+    architecture, _, tag = model.partition(".")
+    known = models.list_models(module=models)
+    if architecture not in known:
+        raise _unknown(name, architecture, known)
+    entries = models.get_model_weights(architecture)
+    tag = tag or entries.DEFAULT.name
+    if tag not in entries.__members__:
+        raise EncoderError(f"{architecture} has no weights called {tag!r}; there are {', '.join(entries.__members__)}")
+    if weights is None:
+        downloaded(architecture, tag)  # so that the library finds them, and an error is ours
+        backbone = without_classifier(models.get_model(architecture, weights=entries[tag], progress=False))
+    else:
+        backbone = without_classifier(models.get_model(architecture, weights=None))
+        parts = {key.partition(".")[0] for key in backbone.state_dict()}
+        _fit_part(backbone, weights, architecture, lambda key: key.partition(".")[0] in parts)
+    data = entries[tag].transforms()
+    (size,), (resized,) = data.crop_size, data.resize_size
+    return LibraryTrunk(backbone, size, data.mean, data.std, resized=resized, mode=data.interpolation.value)
+
+
+def _unknown(name: str, model: str, known: Iterable[str]) -> EncoderError:
+    similar = ", ".join(difflib.get_close_matches(model, known))
+    hint = f"; similar names are {similar}" if similar else ""
+    return EncoderError(f"{name}: the library has no such model{hint}")
+
+
+def _fit_part(network: nn.Module, path: Path, name: str, belongs: Callable[[str], bool]) -> None:
+    fit(network, {key: tensor for key, tensor in read_weights(path).items() if belongs(key)}, path, name)
+
+
+def _timm(model: str, **options: Any) -> Callable[[], nn.Module]:  # noqa: ANN401 - whatever timm takes
+    return lambda: FeatureMap(import_timm().create_model(model, pretrained=False, num_classes=0, **options))
+
+
+_HALF = (0.5, 0.5, 0.5)
+RECOGNISED = {
+    "mobilenetv2_100": BackboneEntry(
+        'MobileNetV2 1.0 with TensorFlow\'s padding "same"; Sandler et al., 2018',
+        1280,
+        224,
+        32,
+        _timm("mobilenetv2_100", pad_type="same"),
+        mean=_HALF,
+        std=_HALF,
+    ),
+    "mobilenetv1_100": BackboneEntry(
+        'MobileNetV1 1.0 with TensorFlow\'s padding "same"; Howard et al., 2017',
+        1024,
+        224,
+        32,
+        _timm("mobilenetv1_100", pad_type="same"),
+        mean=_HALF,
+        std=_HALF,
+    ),
+    "tf_efficientnet_lite0": BackboneEntry(
+        "EfficientNet-Lite0; Tan, Le, 2019",
+        1280,
+        224,
+        32,
+        _timm("tf_efficientnet_lite0"),
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+    ),
+    "squeezenet1_1": library_entry("SqueezeNet 1.1", "squeezenet1_1", 512, convolutional_part),
+    **{name: entry for name, entry in BACKBONES.items() if entry.mean == IMAGENET_MEAN},
+}
+"""Networks that are recognised by a file of their weights alone."""
+
+
+def recognised_backbone(path: Path) -> Backbone:
+    """The network that a file of weights belongs to, found by the names and shapes of its tensors, with these weights.
+
+    The networks of `RECOGNISED` are tried, in timm's or torchvision's own names, with or without a classifier.
+
+    Args:
+        path: a safetensors file, or a state dict that torch saved.
+
+    Raises:
+        EncoderError: if the file cannot be read or holds the weights of no such network, or if the library of that
+            network is not installed.
+    """
+    stored = {key: tensor for key, tensor in read_weights(path).items() if not key.startswith(CLASSIFIERS)}
+    found = _shapes(stored)
+    for name, entry in RECOGNISED.items():
+        with torch.device("meta"):
+            matches = _shapes(_named(entry.build()).state_dict()) == found
+        if matches:
+            with torch.random.fork_rng(devices=[]):
+                module = entry.build()
+            fit(_named(module), stored, path, name)
+            return Backbone(name, entry.channels, entry.size, entry.mean, entry.std, module.eval(), entry.smallest)
+    raise EncoderError(
+        f"holds the weights of no network that is recognised: {', '.join(RECOGNISED)}, in the names of timm or "
+        "torchvision",
+        path,
+    )
+
+
+def _named(module: nn.Module) -> nn.Module:
+    """The part of a backbone whose weights have the library's names."""
+    return module.network if isinstance(module, FeatureMap) else module
+
+
+def _shapes(weights: dict[str, Tensor]) -> dict[str, torch.Size]:
+    return {key: tensor.shape for key, tensor in weights.items() if not key.endswith(COUNTER)}
+
+
+def encoder_from_weights(path: Path, *, size: int = 224) -> Encoder:
+    """An encoder from a file of weights alone, see `recognised_backbone`: GeM pooling, p = 3, of the last feature map.
+
+    Args:
+        path: the file.
+        size: the side in pixels to which photos are resized.
+
+    Returns:
+        An encoder named after the file, in evaluation mode and with frozen weights, that gives descriptors of unit
+        length.
+
+    Raises:
+        EncoderError: as `recognised_backbone`.
+    """
+    backbone = recognised_backbone(path)
+    trunk = Trunk(backbone.module, size, backbone.mean, backbone.std)
+    encoder = Encoder(path.stem, trunk, DescriptorHead(backbone.channels), backbone.channels, "descriptor")
+    return encoder.eval().requires_grad_(requires_grad=False)

@@ -119,22 +119,38 @@ def read_cnnimageretrieval(path: Path, whitening: str | None, scales: Literal["s
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """What the network is, and its weights by name."""
-    if not path.is_file():
-        raise EncoderError(f"{path}: there is no such checkpoint")
-    try:
-        with torch.serialization.safe_globals(STAND_INS):
-            stored = torch.load(path, map_location="cpu", weights_only=True)
-    except _UNREADABLE as error:
-        # torch would advise to let the file run its code.
-        odd = isinstance(error, pickle.UnpicklingError)
-        reason = "more than arrays, numbers and text, or torn ones" if odd else first_line(error)
-        raise EncoderError(f"{path}: is damaged, or no checkpoint: {reason}") from error
+    stored = _load(path)
     meta, weights = (stored.get(key) if isinstance(stored, dict) else None for key in ("meta", "state_dict"))
     if not isinstance(meta, dict) or not isinstance(weights, dict):
         raise EncoderError(f"{path}: is no checkpoint of cnnimageretrieval: it has no 'meta' and 'state_dict'")
     if not all(isinstance(key, str) and isinstance(value, Tensor) for key, value in weights.items()):
         raise EncoderError(f"{path}: is no checkpoint of cnnimageretrieval: its 'state_dict' holds more than weights")
     return meta, weights
+
+
+def _load(path: Path) -> object:
+    if not path.is_file():
+        raise EncoderError(f"{path}: there is no such checkpoint")
+    try:
+        with torch.serialization.safe_globals(STAND_INS):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except _UNREADABLE as error:
+        # torch would advise to let the file run its code.
+        odd = isinstance(error, pickle.UnpicklingError)
+        reason = "more than arrays, numbers and text, or torn ones" if odd else first_line(error)
+        raise EncoderError(f"{path}: is damaged, or no checkpoint: {reason}") from error
+
+
+def holds_meta(path: Path) -> bool:
+    """Whether a file is what torch saved and says of itself what network it holds, as these checkpoints do.
+
+    Raises:
+        EncoderError: if the file is missing or damaged.
+    """
+    if path.suffix == ".safetensors" and path.is_file():
+        return False
+    stored = _load(path)
+    return isinstance(stored, dict) and "meta" in stored
 
 
 def _scalar(key: str, value: Tensor) -> Tensor:

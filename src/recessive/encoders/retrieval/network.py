@@ -13,15 +13,16 @@ from torch import Tensor, nn
 
 from recessive.encoders.encoder import Encoder, EncoderError
 from recessive.encoders.gem import GeM
-from recessive.encoders.networks.backbones import backbone_entry, make_backbone
-from recessive.encoders.retrieval.cnnimageretrieval import read_cnnimageretrieval
+from recessive.encoders.networks.backbones import Backbone, make_backbone
+from recessive.encoders.networks.pretrained import recognised_backbone
+from recessive.encoders.retrieval.cnnimageretrieval import holds_meta, read_cnnimageretrieval
 from recessive.encoders.retrieval.parts import LARGEST_EXPONENT, LONGEST_SIDE, RetrievalHead, RetrievalTrunk
-from recessive.encoders.retrieval.pooling import MAC, RMAC, SPoC
+from recessive.encoders.retrieval.pooling import MAC, RMAC, RegionalPooling, SPoC
 from recessive.photos import part_within
 
 Pooling = Literal["gem", "mac", "spoc", "r-mac"]
 THREE_SCALES = (1.0, 2**-0.5, 0.5)  # the paper's
-_WITHOUT_EXPONENT: dict[Pooling, type[nn.Module]] = {"mac": MAC, "spoc": SPoC, "r-mac": RMAC}
+_POOLINGS: dict[Pooling, type[nn.Module]] = {"gem": GeM, "mac": MAC, "spoc": SPoC, "r-mac": RMAC}
 
 
 class RetrievalNetwork(Encoder):
@@ -98,16 +99,66 @@ def make_retrieval_network(
         EncoderError: an unknown backbone or pooling, scales, exponent or limit that cannot be, or weights that are
             missing or do not fit.
     """
+    _check_pooling(pooling, p)
+    made = make_backbone(backbone, weights=weights, pretrained=pretrained)
+    return _pooled(f"{backbone}-{pooling}", made, pooling, scales=scales, p=p, longest_side=longest_side)
+
+
+def load_retrieval_network(
+    path: Path,
+    pooling: Pooling = "gem",
+    *,
+    scales: Sequence[float] = (1.0,),
+    longest_side: int = LONGEST_SIDE,
+) -> RetrievalNetwork:
+    """A retrieval network from a file: a checkpoint of cnnimageretrieval, or the weights of a well-known network.
+
+    Args:
+        path: a checkpoint, see `load_cnnimageretrieval`, or a file of weights, see `recognised_backbone`.
+        pooling: of the last feature map, which must be the checkpoint's own; GeM with p = 3 for a file of weights.
+        scales: the factors of the sides: (1.0,), or `THREE_SCALES`.
+        longest_side: the side in pixels to which larger photos are shrunk.
+
+    Returns:
+        A network named after the file, in evaluation mode and with frozen weights.
+
+    Raises:
+        EncoderError: if the file cannot be read or is neither, if the checkpoint has another pooling, if a library is
+            not installed, or if the scales or the limit are impossible.
+    """
+    _check_pooling(pooling)
+    if not holds_meta(path):
+        return _pooled(path.stem, recognised_backbone(path), pooling, scales=scales, longest_side=longest_side)
+    network = load_cnnimageretrieval(path, scales=scales, longest_side=longest_side)
+    pool = network.head.pool
+    kind = type(pool.rpool if isinstance(pool, RegionalPooling) else pool)
+    own = next(name for name, one in _POOLINGS.items() if one is kind)
+    if own != pooling:
+        raise EncoderError(f"pools by {own}, not by {pooling}; use {own}:{path}", path)
+    return network
+
+
+def _check_pooling(pooling: str, p: float = 3.0) -> None:
     if pooling not in get_args(Pooling):
         raise EncoderError(f"no pooling is called {pooling!r}; there are {', '.join(get_args(Pooling))}")
     if not 1 <= p <= LARGEST_EXPONENT:
         raise EncoderError(f"GeM's exponent lies in 1 to {LARGEST_EXPONENT:g}, not {p}")
-    smallest = backbone_entry(backbone).smallest
-    made = make_backbone(backbone, weights=weights, pretrained=pretrained)
-    trunk = RetrievalTrunk(made.module, smallest, made.mean, made.std, longest_side=longest_side, scales=scales)
-    pool = GeM(p) if pooling == "gem" else _WITHOUT_EXPONENT[pooling]()
-    head = RetrievalHead(made.channels, pool)
-    return RetrievalNetwork(f"{backbone}-{pooling}", trunk, head).eval().requires_grad_(requires_grad=False)
+
+
+def _pooled(
+    name: str,
+    backbone: Backbone,
+    pooling: Pooling,
+    *,
+    scales: Sequence[float],
+    longest_side: int,
+    p: float = 3.0,
+) -> RetrievalNetwork:
+    trunk = RetrievalTrunk(
+        backbone.module, backbone.smallest, backbone.mean, backbone.std, longest_side=longest_side, scales=scales
+    )
+    head = RetrievalHead(backbone.channels, GeM(p) if pooling == "gem" else _POOLINGS[pooling]())
+    return RetrievalNetwork(name, trunk, head).eval().requires_grad_(requires_grad=False)
 
 
 def load_cnnimageretrieval(
