@@ -123,13 +123,13 @@ def test_wrong_use_is_one_line_and_status_2(watch, photo, out, tmp_path, monkeyp
 
 def test_settling_takes_a_while(recessive, incoming, out, tiny_encoders):  # noqa: ARG001
     ran = recessive("watch", incoming, out, "--settle", "-1")
-    assert (ran.status, ran.stderr) == (2, "recessive: --settle: seconds, 0 or more\n")
+    assert (ran.status, ran.stderr) == (2, "recessive: --settle must be a number of seconds, 0 or more\n")
 
 
 def test_the_folder_has_to_be_there(recessive, tmp_path, tiny_encoders):  # noqa: ARG001
     ran = recessive("watch", tmp_path / "nowhere", tmp_path / "out")
     assert (ran.status, ran.stdout) == (2, "")
-    assert ran.stderr == f"recessive: {tmp_path / 'nowhere'}: is not a folder; photos are to arrive there\n"
+    assert ran.stderr == f"recessive: {tmp_path / 'nowhere'}: is not a folder; name the folder where photos arrive\n"
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ def test_photos_are_listed_by_their_suffix_whatever_lies_beside_them(tmp_path):
     assert found.photos == {name: stamp_of(tmp_path / name) for name in names}
     assert found.photos["b.png"].size == 5
     assert found.others == {".part", ".mp4", ""}
-    assert found.passed_over == {}
+    assert found.skipped == {}
 
 
 def test_a_name_that_is_not_utf8_is_a_name(tmp_path):
@@ -43,8 +43,8 @@ def test_links_to_folders_are_not_followed_and_links_to_files_are(tmp_path):
     (folder / "self.jpg").symlink_to("self.jpg")
     found = list_photos(folder)
     assert found.photos == {"link.jpg": stamp_of(tmp_path / "elsewhere.jpg")}
-    assert found.passed_over.pop("self.jpg").startswith("cannot be read: ")
-    assert found.passed_over == dict.fromkeys(("round", "deep/up"), "is a link to a folder, and not followed")
+    assert found.skipped.pop("self.jpg").startswith("cannot be read: ")
+    assert found.skipped == dict.fromkeys(("round", "deep/up"), "is a link to a folder, and not followed")
 
 
 def test_a_folder_that_cannot_be_read_does_not_hide_the_others(tmp_path, monkeypatch):
@@ -61,7 +61,7 @@ def test_a_folder_that_cannot_be_read_does_not_hide_the_others(tmp_path, monkeyp
     monkeypatch.setattr(os, "scandir", some)
     found = list_photos(tmp_path)
     assert sorted(found.photos) == ["a.png", "open/d.png"]
-    assert found.passed_over == {"closed": "cannot be read: Permission denied"}
+    assert found.skipped == {"closed": "cannot be read: Permission denied"}
 
 
 @pytest.mark.parametrize("name", ["missing", "file"])
@@ -73,34 +73,34 @@ def test_the_folder_itself_has_to_be_there(tmp_path, name):
 
 def test_a_photo_may_be_taken_when_it_has_not_changed_for_a_while():
     arrivals = Arrivals(settle=2)
-    arrivals.look({"a": SMALL}, now=10)
-    assert arrivals.ripe(10) is arrivals.ripe(11.9) is None
+    arrivals.update({"a": SMALL}, now=10)
+    assert arrivals.ready(10) is arrivals.ready(11.9) is None
     assert arrivals.due() == {"a": 12}
-    arrivals.look({"a": LARGE}, now=11)
-    assert arrivals.ripe(12.9) is None
-    arrivals.look({"a": LARGE}, now=12.5)
-    assert arrivals.ripe(13) == "a"
+    arrivals.update({"a": LARGE}, now=11)
+    assert arrivals.ready(12.9) is None
+    arrivals.update({"a": LARGE}, now=12.5)
+    assert arrivals.ready(13) == "a"
     assert (arrivals["a"].stamp, arrivals["a"].since) == (LARGE, 11)
 
 
 def test_the_first_by_name_goes_first_and_what_has_gone_is_forgotten():
     arrivals = Arrivals(settle=0)
-    arrivals.look({"b": SMALL, "a": SMALL, "c": SMALL}, now=0)
-    assert arrivals.ripe(0) == "a"
-    arrivals.drop("a")
-    assert arrivals.ripe(0) == "b"
-    arrivals.look({"c": SMALL}, now=1)
-    assert (arrivals.ripe(1), list(arrivals.due())) == ("c", ["c"])
+    arrivals.update({"b": SMALL, "a": SMALL, "c": SMALL}, now=0)
+    assert arrivals.ready(0) == "a"
+    arrivals.remove("a")
+    assert arrivals.ready(0) == "b"
+    arrivals.update({"c": SMALL}, now=1)
+    assert (arrivals.ready(1), list(arrivals.due())) == ("c", ["c"])
 
 
 def test_what_was_taken_in_vain_waits_until_a_time_or_a_change():
     arrivals = Arrivals(settle=0)
-    arrivals.look({"a": SMALL, "b": SMALL}, now=0)
-    arrivals.later("a", 30)
-    arrivals.later("b", math.inf)
-    arrivals.look({"a": SMALL, "b": SMALL}, now=1)
-    assert arrivals.ripe(29) is None
+    arrivals.update({"a": SMALL, "b": SMALL}, now=0)
+    arrivals.postpone("a", 30)
+    arrivals.postpone("b", math.inf)
+    arrivals.update({"a": SMALL, "b": SMALL}, now=1)
+    assert arrivals.ready(29) is None
     assert arrivals.due() == {"a": 30}
-    assert arrivals.ripe(30) == "a"
-    arrivals.look({"a": SMALL, "b": LARGE}, now=2)
-    assert arrivals.ripe(2) == "b"
+    assert arrivals.ready(30) == "a"
+    arrivals.update({"a": SMALL, "b": LARGE}, now=2)
+    assert arrivals.ready(2) == "b"

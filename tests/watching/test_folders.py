@@ -34,7 +34,7 @@ clock, incoming, out, held, complaints, watch, passing, stubborn, protections = 
 def test_the_folders_lie_apart(watch, tmp_path, folder, out, held, incoming):
     (incoming / "photos").mkdir()
     (tmp_path / "link").symlink_to(incoming)
-    with pytest.raises(SettingsError, match=r" lies in .*; photos arrive, pass and are held in folders that lie apart"):
+    with pytest.raises(SettingsError, match=r" lies in .*; the folders IN, OUT and --held must lie apart"):
         watch(folder=tmp_path / folder, out=tmp_path / out, how={"held": tmp_path / held})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "link"]
 
@@ -50,13 +50,13 @@ def test_held_photos_lie_beside_out(watch, stubborn, tmp_path, out, monkeypatch)
 
 
 def test_folders_that_cannot_be_used_are_an_error(watch, tmp_path):
-    with pytest.raises(SettingsError, match="nowhere: is not a folder; photos are to arrive there"):
+    with pytest.raises(SettingsError, match="nowhere: is not a folder; name the folder where photos arrive"):
         watch(folder=tmp_path / "nowhere")
     (tmp_path / "file").touch()
     for wrong in ({"out": tmp_path / "file"}, {"how": {"held": tmp_path / "file"}}):
-        with pytest.raises(SettingsError, match="file cannot be made: File exists; choose another folder"):
+        with pytest.raises(SettingsError, match="file cannot be created: File exists; choose another folder"):
             watch(**wrong)
     (tmp_path / "held").mkdir()
     (tmp_path / "held" / ".recessive").touch()
-    with pytest.raises(SettingsError, match=r"\.recessive cannot be made: File exists; choose another --held"):
+    with pytest.raises(SettingsError, match=r"\.recessive cannot be created: File exists; choose another --held"):
         watch(how={"held": tmp_path / "held"})

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from recessive.errors import SettingsError
-from recessive.watching.journal import Entry, Journal, alone
+from recessive.watching.journal import Entry, Journal
 
 A = Entry("a.jpg", 10, 1, "aa", "protected", "a.jpg", None, "0")
 B = Entry("deep/b.jpg", 20, 2, "bb", "held", "deep/b.jpg", "FOUND", "0")
@@ -120,28 +120,3 @@ def test_a_journal_that_cannot_be_read_is_an_error(path):
     path.mkdir()
     with pytest.raises(SettingsError, match=r"watch\.jsonl cannot be read: "):
         Journal(path)
-
-
-def test_only_one_at_a_time_gets_past(tmp_path):
-    lock = tmp_path / "out-held" / ".recessive" / "lock"
-    lock.parent.mkdir(parents=True)
-    with alone(lock), pytest.raises(SettingsError, match="out-held: another watch uses it"), alone(lock):
-        pass
-    with alone(lock):
-        pass
-
-
-def test_a_drive_without_locks_is_taken_as_it_is(tmp_path, monkeypatch):
-    fcntl = pytest.importorskip("fcntl")
-
-    def unsupported(*_):
-        raise OSError(95, "Operation not supported")
-
-    monkeypatch.setattr(fcntl, "flock", unsupported)
-    with alone(tmp_path / "lock"), alone(tmp_path / "lock"):
-        pass
-
-
-def test_a_lock_that_cannot_be_made_is_an_error(tmp_path):
-    with pytest.raises(SettingsError, match="lock cannot be written: "), alone(tmp_path / "missing" / "lock"):
-        pass

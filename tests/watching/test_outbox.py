@@ -1,16 +1,18 @@
-"""The gate of a watched folder: names, folders that are gone, processes that are killed, and what is remembered."""
+"""The outbox of a watched folder: names, folders that are gone, processes that are killed, and what is remembered."""
 
 import errno
 import json
 import os
 import runpy
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from recessive.errors import SettingsError
 from recessive.watching.journal import Journal
+from recessive.watching.outbox import Outbox
 from recessive.watching.watch import watch_photos
 from recessive.workflows import Protector, ProtectSettings, records
 
@@ -136,8 +138,8 @@ def test_what_is_computed_is_not_lost_when_a_folder_is_gone(
     (result,) = watch(until=200)
     assert (result.state, names(folder), protections) == (state, ["a.png"], ["a.png"])
     assert complaints[0].startswith(f"{folder}: ")
-    assert complaints[0].endswith("; waiting until that is better")
-    assert complaints[-1] == "that is better; going on"
+    assert complaints[0].endswith("; waiting until the problem is gone")
+    assert complaints[-1] == "the problem is gone; continuing"
 
 
 def test_a_file_in_the_way_of_a_folder_is_waited_for(watch, passing, out, clock, complaints):
@@ -146,7 +148,7 @@ def test_a_file_in_the_way_of_a_folder_is_waited_for(watch, passing, out, clock,
     (out / "DCIM").touch()
     clock.at(60, (out / "DCIM").unlink)
     assert states(watch(until=200)) == [("a.png", "protected")]
-    assert complaints[0] == f"{out / 'DCIM'}: File exists; waiting until that is better"
+    assert complaints[0] == f"{out / 'DCIM'}: File exists; waiting until the problem is gone"
 
 
 def test_out_never_holds_a_photo_that_is_not_judged(watch, passing, stubborn, out, monkeypatch):
@@ -236,7 +238,7 @@ def test_wherever_it_is_killed_a_held_photo_gets_its_other_chance(watch, stubbor
         assert (names(out), names(held), unjudged(held)) == (["hard.png"], [], [])
 
 
-def test_a_photo_that_was_lost_behind_the_gate_is_done_again(watch, killed, passing, out, held, protections):
+def test_a_photo_that_was_lost_in_the_outbox_is_done_again(watch, killed, passing, out, held, protections):
     passing()
 
     killed(os, "link")
@@ -246,7 +248,7 @@ def test_a_photo_that_was_lost_behind_the_gate_is_done_again(watch, killed, pass
     assert (names(out), protections) == (["a.png"], ["a.png", "a.png"])
 
 
-def test_what_a_killed_process_left_behind_the_gate_goes_when_its_photo_has_gone(watch, killed, passing, held):
+def test_what_a_killed_process_left_in_the_outbox_goes_when_its_photo_has_gone(watch, killed, passing, held):
     path = passing()
 
     killed(Journal, "add")
@@ -281,3 +283,33 @@ def test_the_memory_may_be_deleted_under_a_watch(watch, passing, held, clock, ou
     assert states(watch(until=30)) == [("a.png", "protected"), ("b.png", "protected")]
     assert watch() == []
     assert names(out) == ["a.png", "b.png"]
+
+
+@pytest.fixture
+def folders(out, held):
+    for folder in (out, held):
+        folder.mkdir()
+    return out, held
+
+
+def test_only_one_process_at_a_time_opens_an_outbox(folders):
+    with closing(Outbox(*folders)), pytest.raises(SettingsError, match="out-held: another watch uses it"):
+        Outbox(*folders)
+    Outbox(*folders).close()
+
+
+def test_a_drive_without_locks_is_taken_as_it_is(folders, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+
+    def unsupported(*_):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(fcntl, "flock", unsupported)
+    with closing(Outbox(*folders)), closing(Outbox(*folders)):
+        pass
+
+
+def test_a_lock_that_cannot_be_made_is_an_error(folders, held):
+    (held / ".recessive" / "lock").mkdir(parents=True)
+    with pytest.raises(SettingsError, match="lock cannot be created: "):
+        Outbox(*folders)

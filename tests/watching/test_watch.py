@@ -101,14 +101,14 @@ def test_other_files_are_mentioned_once_by_their_suffix(watch, incoming, clock, 
     clock.at(5, (incoming / "notes.txt").touch)
     assert watch(until=20) == []
     assert complaints == [
-        f"{incoming}: files named without a suffix or .mp4 are left alone; photos are told by their suffix",
-        f"{incoming}: files named .txt are left alone; photos are told by their suffix",
+        f"{incoming}: files named without a suffix or .mp4 are ignored; photos are recognized by their suffix",
+        f"{incoming}: files named .txt are ignored; photos are recognized by their suffix",
     ]
 
 
 @pytest.mark.parametrize("settle", [-1, float("nan"), float("inf")])
 def test_settling_takes_a_while(watch, settle):
-    with pytest.raises(SettingsError, match="--settle: seconds, 0 or more"):
+    with pytest.raises(SettingsError, match="--settle must be a number of seconds, 0 or more"):
         watch(how={"settle": settle})
 
 
@@ -187,8 +187,8 @@ def test_a_full_disk_is_waited_for(watch, passing, full, out, held, complaints):
     full(until=100)
     assert states(watch(until=300)) == [("a.png", "protected")]
     assert complaints == [
-        f"{held}: cannot be written: No space left on device; waiting until that is better",
-        "that is better; going on",
+        f"{held}: cannot be written: No space left on device; waiting until the problem is gone",
+        "the problem is gone; continuing",
     ]
     assert names(out) == ["a.png"]
 

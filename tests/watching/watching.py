@@ -110,7 +110,7 @@ def names(folder):
 
 
 def unjudged(held):
-    """What lies behind the gate, but for reports."""
+    """The photos that wait in the outbox, but for reports."""
     return sorted((held / ".recessive" / "unjudged").glob("*.*g"))
 
 

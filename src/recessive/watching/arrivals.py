@@ -1,4 +1,4 @@
-"""Photos that arrive in a folder: what lies there, and what has come to rest."""
+"""Photos that arrive in a folder: which files are there, and which of them have stopped changing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from recessive.photos import format_of_path
 
 
 class Stamp(NamedTuple):
-    """What tells, without reading it, that a file has changed: its size in bytes, and its time in nanoseconds."""
+    """What shows, without reading it, that a file has changed: its size in bytes and its modification time in ns."""
 
     size: int
     modified: int
@@ -23,43 +23,43 @@ class Stamp(NamedTuple):
 
 @dataclass(frozen=True)
 class Listing:
-    """What lies below a folder. Paths are below it, with "/" between their parts.
+    """The content of a folder. Paths are relative to it, with "/" as separator.
 
     Attributes:
-        photos: files named as photos.
-        passed_over: what was not looked into, and why.
-        others: suffixes of the files that are not named as photos, such as ".mp4".
+        photos: the files whose names are those of photos.
+        skipped: the files and folders that were not examined, and why.
+        others: the suffixes of all other files, such as ".mp4".
     """
 
     photos: dict[str, Stamp] = field(default_factory=dict)
-    passed_over: dict[str, str] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
     others: set[str] = field(default_factory=set)
 
 
 def list_photos(folder: Path) -> Listing:
     """List the photos below a folder, by their suffix.
 
-    Hidden files and folders, and names that end in "~", are left out: programs write there what is not finished. Links
-    to files count as files; links to folders are not followed, so that none leads round in a circle.
+    Hidden files and folders, and names that end in "~", are left out: programs write unfinished files there. Links to
+    files count as files; links to folders are not followed, since they may form a circle.
 
     Raises:
-        OSError: the folder itself cannot be read.
+        OSError: if the folder itself cannot be read.
     """
     found, below = Listing(), [""]
     while below:
         here = below.pop()
         try:
-            below += _look_into(folder, here, found)
+            below += _scan(folder, here, found)
         except OSError as error:
             if not here:
                 raise
             if not isinstance(error, FileNotFoundError):  # folders come and go
-                found.passed_over[here.rstrip("/")] = f"cannot be read: {error.strerror or error}"
+                found.skipped[here.rstrip("/")] = f"cannot be read: {error.strerror or error}"
     return found
 
 
-def _look_into(folder: Path, here: str, found: Listing) -> list[str]:
-    """Add what lies in the folder `here`, which ends in "/", to what is found; the folders in it."""
+def _scan(folder: Path, here: str, found: Listing) -> list[str]:
+    """Add the content of the folder `here`, which ends in "/", to the listing; return the folders in it."""
     below = []
     with os.scandir(folder / here) as entries:
         for entry in entries:
@@ -70,25 +70,23 @@ def _look_into(folder: Path, here: str, found: Listing) -> list[str]:
                 if entry.is_dir(follow_symlinks=False):
                     below.append(f"{name}/")
                 else:
-                    _count(found, name, entry)
-            except FileNotFoundError:  # renamed since, or a link to nothing
+                    _add(found, name, entry)
+            except FileNotFoundError:  # renamed since, or a dangling link
                 continue
             except OSError as error:
-                found.passed_over[name] = f"cannot be read: {error.strerror or error}"
+                found.skipped[name] = f"cannot be read: {error.strerror or error}"
     return below
 
 
-def _count(found: Listing, name: str, entry: os.DirEntry[str]) -> None:
+def _add(found: Listing, name: str, entry: os.DirEntry[str]) -> None:
     if entry.is_symlink() and entry.is_dir():
-        found.passed_over[name] = "is a link to a folder, and not followed"
+        found.skipped[name] = "is a link to a folder, and not followed"
         return
     _, dot, last = entry.name.rpartition(".")
     suffix = f"{dot}{last}" if dot else ""
     if not _of_photos(suffix):
         found.others.add(suffix.lower())
-        return
-    now = entry.stat()
-    if stat.S_ISREG(now.st_mode):
+    elif stat.S_ISREG((now := entry.stat()).st_mode):
         found.photos[name] = Stamp(now.st_size, now.st_mtime_ns)
 
 
@@ -98,7 +96,7 @@ def _of_photos(suffix: str) -> bool:
 
 
 def stamp_of(path: Path) -> Stamp | None:
-    """The stamp of a file; None where there is none."""
+    """The stamp of a file; None if there is no such file."""
     try:
         now = path.stat()
     except OSError:
@@ -108,28 +106,29 @@ def stamp_of(path: Path) -> Stamp | None:
 
 @dataclass
 class Arrival:
-    """A photo that waits for its turn.
+    """A photo that waits to be protected.
 
     Attributes:
-        stamp: of the file.
-        since: when it was first seen with that stamp.
-        due: when it may be taken.
-        hindered: how often something else than the photo was in the way.
+        stamp: the stamp of the file.
+        since: the time when it was first seen with that stamp.
+        due: the time from which on it may be taken.
+        delays: how often something other than the photo prevented its protection.
     """
 
     stamp: Stamp
     since: float
     due: float
-    hindered: int = 0
+    delays: int = 0
 
 
 class Arrivals:
-    """Photos that wait: one may be taken when its stamp has not changed for a while, by the clock of whoever looks.
+    """The photos that wait. A photo may be taken once its stamp has not changed for `settle` seconds.
 
-    The times of files are not compared with the clock: on a network drive that is another machine's.
+    Seconds are measured by the clock of this process. File times are never compared with it: on a network drive they
+    come from another machine.
 
     Args:
-        settle: seconds without a change.
+        settle: the number of seconds without a change.
     """
 
     def __init__(self, settle: float) -> None:
@@ -139,26 +138,26 @@ class Arrivals:
     def __getitem__(self, name: str) -> Arrival:
         return self._waiting[name]
 
-    def look(self, photos: Mapping[str, Stamp], now: float) -> None:
-        """Take note of what waits now; what is not among it has gone."""
+    def update(self, photos: Mapping[str, Stamp], now: float) -> None:
+        """Replace the waiting photos by those that are there now; unchanged ones keep their times."""
         before, self._waiting = self._waiting, {}
-        for name in sorted(photos):
-            known, stamp = before.get(name), photos[name]
-            same = known is not None and known.stamp == stamp
-            self._waiting[name] = known if known and same else Arrival(stamp, now, now + self.settle)
+        for name, stamp in sorted(photos.items()):
+            known = before.get(name)
+            unchanged = known is not None and known.stamp == stamp
+            self._waiting[name] = known if known and unchanged else Arrival(stamp, now, now + self.settle)
 
-    def ripe(self, now: float) -> str | None:
-        """The first, by name, that may be taken."""
+    def ready(self, now: float) -> str | None:
+        """The first photo, by name, that may be taken."""
         return next((name for name, arrival in self._waiting.items() if arrival.due <= now), None)
 
-    def later(self, name: str, due: float) -> None:
-        """It was taken in vain, and may be again at that time, or when it changes; never, by itself, at infinity."""
+    def postpone(self, name: str, due: float) -> None:
+        """Let a photo wait until a time, or until it changes; only until it changes when the time is infinite."""
         self._waiting[name].due = due
 
-    def drop(self, name: str) -> None:
-        """It waits no longer."""
+    def remove(self, name: str) -> None:
+        """Remove a photo that has been dealt with."""
         del self._waiting[name]
 
     def due(self) -> dict[str, float]:
-        """All that are to be taken, and when they may be."""
+        """All photos that will be taken without a change, and when."""
         return {name: arrival.due for name, arrival in self._waiting.items() if arrival.due < math.inf}

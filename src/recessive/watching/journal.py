@@ -1,49 +1,39 @@
-"""What a watched folder's photos have become, remembered across restarts.
+"""The journal of a watched folder: what became of its photos, remembered across restarts.
 
-One line of JSON a photo, in a file that only grows while it is in use. A line is on the disk before the photo is moved
-to where it says, so that a move that was cut short is finished from it.
+The file has one line of JSON per photo and only grows while it is in use. A line is on the disk before the photo is
+moved, so that a move that was cut short can be completed from it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Literal
 
 from recessive.errors import SettingsError
 from recessive.files import write_whole
 from recessive.watching.arrivals import Stamp
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
-from collections.abc import Iterator
-from pathlib import Path
-
 State = Literal["protected", "held", "failed"]
-
-_TAKEN = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What became of one content of one file.
+    """What became of one version of one file. The names of the attributes are the keys in the file.
 
     Attributes:
-        input: its path below the watched folder.
-        size: in bytes.
-        modified: its time in nanoseconds.
-        digest: of its content.
+        input: the path of the photo, relative to the watched folder.
+        size: its size in bytes.
+        modified: its modification time in nanoseconds.
+        digest: the digest of its content.
         state: what became of it.
-        output: path below the folder for that state; None for a failure.
+        output: the path of the result, relative to the folder for that state; None for a failure.
         reason: why it was held, or failed.
-        asked: digest of the settings.
+        asked: the digest of the settings.
     """
 
     input: str
@@ -57,18 +47,18 @@ class Entry:
 
     @property
     def stamp(self) -> Stamp:
-        """Of the file."""
+        """The stamp of the file."""
         return Stamp(self.size, self.modified)
 
 
 class Journal:
-    """The file of entries, all of them in memory.
+    """The entries of a journal, all of them in memory.
 
     Args:
-        path: of the file; its folder exists.
+        path: the path of the file; its folder must exist.
 
     Raises:
-        SettingsError: it is there and cannot be read.
+        SettingsError: if the file exists and cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -83,34 +73,34 @@ class Journal:
         except OSError as error:
             raise SettingsError(f"{path} cannot be read: {error.strerror or error}") from error
         for line in lines:
-            with contextlib.suppress(ValueError, TypeError):  # cut short by a crash: that photo is done again
-                self._note(Entry(**json.loads(line)))
-        # Appended to only while it holds whole lines, and not many that others have replaced.
+            with contextlib.suppress(ValueError, TypeError):  # cut short by a crash: that photo is protected again
+                self._remember(Entry(**json.loads(line)))
+        # The file is appended to only while its lines are whole and few of them are outdated; else it is rewritten.
         self._tidy = len(lines) <= 2 * len(self._by_content) and all(line.endswith(b"\n") for line in lines)
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self._by_content.values())
 
     def last(self, input_: str) -> Entry | None:
-        """What became last of a file of that path."""
+        """The latest entry for a path."""
         return self._by_input.get(input_)
 
     def find(self, input_: str, digest: str) -> Entry | None:
-        """What became of that content of a file of that path."""
+        """The entry for a path and a content."""
         return self._by_content.get((input_, digest))
 
-    def taken(self, state: State, output: str, entry: tuple[str, str]) -> bool:
-        """Whether another content (input, digest) was ever given that name, in whatever case."""
-        return self._names.get((state, output.casefold()), entry) != entry
+    def taken(self, state: State, output: str, photo: tuple[str, str]) -> bool:
+        """Whether another photo (input, digest) was ever given this name, in upper or lower case."""
+        return self._names.get((state, output.casefold()), photo) != photo
 
     def add(self, entry: Entry) -> None:
-        """Remember, on the disk first.
+        """Write an entry to the disk and remember it.
 
         Raises:
-            OSError: that failed.
+            OSError: if it cannot be written.
         """
         if self._tidy and self._path.is_file():
-            self._tidy = False  # until all of the line is there
+            self._tidy = False  # until the whole line is written
             with self._path.open("ab") as file:
                 file.write(_line(entry))
                 file.flush()
@@ -119,12 +109,12 @@ class Journal:
             others = (old for key, old in self._by_content.items() if key != (entry.input, entry.digest))
             write_whole(self._path, b"".join(map(_line, (*others, entry))))
         self._tidy = True
-        self._note(entry)
+        self._remember(entry)
 
-    def _note(self, entry: Entry) -> None:
+    def _remember(self, entry: Entry) -> None:
         key = (entry.input, entry.digest)
         self._by_input[entry.input] = entry
-        self._by_content.pop(key, None)  # the order is that of the lines: the last of an input is its last
+        self._by_content.pop(key, None)  # keep the order of the lines: the last entry of an input is its latest
         self._by_content[key] = entry
         if entry.output is not None:
             self._names[entry.state, entry.output.casefold()] = key
@@ -132,25 +122,3 @@ class Journal:
 
 def _line(entry: Entry) -> bytes:
     return json.dumps(asdict(entry)).encode() + b"\n"
-
-
-@contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Only one process at a time gets past this; the system lets go of it however that ends. Not on Windows.
-
-    Raises:
-        SettingsError: another has it, or the file cannot be made.
-    """
-    try:
-        file = path.open("ab")
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be written: {error.strerror or error}") from error
-    with file:
-        if fcntl is not None:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                if error.errno in _TAKEN:  # else a drive that has no locks
-                    held = path.parent.parent
-                    raise SettingsError(f"{held}: another watch uses it; stop that, or use another --held") from error
-        yield

@@ -1,7 +1,7 @@
-"""The outbox of a watched folder: a protected photo waits behind it, and goes on only when it is known where to.
+"""The outbox of a watched folder: protected photos wait in it, and are then published or held.
 
-Photos that pass go to one folder, where nothing else ever lies: whatever appears there may be passed on. Those that do
-not are held in another, which also keeps, in `.recessive`, photos that are not judged yet and what was done.
+Photos that may be released go to one folder, where nothing else ever lies: whatever appears there may be passed on. The
+others are held in a second folder. Its subfolder `.recessive` contains the journal, and photos without a verdict.
 """
 
 from __future__ import annotations
@@ -12,20 +12,47 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from itertools import permutations
 from pathlib import Path, PurePosixPath
 
-from recessive.errors import SettingsError
-from recessive.files import digest, write_whole
+from recessive.errors import MachineError, SettingsError
+from recessive.files import digest, lock_file, write_whole
 from recessive.reports.protect_report import ProtectReport, report_from_json
-from recessive.watching.journal import Entry, Journal, State, alone
+from recessive.watching.journal import Entry, Journal, State
 from recessive.workflows.records import FOLDER, finished, remember
 
-_UNFINISHED = re.compile(r"\.[0-9a-f]{16}\.tmp")  # what `write_whole` leaves when it is killed
-_OF_THE_NAME = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ}  # no such names on that drive
+_UNFINISHED = re.compile(r"\.[0-9a-f]{16}\.tmp")  # left by `write_whole` when the process is killed
+_BAD_NAME = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ}  # the drive cannot store such names
 
 
-class FolderError(Exception):
-    """A folder cannot be written: nothing goes on until it can. The message is one line."""
+class FolderError(MachineError):
+    """A folder is not available; nothing proceeds until it is."""
+
+
+def prepare_folders(folder: Path, out: Path, held: Path | None) -> tuple[Path, Path]:
+    """Create the folders for released and for held photos; the second is OUT-held, beside `out`, when None.
+
+    Raises:
+        SettingsError: if one of the three folders lies in another, is not a folder, or cannot be created.
+    """
+    if held is None:
+        named = out if out.name not in ("", "..") else out.resolve()
+        held = named.parent / f"{named.name}-held"
+    if not folder.is_dir():
+        raise SettingsError(f"{folder}: is not a folder; name the folder where photos arrive")
+    for inner, outer in permutations((folder, out, held), 2):
+        if any(_same(outer.resolve(), place) for place in (inner.resolve(), *inner.resolve().parents)):
+            raise SettingsError(f"{inner} lies in {outer}; the folders IN, OUT and --held must lie apart")
+    for place in (out, held):
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SettingsError(f"{place} cannot be created: {error.strerror}; choose another folder") from None
+    return out, held
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one == other or (one.exists() and other.exists() and one.samefile(other))
 
 
 @dataclass(frozen=True)
@@ -33,9 +60,9 @@ class Decision:
     """What became of a photo.
 
     Attributes:
-        entry: as it is remembered.
-        output: where it is now; None for a failure.
-        report: of its protection; None for a failure.
+        entry: the entry in the journal.
+        output: where the photo is now; None for a failure.
+        report: the report of its protection; None for a failure.
     """
 
     entry: Entry
@@ -44,176 +71,183 @@ class Decision:
 
 
 class Outbox:
-    """One that is open; only one process at a time has it.
+    """An open outbox; only one process at a time can open it.
 
     Args:
-        out: for photos that pass; exists.
-        held: for those that do not; exists.
+        out: the folder for released photos; must exist.
+        held: the folder for held photos; must exist.
 
     Attributes:
-        held: as given.
+        held: the folder for held photos.
         journal: what became of the photos so far.
-        decided: photos that are still to be moved to where the journal says.
+        decided: the photos that still have to be moved to where the journal says.
 
     Raises:
-        SettingsError: another process has it, or it cannot be written.
+        SettingsError: if another process has opened it, or it cannot be written.
     """
 
     def __init__(self, out: Path, held: Path) -> None:
         self.held = held
         self._roots: dict[State, Path] = {"protected": out, "held": held}
-        self._own = held / FOLDER
-        self._unjudged = self._own / "unjudged"
-        self._stack = contextlib.ExitStack()
+        self._own = place = held / FOLDER
+        self._pending = self._own / "unjudged"
         try:
-            self._own.mkdir(exist_ok=True)
+            place.mkdir(exist_ok=True)
+            place = self._own / "lock"
+            self._lock = place.open("ab")
         except OSError as error:
-            raise SettingsError(f"{self._own} cannot be made: {error.strerror}; choose another --held") from None
-        self._stack.enter_context(alone(self._own / "lock"))
-        with contextlib.ExitStack() as failing:
-            failing.callback(self.close)
+            raise SettingsError(f"{place} cannot be created: {error.strerror}; choose another --held") from None
+        try:
+            if not lock_file(self._lock.fileno(), wait=False):
+                raise SettingsError(f"{held}: another watch uses it; stop that, or use another --held")  # noqa: TRY301
             self.journal = Journal(self._own / "watch.jsonl")
-            self.decided = self._left_behind()
-            failing.pop_all()
+            self.decided = self._clean_up()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
-        """Let another process have it."""
-        self._stack.close()
+        """Release the outbox to other processes."""
+        self._lock.close()
 
-    def unjudged(self, input_: str, content: str, asked: str, suffix: str) -> Path:
-        """Where a photo lies, with its record, until it is judged.
+    def pending(self, entry: Entry) -> Path:
+        """Where a photo waits for its verdict, with its record.
+
+        Args:
+            entry: the photo, with the name that it is to have.
 
         Raises:
-            FolderError: there is no such place.
+            FolderError: if there is no such place.
         """
-        with _stuck(self.held):
-            _make(self._unjudged, self.held)
-        return self._behind(input_, content, asked, suffix)
-
-    def _behind(self, input_: str, content: str, asked: str, suffix: str) -> Path:
-        name = digest(os.fsencode(input_), content.encode(), asked.encode())[:32]
-        return self._unjudged / f"{name}{suffix}"
+        with _folder_errors(self.held):
+            _make(self._pending, self.held)
+        return self._pending_path(entry)
 
     def path_of(self, entry: Entry) -> Path | None:
-        """Where a photo was put; None for a failure."""
+        """Where a photo was published or held; None for a failure."""
         return None if entry.output is None else self._roots[entry.state] / entry.output
 
-    def made(self, output: str, asked: str) -> ProtectReport | None:
-        """What `recessive protect` has put there before, for the same photo with the same settings."""
-        return _report(self._roots["protected"] / output, asked)
+    def published(self, output: str, request: str) -> ProtectReport | None:
+        """The report of the photo that `recessive protect` has saved under this name for the same request."""
+        return _report(self._roots["protected"] / output, request)
 
     def discard(self, photo: Path) -> None:
-        """Remove a photo that lies behind the outbox, or is held, and its record."""
+        """Remove a photo that is pending or held, and its record."""
         for path in (photo, photo.parent / FOLDER / f"{photo.name}.json"):
             with contextlib.suppress(OSError):
                 path.unlink()
 
     def withdraw(self, entry: Entry) -> None:
-        """Remove a photo that was held, since there is a better one, unless it is gone or the owner has changed it."""
+        """Remove a held photo that is superseded, unless it is gone or the owner has changed it."""
         path = self.path_of(entry)
         if path is not None and finished(path) is not None:
             self.discard(path)
 
-    def free(self, state: State, output: str, entry: tuple[str, str]) -> str:
-        """A path like `output` that no other content (input, digest) has or ever had: a-2.jpg after a.jpg."""
-        path, number = PurePosixPath(output), 1
-        while self.journal.taken(state, str(path), entry) or os.path.lexists(self._roots[state] / path):
-            number += 1
-            path = PurePosixPath(output).with_stem(f"{PurePosixPath(output).stem}-{number}")
-        return str(path)
-
     def decide(self, entry: Entry) -> None:
-        """Remember where a photo is to go; `move` takes it there, now or after a restart.
+        """Record where a photo is to go, under a free name; `move` takes it there, now or after a restart.
 
         Raises:
-            FolderError: it cannot be remembered.
+            FolderError: if the journal cannot be written.
         """
-        self.note(entry)
+        entry = self._with_free_name(entry)
+        self.record(entry)
         self.decided.append(entry)
 
-    def note(self, entry: Entry) -> None:
-        """Remember what became of a photo.
+    def record(self, entry: Entry) -> None:
+        """Write an entry to the journal.
 
         Raises:
-            FolderError: it cannot be remembered.
+            FolderError: if that fails.
         """
-        with _stuck(self.held):
+        with _folder_errors(self.held):
             self.journal.add(entry)
 
     def move(self) -> Decision | None:
-        """Take the first photo that is decided to where it belongs; None when it was lost, and is to be done again.
+        """Move the first decided photo to where it belongs; None when it was lost, and has to be protected again.
 
-        Killed between giving it its name there and removing it here, the next process finds it there, or moves it once
-        more if somebody has fetched it by then: one that is passed on twice is better than one that is lost.
+        If the process is killed after the photo got its name there, but before it is removed here, the next process
+        finds it there, or moves it once more if somebody has fetched it by then: publishing a photo twice is better
+        than losing it.
 
         Raises:
-            FolderError: it cannot be moved; it is the first still.
+            FolderError: if the photo cannot be moved; it is still the first.
         """
         entry = self.decided[0]
-        unjudged = self._unjudged_of(entry)
-        report = _report(unjudged)
+        pending = self._pending_path(entry)
+        report = _report(pending)
         if report is None:
-            self.note(replace(entry, state="failed", output=None, reason="was lost before it could go on", asked=""))
+            lost = replace(entry, state="failed", output=None, reason="was lost before it was published", asked="")
+            self.record(lost)
             decision = None
         else:
-            with _stuck(self.held):
-                data = unjudged.read_bytes()
+            with _folder_errors(self.held):
+                data = pending.read_bytes()
             decision = self._publish(entry, data, report)
-        self.discard(unjudged)
+        self.discard(pending)
         del self.decided[0]
         return decision
 
     def _publish(self, entry: Entry, data: bytes, report: ProtectReport) -> Decision:
-        """Write the photo under its name, or another if that was taken meanwhile."""
-        root, output = self._roots[entry.state], str(entry.output)
-        path = root / output
+        """Write the photo under its name, or under another if that has been taken meanwhile."""
+        root = self._roots[entry.state]
+        path = root / str(entry.output)
         try:
             _make(path.parent, root)
-            there = path.is_file() and path.read_bytes() == data  # a crash came right after this
-            published = there or _written(path, data)
+            there = path.is_file() and path.read_bytes() == data  # a crash came right after it was written
+            written = there or _written(path, data)
         except OSError as error:
-            if error.errno not in _OF_THE_NAME:
-                raise FolderError(f"{error.filename or root}: {error.strerror or error}") from error
+            if error.errno not in _BAD_NAME:
+                raise FolderError(error.strerror or str(error), Path(error.filename or root)) from error
             failed = replace(entry, state="failed", output=None, reason=f"cannot be saved as {path}: {error.strerror}")
-            self.note(failed)
+            self.record(failed)
             return Decision(failed, None, None)
-        if not published:
-            self.decided[0] = replace(entry, output=self.free(entry.state, output, (entry.input, entry.digest)))
-            self.note(self.decided[0])
+        if not written:
+            self.decided[0] = self._with_free_name(entry)
+            self.record(self.decided[0])
             return self._publish(self.decided[0], data, report)
         report = replace(report, output=str(path))
         if entry.state == "held":
-            with contextlib.suppress(OSError):  # why it is held: good to have, and said anyway
+            with contextlib.suppress(OSError):  # the reason is good to have there, and reported anyway
                 remember(path, entry.asked, asdict(report))
         return Decision(entry, path, report)
 
-    def _unjudged_of(self, entry: Entry) -> Path:
-        return self._behind(entry.input, entry.digest, entry.asked, PurePosixPath(str(entry.output)).suffix)
+    def _with_free_name(self, entry: Entry) -> Entry:
+        """The entry with a name that no other photo has or ever had: a-2.jpg after a.jpg."""
+        wanted, number, key = PurePosixPath(str(entry.output)), 1, (entry.input, entry.digest)
+        path = wanted
+        while self.journal.taken(entry.state, str(path), key) or os.path.lexists(self._roots[entry.state] / path):
+            number += 1
+            path = wanted.with_stem(f"{wanted.stem}-{number}")
+        return replace(entry, output=str(path))
 
-    def _left_behind(self) -> list[Entry]:
-        """What a process that was killed had decided and not moved; what else it left is removed."""
-        left = set(_files(self._unjudged))
-        decided = [entry for entry in self.journal if entry.output and left and self._unjudged_of(entry) in left]
-        for path in left - {self._unjudged_of(entry) for entry in decided}:
+    def _pending_path(self, entry: Entry) -> Path:
+        name = digest(os.fsencode(entry.input), entry.digest.encode(), entry.asked.encode())[:32]
+        return self._pending / f"{name}{PurePosixPath(str(entry.output)).suffix}"
+
+    def _clean_up(self) -> list[Entry]:
+        """The photos that a killed process had decided and not moved; whatever else it left is removed."""
+        left = set(_files(self._pending))
+        decided = [entry for entry in self.journal if entry.output and left and self._pending_path(entry) in left]
+        for path in left - {self._pending_path(entry) for entry in decided}:
             self.discard(path)
         where = {(self._roots[entry.state] / str(entry.output)).parent for entry in decided}
-        for place in (*where, *(place / FOLDER for place in where), self._own, self._unjudged / FOLDER):
+        for place in (*where, *(place / FOLDER for place in where), self._own, self._pending / FOLDER):
             for path in _files(place):
                 if _UNFINISHED.fullmatch(path.name):
                     path.unlink(missing_ok=True)
         return decided
 
 
-def _report(photo: Path, asked: str | None = None) -> ProtectReport | None:
-    """That of a protected photo; None when photo or report are not there, damaged, or of another version."""
+def _report(photo: Path, request: str | None = None) -> ProtectReport | None:
+    """The report of a protected photo; None if photo or report are missing, damaged, or of another version."""
     with contextlib.suppress(KeyError, TypeError, ValueError):
-        record = finished(photo, asked)
+        record = finished(photo, request)
         return None if record is None else report_from_json(record)
     return None
 
 
 def _written(path: Path, data: bytes) -> bool:
-    """Whether the name was free, and has the data now."""
+    """Write a file unless its name is taken; whether that was done."""
     try:
         write_whole(path, data, overwrite=False)
     except FileExistsError:
@@ -227,15 +261,16 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _make(folder: Path, root: Path) -> None:
-    """Make a folder below one that is there; where that is gone, perhaps with its drive, it is not made anew."""
+    """Create a folder below an existing root; a root that is gone, perhaps with its drive, is not created anew."""
     if not root.is_dir():
         raise FileNotFoundError(errno.ENOENT, "is not there", str(root))
     folder.mkdir(parents=True, exist_ok=True)
 
 
 @contextlib.contextmanager
-def _stuck(folder: Path) -> Iterator[None]:
+def _folder_errors(folder: Path) -> Iterator[None]:
+    """Turn operating system errors into a `FolderError`."""
     try:
         yield
     except OSError as error:
-        raise FolderError(f"{folder}: {error.strerror or error}") from error
+        raise FolderError(error.strerror or str(error), folder) from error

@@ -1,4 +1,4 @@
-"""One photo of a watched folder: is it known, what becomes of it, and what stood in the way."""
+"""One photo of a watched folder: whether it is known, what becomes of it, and why it may have to wait."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 
-from recessive.errors import ONE_PHOTO, photo_error
+from recessive.errors import ONE_PHOTO, Kind, MachineError, RecessiveError, photo_error
 from recessive.files import digest, file_digest
 from recessive.photos import SUFFIXES, PhotoError, format_named
 from recessive.reports.protect_report import ProtectReport, ReleaseRule, may_be_released
 from recessive.watching.arrivals import Stamp, stamp_of
-from recessive.watching.journal import Entry, State
+from recessive.watching.journal import Entry
 from recessive.watching.outbox import Decision, FolderError, Outbox
 from recessive.workflows.protect import Protector
 
@@ -26,12 +26,12 @@ class WatchedPhoto:
     """What became of one photo.
 
     Attributes:
-        input: its path.
-        state: "protected", and passed on; "held"; "failed"; or "skipped", when the file is new but its content was
-            dealt with before under the same name.
+        input: the path of the photo.
+        state: "protected" when it was published; "held"; "failed"; or "skipped" when the file is new, but the same
+            content was dealt with before under the same name.
         output: where the protected photo is, or was put then; None for a failure.
-        reason: why it was held or skipped, or failed; None for one that passed.
-        report: of the protection; None for one that failed or was skipped.
+        reason: why the photo was held or skipped, or failed; None when it was published.
+        report: the report of its protection; None when it failed or was skipped.
     """
 
     input: str
@@ -42,136 +42,136 @@ class WatchedPhoto:
 
 
 class FileChangedError(Exception):
-    """The file has changed, or gone, while it was worked on."""
+    """The file has changed or disappeared while it was processed."""
 
 
-class UnusablePhotoError(Exception):
-    """It is no photo that can be protected, and will not be unless it changes.
+class UnusablePhotoError(RecessiveError):
+    """The file is not a photo that can be protected, unless it changes.
 
     Attributes:
-        digest: of its content.
+        digest: the digest of its content.
     """
+
+    kind: ClassVar[Kind] = "photo"
 
     def __init__(self, problem: str, digest: str) -> None:
         super().__init__(problem)
         self.digest = digest
 
 
-class DelayedError(Exception):
-    """Something else than the photo was in the way, and may pass: memory, a drive. The message says what."""
+class DelayedError(MachineError):
+    """The machine, not the photo, is at fault, such as its memory or a drive: trying again later may succeed."""
 
 
 class PhotoProcessor:
-    """What is done with each photo of a folder.
+    """Protects the photos of a folder and decides what becomes of them.
 
     Args:
-        folder: where they arrive.
-        outbox: that they go through.
-        protector: settings, loaded.
-        who: must not find a photo for it to pass.
+        folder: the folder where photos arrive.
+        outbox: the outbox through which they leave.
+        protector: the loaded settings.
+        rule: which encoders must not find a photo for it to be released.
     """
 
-    def __init__(self, folder: Path, outbox: Outbox, protector: Protector, who: ReleaseRule) -> None:
+    def __init__(self, folder: Path, outbox: Outbox, protector: Protector, rule: ReleaseRule) -> None:
         self._folder = folder
         self._outbox = outbox
         self._protector = protector
-        self._who = who
-        heif = b"heif" if find_spec("pillow_heif") else b""  # what failed for want of it is tried again
-        self._asked = digest(protector.asked(b"").encode(), who.encode(), heif)[:16]
+        self._rule = rule
+        heif = b"heif" if find_spec("pillow_heif") else b""  # photos that failed without it are tried again
+        self._request = digest(protector.asked(b"").encode(), rule.encode(), heif)[:16]
 
     def known(self, name: str, stamp: Stamp) -> bool:
-        """Whether nothing is to be done about a file, as far as its stamp tells."""
+        """Whether nothing needs to be done about a file, as far as its stamp shows."""
         last = self._outbox.journal.last(name)
-        return last is not None and last.stamp == stamp and not self._again(last)
+        return last is not None and last.stamp == stamp and not self._is_retried(last)
 
-    def _again(self, entry: Entry) -> bool:
-        """Held and failed photos get another chance with other settings; what was passed on was passed on."""
-        return entry.state != "protected" and entry.asked != self._asked
+    def _is_retried(self, entry: Entry) -> bool:
+        """Whether the settings have changed since a photo was held or failed; published photos are final."""
+        return entry.state != "protected" and entry.asked != self._request
 
     def moved(self) -> Iterator[WatchedPhoto]:
-        """What is decided comes to where it belongs.
+        """Move all decided photos to where they belong.
 
         Raises:
-            FolderError: a folder cannot be written.
+            FolderError: if a folder is not available.
         """
         while self._outbox.decided:
             decision = self._outbox.move()
             if decision is not None:
                 yield self._watched(decision)
 
-    def take(self, name: str, stamp: Stamp, progress: Callable[[float], None]) -> WatchedPhoto | None:
-        """Protect a photo and decide where it goes; None when it now waits to be moved there.
+    def process(self, name: str, stamp: Stamp, progress: Callable[[float], None]) -> WatchedPhoto | None:
+        """Protect a photo and decide where it goes; None when it now waits in the outbox to be moved there.
 
         Args:
-            name: its path below the folder.
-            stamp: that it was seen with.
+            name: the path of the photo, relative to the folder.
+            stamp: the stamp that it was seen with.
             progress: as for `Protector.protect`.
 
         Raises:
-            FileChangedError, UnusablePhotoError, DelayedError: as they say.
-            FolderError: a folder cannot be written.
+            FileChangedError: if the file changes or disappears meanwhile.
+            UnusablePhotoError: if the photo is damaged or cannot be protected.
+            DelayedError: if it has to be tried again later.
+            FolderError: if a folder is not available.
         """
         path = self._folder / name
         if stamp_of(path) != stamp:
             raise FileChangedError
-        what = file_digest(path)
-        before = self._outbox.journal.find(name, what.hex())
-        if before is not None and not self._again(before):
-            self._outbox.note(replace(before, size=stamp.size, modified=stamp.modified))
+        content = file_digest(path)
+        before = self._outbox.journal.find(name, content.hex())
+        if before is not None and not self._is_retried(before):
+            self._outbox.record(replace(before, size=stamp.size, modified=stamp.modified))
             return self._skipped(before)
-        settings = self._protector.settings
-        suffix = path.suffix if settings.format is None else SUFFIXES[format_named(settings.format)][0]
+        format_ = self._protector.settings.format
+        suffix = path.suffix if format_ is None else SUFFIXES[format_named(format_)][0]
         wanted = str(PurePosixPath(name).with_suffix(suffix))
-        made = self._outbox.made(wanted, self._protector.asked(what))
-        if made is not None and may_be_released(made.per_encoder, self._who):
-            entry = replace(self._entry(name, stamp, what.hex(), "protected"), output=wanted)
-            self._outbox.note(entry)
+        entry = Entry(name, *stamp, content.hex(), "protected", wanted, None, self._request)
+        earlier = self._outbox.published(wanted, self._protector.asked(content))
+        if earlier is not None and may_be_released(earlier.per_encoder, self._rule):
+            self._outbox.record(entry)
             return self._skipped(entry)
-        unjudged = self._outbox.unjudged(name, what.hex(), self._asked, suffix)
+        pending = self._outbox.pending(entry)
         try:
             with torch.inference_mode(mode=False), torch.enable_grad():
-                report = self._protector.protect(path, unjudged, overwrite=True, progress=progress)
+                report = self._protector.protect(path, pending, overwrite=True, progress=progress)
         except ONE_PHOTO as error:
             if stamp_of(path) != stamp:
                 raise FileChangedError from None
-            raise self._what_is_wrong(photo_error(path, error), error, unjudged, what.hex()) from error
-        if stamp_of(path) != stamp:  # an owner who takes a photo away does not want it passed on
-            self._outbox.discard(unjudged)
+            raise self._classified(photo_error(path, error), error, pending, content.hex()) from error
+        if stamp_of(path) != stamp:  # an owner who removes a photo does not want it to be published
+            self._outbox.discard(pending)
             raise FileChangedError
         if before is not None and before.state == "held":
             self._outbox.withdraw(before)
-        passed = may_be_released(report.per_encoder, self._who)
-        entry = self._entry(
-            name, stamp, what.hex(), "protected" if passed else "held", None if passed else report.verdict
-        )
-        self._outbox.decide(replace(entry, output=self._outbox.free(entry.state, wanted, (name, what.hex()))))
+        if not may_be_released(report.per_encoder, self._rule):
+            entry = replace(entry, state="held", reason=report.verdict)
+        self._outbox.decide(entry)
         return None
 
-    def give_up(self, name: str, stamp: Stamp, why: UnusablePhotoError) -> WatchedPhoto:
-        """A broken photo is not tried again, unless it changes.
+    def give_up(self, name: str, stamp: Stamp, error: UnusablePhotoError) -> WatchedPhoto:
+        """Record a failure: the photo is not tried again unless it or the settings change.
 
         Raises:
-            FolderError: that cannot be remembered.
+            FolderError: if that cannot be recorded.
         """
-        self._outbox.note(self._entry(name, stamp, why.digest, "failed", str(why)))
-        return self.failed(name, why)
+        self._outbox.record(Entry(name, *stamp, error.digest, "failed", None, error.problem, self._request))
+        return self.failed(name, error)
 
-    def failed(self, name: str, why: Exception) -> WatchedPhoto:
-        """What is said of it."""
-        return WatchedPhoto(str(self._folder / name), "failed", None, str(why), None)
+    def failed(self, name: str, error: RecessiveError) -> WatchedPhoto:
+        """The result for a photo that cannot be protected, or not now."""
+        return WatchedPhoto(str(self._folder / name), "failed", None, error.problem, None)
 
-    def _what_is_wrong(self, problem: PhotoError, error: Exception, unjudged: Path, what: str) -> Exception:
-        said = [e for e in (error, error.__cause__, error.__context__) if isinstance(e, (OSError, MemoryError))]
-        # Decoders raise OSError for damaged photos: without a number, or by seeking to where there is nothing.
-        of_the_system = [e for e in said if isinstance(e, MemoryError) or e.errno not in (None, errno.EINVAL)]
-        if of_the_system and problem.path == unjudged:
-            return FolderError(f"{self._outbox.held}: {problem.problem}")
-        if of_the_system or isinstance(error, RuntimeError):
+    def _classified(self, problem: PhotoError, error: Exception, pending: Path, content: str) -> RecessiveError:
+        """Whose fault an error is: that of a folder, of the machine, or of the photo."""
+        causes = [e for e in (error, error.__cause__, error.__context__) if isinstance(e, (OSError, MemoryError))]
+        # Decoders raise OSError for damaged photos, too: without a number, or for seeking to an impossible place.
+        of_system = [e for e in causes if isinstance(e, MemoryError) or e.errno not in (None, errno.EINVAL)]
+        if of_system and problem.path == pending:
+            return FolderError(problem.problem, self._outbox.held)
+        if of_system or isinstance(error, RuntimeError):
             return DelayedError(problem.problem)
-        return UnusablePhotoError(problem.problem, what)
-
-    def _entry(self, name: str, stamp: Stamp, what: str, state: State, reason: str | None = None) -> Entry:
-        return Entry(name, stamp.size, stamp.modified, what, state, None, reason, self._asked)
+        return UnusablePhotoError(problem.problem, content)
 
     def _watched(self, decision: Decision) -> WatchedPhoto:
         entry, report = decision.entry, decision.report
@@ -181,15 +181,11 @@ class PhotoProcessor:
 
     def _skipped(self, before: Entry) -> WatchedPhoto:
         output = self._outbox.path_of(before)
-        said = {
+        reason = {
             "protected": f"done before, as {output}",
             "held": f"held before, as {output}: {before.reason}",
             "failed": f"failed before: {before.reason}",
-        }
+        }[before.state]
         return WatchedPhoto(
-            str(self._folder / before.input),
-            "skipped",
-            None if output is None else str(output),
-            said[before.state],
-            None,
+            str(self._folder / before.input), "skipped", None if output is None else str(output), reason, None
         )
