@@ -15,6 +15,7 @@ import json
 import statistics
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -32,7 +33,7 @@ from recessive.hashing import (
     make_loss,
     train,
 )
-from recessive.hashing.optimiser import make_optimiser
+from recessive.hashing.training import make_optimiser
 
 SIZE, BITS, CLASSES = 32, 48, 10
 
@@ -80,10 +81,8 @@ def main() -> None:
         network, loss = made()
         with tempfile.TemporaryDirectory() as folder:
             settings = TrainingSettings(
-                epochs=1,
-                batch=arguments.batch,
+                recipe=replace(recipe, epochs=1, batch=arguments.batch),
                 size=SIZE,
-                recipe=recipe,
                 precision=arguments.precision,
                 snapshot=Path(folder) / "benchmark.snapshot",
             )

@@ -26,9 +26,11 @@ def relevant(query_labels: Tensor, gallery_labels: Tensor) -> Tensor:
             "labels are (N,) or (N, L) bool, the same for queries and gallery, not "
             f"{tuple(query_labels.shape)} {query_labels.dtype} and {tuple(gallery_labels.shape)} {gallery_labels.dtype}"
         )
-    if single:
+    if single and query_labels.is_cpu:
         # NumPy, because galleries are worked on in threads, of which torch would start more in each.
         return torch.from_numpy(query_labels.numpy()[:, None] == gallery_labels.numpy()[None])
+    if single:
+        return query_labels[:, None] == gallery_labels
     return query_labels.float() @ gallery_labels.float().T > 0
 
 

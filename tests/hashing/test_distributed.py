@@ -64,5 +64,5 @@ def test_parts_are_even():
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(tiny):
-    with pytest.raises(TrainingError, match=r"--batch 16 is no multiple of the 3"):
+    with pytest.raises(TrainingError, match=r"--batch 16 is not a multiple of the 3"):
         train(tiny.network(), tiny.Memory(), TrainingData(tiny.split()), tiny.SETTINGS, group=Group(0, 3))

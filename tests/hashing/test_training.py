@@ -6,10 +6,9 @@ import torch
 from torch import nn
 
 from recessive.codes import hamming, sign
-from recessive.hashing import TrainingData, TrainingError, TrainingSettings, train
+from recessive.hashing import Recipe, TrainingData, TrainingError, train
 from recessive.hashing.batches import augment, batch_order, draw_views, mixed_seed, to_network
-from recessive.hashing.optimiser import make_optimiser, set_learning_rate
-from recessive.hashing.training import _NETWORK, _VIEWS
+from recessive.hashing.training import NETWORK, VIEWS, make_optimiser, schedule_factor, set_learning_rate
 
 
 def weights(network, loss):
@@ -37,8 +36,8 @@ def test_the_loop_is_the_one_that_is_written_down(tiny):
     steps = 0
     for epoch in range(3):
         for number, rows in enumerate(batch_order(70, 16, 3, epoch)):
-            torch.manual_seed(mixed_seed(3, epoch, number, _NETWORK, 0))
-            drawn = torch.Generator().manual_seed(mixed_seed(3, epoch, number, _VIEWS))
+            torch.manual_seed(mixed_seed(3, epoch, number, NETWORK, 0))
+            drawn = torch.Generator().manual_seed(mixed_seed(3, epoch, number, VIEWS))
             photos = augment(data.photos.pixels[rows], draw_views(16, tiny.SIZE, drawn, mirror=True))
             value = loss(network(photos), data.labels[rows], rows, steps / 12)
             optimiser.zero_grad()
@@ -184,7 +183,7 @@ class Breaks(nn.Module):
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_loss_that_is_not_finite_ends_the_training_at_once(tiny, tmp_path, value):
     settings = replace(tiny.SETTINGS, snapshot=tmp_path / "a")
-    with pytest.raises(TrainingError, match=rf"{value} in epoch 2, batch 3: .*--lr.*a is kept"):
+    with pytest.raises(TrainingError, match=rf"{value} in epoch 2, batch 3; .*--lr.*a is kept"):
         train(tiny.network(), Breaks(6, value), TrainingData(tiny.split()), settings)
     state = torch.load(tmp_path / "a", weights_only=True)["state"]
     assert state["counts"][:2] == (1, 2)
@@ -192,8 +191,7 @@ def test_a_loss_that_is_not_finite_ends_the_training_at_once(tiny, tmp_path, val
 
 
 def test_weights_that_are_not_finite_are_not_kept(tiny, tmp_path):
-    recipe = replace(tiny.RECIPE, lr=1e30, schedule="step", weight_decay=1e20)
-    settings = replace(tiny.SETTINGS, recipe=recipe, snapshot=tmp_path / "a", average=0.0)
+    settings = tiny.changed(lr=1e30, schedule="step", weight_decay=1e20, snapshot=tmp_path / "a", average=0.0)
     with pytest.raises(TrainingError, match="--lr"):
         train(tiny.network(), tiny.Memory(), TrainingData(tiny.split()), settings)
     if (tmp_path / "a").exists():
@@ -237,11 +235,10 @@ def test_it_reports_each_batch_and_each_epoch(tiny):
 
 
 def test_gradients_are_clipped_when_asked(tiny):
-    settings = replace(tiny.SETTINGS, epochs=1, average=0.0, clip=1e-12)
-    recipe = replace(settings.recipe, weight_decay=0.0)
+    settings = tiny.changed(epochs=1, weight_decay=0.0, average=0.0, clip=1e-12)
     network = tiny.network()
     before = network.head.linear.weight.detach().clone()
-    train(network, tiny.Memory(), TrainingData(tiny.split()), replace(settings, recipe=recipe))
+    train(network, tiny.Memory(), TrainingData(tiny.split()), settings)
     torch.testing.assert_close(network.head.linear.weight, before, atol=1e-10, rtol=0)
 
 
@@ -252,12 +249,54 @@ def test_bfloat16_is_near_float32(tiny):
 
 
 def test_fewer_photos_than_a_batch_are_one_batch(tiny):
-    settings = replace(tiny.SETTINGS, batch=512)
+    settings = tiny.changed(batch=512)
     report = train(tiny.network(), tiny.Memory(), TrainingData(tiny.split()), settings)
     assert [line.epoch for line in report.log] == [1, 2, 3]
 
 
-@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"batch": 1}, {"average": 1.0}])
-def test_settings_without_meaning_are_refused(tiny, wrong):
-    with pytest.raises(TrainingError, match=r"must|needed"):
-        TrainingSettings(**{"epochs": 1, "batch": 8, "size": 16, "recipe": tiny.RECIPE, **wrong})
+def test_an_average_without_meaning_is_refused(tiny):
+    with pytest.raises(TrainingError, match="must lie in"):
+        replace(tiny.SETTINGS, average=1.0)
+
+
+CYCLE = Recipe(optimiser="sgd", lr=0.2, momentum=0.9, batch=8, epochs=2, schedule="one-cycle", head_factor=10.0)
+STEP = replace(CYCLE, schedule="step", milestones=(0.5, 0.75), step_factor=0.1)
+
+
+def test_one_cycle_rises_and_falls():
+    factors = [schedule_factor(CYCLE, number / 1000) for number in range(1000)]
+    assert factors[0] == pytest.approx(1 / 25)
+    assert factors[300] == pytest.approx(1)
+    assert factors[650] == pytest.approx(0.5, abs=1e-3)
+    assert factors[-1] < 2e-4
+    assert factors[:301] == sorted(factors[:301])
+    assert factors[300:] == sorted(factors[300:], reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("progress", "factor"), [(0, 1), (0.49, 1), (0.5, 0.1), (0.74, 0.1), (0.75, 0.01), (0.99, 0.01)]
+)
+def test_steps_multiply_at_milestones(progress, factor):
+    assert schedule_factor(STEP, progress) == pytest.approx(factor)
+
+
+def test_the_hash_layer_and_the_loss_learn_faster(tiny):
+    network, loss = tiny.network(), tiny.Memory()
+    optimiser = make_optimiser(network, loss, STEP)
+    set_learning_rate(optimiser, STEP, 0.6)
+    rates = {id(p): group["lr"] for group in optimiser.param_groups for p in group["params"]}
+    assert all(rates[id(p)] == pytest.approx(0.02) for p in network.trunk.parameters())
+    assert all(rates[id(p)] == pytest.approx(0.2) for p in [*network.head.parameters(), *loss.parameters()])
+    assert len(rates) == len([*network.parameters(), *loss.parameters()])
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("sgd", torch.optim.SGD), ("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)]
+)
+def test_optimisers_by_name_leave_frozen_weights_alone(name, kind):
+    network = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    network[0].requires_grad_(requires_grad=False)
+    optimiser = make_optimiser(network, nn.Identity(), replace(CYCLE, optimiser=name, weight_decay=0.01))
+    assert type(optimiser) is kind
+    assert [len(group["params"]) for group in optimiser.param_groups] == [2]
+    assert optimiser.param_groups[0]["weight_decay"] == 0.01

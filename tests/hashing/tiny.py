@@ -15,14 +15,19 @@ from torch import nn
 
 from recessive.datasets import Split
 from recessive.encoders import HashNetwork, Trunk
-from recessive.hashing import TrainingData, TrainingSettings, joined, train
-from recessive.hashing.recipe import Recipe
+from recessive.hashing import Recipe, TrainingData, TrainingSettings, joined, train
 
 PHOTOS, SIZE, BITS, CLASSES = 70, 16, 12, 3
 RECIPE = Recipe(
     optimiser="sgd", lr=0.05, momentum=0.9, batch=16, epochs=3, schedule="one-cycle", weight_decay=1e-4, head_factor=2.0
 )
-SETTINGS = TrainingSettings(epochs=3, batch=16, size=SIZE, recipe=RECIPE, seed=3, average=0.9, minutes=1e-9)
+SETTINGS = TrainingSettings(recipe=RECIPE, size=SIZE, seed=3, average=0.9, minutes=1e-9)
+
+
+def changed(**changes):
+    """The settings with some changes, to them or to their recipe."""
+    recipe = {name: changes.pop(name) for name in list(changes) if hasattr(RECIPE, name)}
+    return replace(SETTINGS, recipe=replace(RECIPE, **recipe), **changes)
 
 
 class Blobs:
@@ -103,7 +108,7 @@ def run(*, snapshot=None, weights=None, die_at=None, interrupt_at=None, resume=F
         if seen == die_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    chosen = replace(SETTINGS, snapshot=snapshot and Path(snapshot), **(settings or {}))
+    chosen = changed(snapshot=snapshot and Path(snapshot), **(settings or {}))
     with joined(torch.device("cpu")) as group:
         report = train(made, loss, TrainingData(split()), chosen, group=group, resume=resume, on_batch=on_batch)
         if weights:

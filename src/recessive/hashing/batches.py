@@ -1,7 +1,7 @@
-"""Batches of training photos: their order, how they are read, and how they are varied.
+"""Photos for training: which are trained on, their order, how they are read and how they are augmented.
 
-All randomness is a function of (seed, epoch, batch number): a training that starts again in the middle of an epoch, or
-that is spread over processes, sees the same photos in the same variations.
+Every random choice is a function of (seed, epoch, batch number): a training that is resumed in the middle of an epoch,
+or that is spread over several processes, sees the same photos with the same augmentation.
 """
 
 from __future__ import annotations
@@ -16,34 +16,84 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from recessive.datasets import DataError, Photos
-from recessive.hashing.errors import TrainingError
+from recessive.datasets import DataError, Photos, RetrievalData, Split
+from recessive.hashing.settings import TrainingError
 
-SMALL = 64  # pixels; up to here photos are shifted, above they are cropped and enlarged
+VALIDATION = 1000  # photos held out at most, however large the share: mAP of a thousand queries is accurate enough
+VALIDATION_GALLERY = 5000  # training photos that the photos held out search
+
+SMALL = 64  # pixels: photos of at most this size are shifted, larger ones are cropped and enlarged
 SHIFT = 1 / 8  # of the side: 4 pixels of 32
 SMALLEST_CROP = 0.3  # of the area
-STRETCH = 4 / 3  # the crop's sides differ by at most so much
+STRETCH = 4 / 3  # the largest ratio of a crop's sides
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The photos of a training.
+
+    Attributes:
+        train: the photos to train on; the rows that a loss is given are indices into them.
+        validation: photos held out of the training split; None if there are none.
+        sample: the training photos that the validation photos search.
+        mirror: whether a mirrored photo still shows the same thing; a mirrored digit does not.
+    """
+
+    train: Split
+    validation: Split | None = None
+    sample: Split | None = None
+    mirror: bool = True
+
+
+def training_data(data: RetrievalData, share: float, seed: int, *, mirror: bool = True) -> TrainingData:
+    """Hold a random share of the training split out for validation, at most 1,000 photos.
+
+    Args:
+        data: the data set; its query split stays untouched until the final evaluation.
+        share: the share of the training photos to hold out; 0 for none.
+        seed: the seed of the choice.
+        mirror: see `TrainingData`.
+
+    Raises:
+        TrainingError: if the share is not in [0, 0.5], or the training split has fewer than 2 photos.
+    """
+    if not 0 <= share <= 0.5:
+        raise TrainingError(f"the validation share must lie between 0 and 0.5, not be {share}")
+    photos = len(data.train)
+    if photos < 2:
+        raise TrainingError(f"{data.name}: {photos} photos to train on; at least 2 are needed")
+    count = min(round(share * photos), VALIDATION)
+    if count == 0:
+        return TrainingData(data.train, mirror=mirror)
+
+    def shuffled(length: int, draw: int) -> Tensor:
+        return torch.randperm(length, generator=torch.Generator().manual_seed(mixed_seed(seed, draw)))
+
+    order = shuffled(photos, 1)
+    validation, train = (data.train.subset(rows.sort().values) for rows in (order[:count], order[count:]))
+    sample = train.subset(shuffled(len(train), 2)[:VALIDATION_GALLERY].sort().values)
+    return TrainingData(train, validation, sample, mirror=mirror)
 
 
 def mixed_seed(*parts: int) -> int:
-    """One seed of 63 bits made of several numbers, so that neighbours such as (0, 1) and (1, 0) share nothing."""
+    """Hash several numbers to one seed of 63 bits, so that neighbours such as (0, 1) and (1, 0) are unrelated."""
     return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> 1)
 
 
 def batch_order(photos: int, batch: int, seed: int, epoch: int, share: int = 1) -> tuple[Tensor, ...]:
-    """The rows of an epoch's batches, each photo at most once; what does not fill a batch is left out that epoch.
+    """Shuffle the photos of an epoch into batches; photos that do not fill a last batch are left out in that epoch.
 
-    Where there are fewer photos than a batch holds, all of them are one batch.
+    If there are fewer photos than a batch holds, all of them make one batch.
 
     Args:
-        photos: how many there are.
-        batch: photos a batch.
-        seed: of the whole training.
-        epoch: counted from 0.
-        share: the batch must be a multiple of it: the number of processes.
+        photos: the number of photos.
+        batch: the number of photos per batch.
+        seed: the seed of the training.
+        epoch: the epoch, counted from 0.
+        share: the number of processes; the size of a batch is a multiple of it.
 
     Returns:
-        Rows (batch,), int64, one tensor a batch.
+        The rows of each batch: a tensor (batch,), int64, per batch. No row occurs twice.
     """
     generator = torch.Generator().manual_seed(mixed_seed(seed, epoch))
     size = min(batch, photos) // share * share
@@ -54,13 +104,13 @@ def batch_order(photos: int, batch: int, seed: int, epoch: int, share: int = 1) 
 
 @dataclass(frozen=True)
 class Views:
-    """How the photos of a batch are varied, one entry a photo.
+    """How each photo of a batch is augmented.
 
     Attributes:
-        kind: "shift" moves the photo by whole pixels, mirroring its border inwards; "crop" enlarges a part of it.
-        place: "shift": (N, 2), how far down and right, in pixels. "crop": (N, 4), the part's centre (y, x) in [−1, 1]
-            and its height and width as shares of the photo's.
-        mirror: (N,), bool: left and right change places.
+        kind: "shift" moves a photo by whole pixels and mirrors its border inwards; "crop" enlarges a part of it.
+        place: for "shift", (N, 2): the offset down and right, in pixels. For "crop", (N, 4): the centre (y, x) of the
+            part in [−1, 1], and its height and width relative to the photo's.
+        mirror: (N,), bool: whether left and right change places.
     """
 
     kind: Literal["shift", "crop"]
@@ -68,22 +118,22 @@ class Views:
     mirror: Tensor
 
     def part(self, some: slice) -> Views:
-        """Those of some photos."""
+        """The augmentation of a slice of the photos."""
         return Views(self.kind, self.place[some], self.mirror[some])
 
 
 def draw_views(count: int, size: int, generator: torch.Generator, *, mirror: bool) -> Views:
-    """Random variations of `count` photos of `size` × `size` pixels.
+    """Draw the augmentation of `count` photos of `size` × `size` pixels.
 
     Small photos are shifted by up to an eighth of their side, the usual 4 pixels of 32 (He et al., "Deep residual
-    learning for image recognition", 2016, section 4.2). Of larger ones a part of 30 to 100% of the area is enlarged
-    to the full size (Szegedy et al., "Going deeper with convolutions", 2015, section 6; theirs are of 8 to 100%, for
-    far more photos).
+    learning for image recognition", 2016, section 4.2). Of larger photos, a part of 30 to 100% of the area is enlarged
+    to the full size (Szegedy et al., "Going deeper with convolutions", 2015, section 6, who use 8 to 100% with far more
+    photos).
 
     Args:
-        count: N.
-        size: pixels a side.
-        generator: drawn from.
+        count: N, the number of photos.
+        size: the height and width of the photos in pixels.
+        generator: the source of random numbers.
         mirror: whether half of the photos are mirrored; digits must not be.
     """
     flips = torch.rand(count, generator=generator) < (0.5 if mirror else 0.0)
@@ -99,7 +149,7 @@ def draw_views(count: int, size: int, generator: torch.Generator, *, mirror: boo
 
 
 def augment(photos: Tensor, views: Views) -> Tensor:
-    """Photos (N, 3, S, S), uint8, varied: float32 in [0, 1], with the channels last in memory."""
+    """Apply `views` to photos (N, 3, S, S), uint8: (N, 3, S, S), float32 in [0, 1], in channels-last memory format."""
     device, size = photos.device, photos.shape[-1]
     place, mirror = views.place.to(device), views.mirror.to(device)
     if views.kind == "shift":
@@ -118,20 +168,20 @@ def augment(photos: Tensor, views: Views) -> Tensor:
 
 
 def _reflect(places: Tensor, size: int) -> Tensor:
-    """Places outside of 0 … size − 1 mirrored inwards, the border itself not repeated."""
+    """Mirror indices outside of 0 … size − 1 inwards, without repeating the border itself."""
     return size - 1 - (size - 1 - places.abs()).abs()
 
 
 def to_network(photos: Tensor) -> Tensor:
-    """Photos (N, 3, S, S), uint8, as a network takes them: float32 in [0, 1], with the channels last in memory."""
+    """Convert photos (N, 3, S, S), uint8, to a network's input: float32 in [0, 1], in channels-last memory format."""
     return photos.contiguous(memory_format=torch.channels_last) / 255
 
 
 class _Batches(Dataset["np.ndarray[Any, Any] | str"]):
-    """Batches of photos for a loader's processes; a broken photo is handed over as its message, on one line.
+    """Batches of photos for the processes of a loader; the message of an error stands for a batch with a broken photo.
 
-    They are arrays, which go through a pipe: tensors would go through shared memory, of which containers have little,
-    and a loader waits for ever for what did not fit.
+    Batches are NumPy arrays, which are sent through a pipe. Tensors would be sent through shared memory, of which
+    containers have little, and a loader waits forever for a batch that did not fit.
     """
 
     def __init__(self, photos: Photos, batches: Sequence[Tensor], size: int) -> None:
@@ -144,56 +194,51 @@ class _Batches(Dataset["np.ndarray[Any, Any] | str"]):
             return str(error)
 
 
-def _as_it_is(read: Any) -> Any:  # noqa: ANN401 - a loader would make tensors of arrays
+def _unchanged(read: Any) -> Any:  # noqa: ANN401 - by default a loader converts arrays to tensors
     return read
 
 
 def read_batches(
     photos: Photos, batches: Sequence[Tensor], size: int, *, first: int = 0, workers: int = 0
 ) -> Iterator[tuple[int, Tensor]]:
-    """Read batches in order: their number, and photos (N, 3, size, size), uint8.
+    """Read batches in order, and yield the number of each with its photos (N, 3, size, size), uint8.
 
     Args:
-        photos: what is read from.
-        batches: rows of each batch.
-        size: pixels a side.
-        first: the batch to begin with.
-        workers: processes that read ahead; 0 reads when asked.
+        photos: the photos to read from.
+        batches: the rows of each batch.
+        size: the height and width in pixels to resize to.
+        first: the number of the batch to begin with.
+        workers: the number of processes that read ahead; with 0, this process reads each batch when it is needed.
 
     Raises:
-        DataError: a photo cannot be read; the message names it.
-        TrainingError: a process that reads was killed.
+        DataError: if a photo cannot be read; the message names it.
+        TrainingError: if a process that reads photos was killed.
     """
     numbers = range(first, len(batches))
     if not workers or not numbers:
         for number in numbers:
             yield number, photos.batch(batches[number], size)
         return
-    # Its own generator: a loader draws a seed when it starts, and must not draw it from the training's.
+    # A generator of its own: a loader draws a seed when it starts, and must not draw it from the training's.
     loader = DataLoader(
         _Batches(photos, batches, size),
         batch_size=None,
         sampler=numbers,
-        collate_fn=_as_it_is,
+        collate_fn=_unchanged,
         num_workers=workers,
         generator=torch.Generator(),
     )
     reading = iter(loader)
     try:
         for number in numbers:
-            read = _next(reading)
+            try:
+                read: np.ndarray[Any, Any] | str = next(reading)
+            except RuntimeError as error:
+                raise TrainingError(
+                    "a process that reads photos was killed, perhaps for lack of memory; use fewer --workers"
+                ) from error
             if isinstance(read, str):
                 raise DataError(read)
             yield number, torch.from_numpy(read)
     finally:
-        del reading  # ends the processes now; an error's traceback would keep them
-
-
-def _next(reading: Iterator[Any]) -> np.ndarray[Any, Any] | str:
-    try:
-        read: np.ndarray[Any, Any] | str = next(reading)
-    except RuntimeError as error:
-        raise TrainingError(
-            "a process that reads photos was killed, perhaps for want of memory: use fewer --workers"
-        ) from error
-    return read
+        del reading  # ends the processes now; the traceback of an error would keep them alive

@@ -1,4 +1,4 @@
-"""What a trained hash network finds: codes of a split, and the figures of a retrieval with them."""
+"""Retrieval with the codes of a network: its codes of a split, and the figures that papers report."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from recessive.hashing.batches import read_batches, to_network
 
 BATCH = 250
 RADIUS = 2  # bits
-_ROWS = 500  # queries whose labels are compared at a time
+_ROWS = 500  # queries whose labels are compared at once
 
 
 @dataclass(frozen=True)
 class RetrievalFigures:
-    """What a retrieval with codes reaches: each query of the query split searches the whole gallery split.
+    """The quality of retrieval with codes: each query of the query split searches the whole gallery split.
 
     Attributes:
-        map: mean average precision over all results.
-        map_at_k: over the first k.
-        k: as asked for.
-        precision_radius_2: mean share of relevant photos among those at distance ≤ 2 bits; none found counts as 0.
-        chance_map: share of relevant photos in the gallery, mean over queries: about what a random order reaches.
-        queries: how many there were.
-        gallery: how many photos were searched.
-        without_relevant: queries that have no relevant photo in the gallery; they count as 0.
+        map: the mean average precision over all results.
+        map_at_k: the mean average precision over the first k results.
+        k: the k of `map_at_k`.
+        precision_radius_2: the mean precision of the photos at distance ≤ 2 bits; it is 0 for a query that has none.
+        chance_map: the mean share of relevant photos in the gallery: about the mAP of a random order.
+        queries: the number of queries.
+        gallery: the number of photos in the gallery.
+        without_relevant: the number of queries without a relevant photo in the gallery; their precision counts as 0.
     """
 
     map: float
@@ -54,20 +54,18 @@ def codes_of(
     workers: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Tensor:
-    """Codes of ±1 of all photos of a split, in their order, computed in evaluation mode: (N, bits), int8.
-
-    The network is left in the mode that it was in.
+    """Compute the codes of ±1 of all photos of a split in evaluation mode: (N, bits), int8, in the order of the split.
 
     Args:
-        network: photos (N, 3, size, size) in [0, 1] to logits (N, bits).
-        split: whose photos.
-        size: pixels a side that photos are read at.
-        device: where the network is.
-        workers: processes that read ahead.
-        progress: told how many of how many photos are done.
+        network: maps photos (N, 3, size, size) in [0, 1] to logits (N, bits); it is left in the mode it was in.
+        split: the photos.
+        size: the height and width in pixels to resize to.
+        device: the device that the network is on.
+        workers: the number of processes that read ahead.
+        progress: called with (photos done, photos in total).
 
     Raises:
-        DataError: a photo cannot be read.
+        DataError: if a photo cannot be read.
     """
     training = network.training
     network.eval()
@@ -83,22 +81,19 @@ def codes_of(
         network.train(training)
 
 
-def _searched(codes: Tensor) -> HammingGallery:
-    gallery = HammingGallery(codes.shape[1])
-    gallery.add(codes)
-    return gallery
-
-
 def code_map(queries: Tensor, gallery: Tensor, query_labels: Tensor, gallery_labels: Tensor) -> float:
-    """mAP over all results of codes (Q, bits) that search among codes (N, bits)."""
-    return mean_average_precision(_searched(gallery), queries, query_labels, gallery_labels).map
+    """The mAP over all results of codes (Q, bits) that search codes (N, bits)."""
+    searched = HammingGallery(gallery.shape[1])
+    searched.add(gallery)
+    return mean_average_precision(searched, queries, query_labels, gallery_labels).map
 
 
 def retrieval_figures(
     queries: Tensor, gallery: Tensor, query_labels: Tensor, gallery_labels: Tensor, k: int = 1000
 ) -> RetrievalFigures:
-    """All figures of codes (Q, bits) that search among codes (N, bits)."""
-    searched = _searched(gallery)
+    """All figures of codes (Q, bits) that search codes (N, bits)."""
+    searched = HammingGallery(gallery.shape[1])
+    searched.add(gallery)
     whole = mean_average_precision(searched, queries, query_labels, gallery_labels)
     first = mean_average_precision(searched, queries, query_labels, gallery_labels, k=k)
     near = precision_within(searched, queries, query_labels, gallery_labels, radius=RADIUS)
@@ -125,12 +120,12 @@ def evaluate(
     workers: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> RetrievalFigures:
-    """The figures of a network on a data set: see `codes_of` and `RetrievalFigures`."""
+    """Compute the figures of a network on a data set, see `RetrievalFigures`; the arguments are those of `codes_of`."""
     total = len(data.query) + len(data.gallery)
 
     def codes(split: Split, before: int) -> Tensor:
-        told = (lambda done, _: progress(before + done, total)) if progress else None
-        return codes_of(network, split, size, device=device, workers=workers, progress=told)
+        shifted = (lambda done, _: progress(before + done, total)) if progress else None
+        return codes_of(network, split, size, device=device, workers=workers, progress=shifted)
 
     queries, gallery = codes(data.query, 0), codes(data.gallery, len(data.query))
     return retrieval_figures(queries, gallery, data.query.labels, data.gallery.labels, k)

@@ -106,10 +106,8 @@ def train_encoder(
             loss,
             kept,
             TrainingSettings(
-                epochs=asked["epochs"],
-                batch=asked["batch"],
-                size=size,
                 recipe=recipe,
+                size=size,
                 seed=settings.seed,
                 precision=precision,
                 average=settings.average,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 
-from recessive.hashing.errors import TrainingError
+from recessive.hashing import TrainingError
 from recessive.hashing.losses import LOSSES, LossContext, make_loss
 
 PAIRWISE = ["hashnet", "dpsh", "dsh"]  # classes have no names for them
@@ -23,7 +25,7 @@ def value_and_gradient(loss, logits, labels, rows, progress=0.4):
 
 def test_an_unknown_loss_lists_the_known_ones(make_context):
     known = "hashnet, dpsh, dsh, dbh, greedy-hash, csq, ortho-hash"
-    with pytest.raises(TrainingError, match=f"unknown loss 'hashnett': known are {known}"):
+    with pytest.raises(TrainingError, match=f"unknown loss 'hashnett'; choose one of {known}"):
         make_loss("hashnett", make_context())
 
 
@@ -146,3 +148,26 @@ def test_single_precision_is_enough(make_context, draw_batch, name, multi_label)
     single = make_loss(name, made)(logits.float(), labels, rows, 0.4)
     double = make_loss(name, made).double()(logits, labels, rows, 0.4)
     torch.testing.assert_close(single.double(), double, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"photos": 0, "labels": torch.zeros(0, dtype=torch.int64)}, "at least one training photo.* not 0 photos"),
+        ({"bits": 0}, "at least one .* and 0 bits"),
+        ({"labels": torch.zeros(23, dtype=torch.int64)}, r"labels must be int64 \(24,\), not int64 \(23,\)"),
+        ({"labels": torch.zeros(24)}, "labels must be int64 .* not float32"),
+        ({"labels": torch.full((24,), 4)}, "labels must lie in 0 to 3, not in 4 to 4"),
+        ({"labels": torch.full((24,), -1)}, "labels must lie in 0 to 3, not in -1 to -1"),
+        ({"multi_label": True}, r"labels must be bool \(24, 4\), not int64 \(24,\)"),
+    ],
+)
+def test_a_context_that_fits_nothing_is_refused(make_context, change, message):
+    made = make_context()
+    with pytest.raises(TrainingError, match=message):
+        dataclasses.replace(made, **change)
+
+
+def test_contexts_of_both_kinds_fit(make_context):
+    assert make_context().labels.dtype == torch.int64
+    assert isinstance(make_context(multi_label=True), LossContext)

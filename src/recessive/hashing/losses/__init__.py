@@ -1,10 +1,16 @@
-"""Hash losses: what a hash network is trained with, one file each."""
+"""Losses for hash networks, one file per loss: formula, source, and where ours departs from it.
+
+    hashnet, dpsh, dsh         pairs: photos that share a label get similar codes, others different ones
+    dbh, greedy-hash           classification: a linear classifier must recognise the class from the code
+    csq, ortho-hash            centres: each class is assigned a code in advance, and its photos move there
+
+`loss` has the contract, `terms` what several losses share. A new loss is one file and one entry of `LOSSES`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from recessive.hashing.errors import TrainingError
 from recessive.hashing.losses.csq import CSQ
 from recessive.hashing.losses.dbh import DBH
 from recessive.hashing.losses.dpsh import DPSH
@@ -13,6 +19,7 @@ from recessive.hashing.losses.greedy_hash import GreedyHash
 from recessive.hashing.losses.hashnet import HashNet
 from recessive.hashing.losses.loss import HashLoss, LossContext
 from recessive.hashing.losses.ortho_hash import OrthoHash
+from recessive.hashing.settings import TrainingError
 
 LOSSES: dict[str, Callable[[LossContext], HashLoss]] = {
     "hashnet": HashNet,
@@ -26,13 +33,13 @@ LOSSES: dict[str, Callable[[LossContext], HashLoss]] = {
 
 
 def make_loss(name: str, context: LossContext) -> HashLoss:
-    """The loss of that name for that training split.
+    """Make the loss of that name for a training split.
 
     Raises:
-        TrainingError: there is no such loss, or it does not suit the split.
+        TrainingError: if there is no such loss, or it does not suit the split.
     """
     if name not in LOSSES:
-        raise TrainingError(f"unknown loss {name!r}: known are {', '.join(LOSSES)}")
+        raise TrainingError(f"unknown loss {name!r}; choose one of {', '.join(LOSSES)}")
     return LOSSES[name](context)
 
 

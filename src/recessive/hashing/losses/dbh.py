@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from recessive.hashing.losses.classification import classification_loss, make_classifier
 from recessive.hashing.losses.loss import HashLoss, LossContext
+from recessive.hashing.losses.terms import classification_loss, make_classifier
 
 
 class DBH(HashLoss):
-    """Cross-entropy of a classifier that sees the photo through sigmoids, one a bit, and nothing else.
+    """Cross-entropy of a linear classifier whose only input is one sigmoid per bit.
 
         L = mean_i CE(W σ(u_i) + b, label_i)
 
@@ -20,8 +20,8 @@ class DBH(HashLoss):
     2015, section 3.2, and the authors' Caffe code.
 
     Departures:
-        - Several labels: binary cross-entropies, summed over labels; the paper knows one label only.
-        - The latent layer has no bias, which was 1 at the start: the normalised hash layer centres each bit.
+        - Several labels: binary cross-entropies, summed over labels; the paper has one label per photo only.
+        - The latent layer has no bias, which is initialised to 1 there: the normalised hash layer centres each bit.
     """
 
     def __init__(self, context: LossContext) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from recessive.class_labels import relevant
 from recessive.hashing.losses.loss import HashLoss, LossContext
-from recessive.hashing.losses.pairs import share_label
 
-MARGIN = 2.0  # squared distance a bit from which on dissimilar photos are far enough apart
+MARGIN = 2.0  # squared distance per bit at which dissimilar photos are far enough apart
 ALPHA = 0.01  # weight of the regulariser
 
 
@@ -24,8 +24,8 @@ class DSH(HashLoss):
     the authors' Caffe code.
 
     Departures:
-        - The regulariser is counted once a photo. The paper writes it once for each photo of each pair; as a mean over
-          pairs that is twice ours.
+        - The regulariser counts once per photo. The paper has it for both photos of each pair; as a mean over pairs,
+          that is twice ours.
     """
 
     def __init__(self, context: LossContext) -> None:
@@ -37,6 +37,6 @@ class DSH(HashLoss):
         squares = logits.square().sum(dim=1)
         distances = squares[:, None] + squares - 2 * logits @ logits.T
         far = torch.relu(self.margin - distances)
-        pairs = 0.5 * torch.where(share_label(labels, labels), distances, far).triu(1)
+        pairs = 0.5 * torch.where(relevant(labels, labels), distances, far).triu(1)
         count = max(1, len(logits) * (len(logits) - 1) // 2)
         return pairs.sum() / count + ALPHA * (logits.abs() - 1).abs().sum(dim=1).mean()

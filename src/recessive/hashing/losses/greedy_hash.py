@@ -1,4 +1,4 @@
-"""GreedyHash: classify the code itself, the gradient going straight through the sign."""
+"""GreedyHash: classification of the code itself, with a straight-through gradient of the sign."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import math
 from torch import Tensor
 
 from recessive.codes import sign_straight_through
-from recessive.hashing.losses.classification import classification_loss, make_classifier
 from recessive.hashing.losses.loss import HashLoss, LossContext
+from recessive.hashing.losses.terms import classification_loss, make_classifier
 
 PENALTY = 0.1  # weight of the distance from ±1
 
@@ -18,7 +18,7 @@ class GreedyHash(HashLoss):
 
         L = mean_i CE(W sign(u_i), label_i)  +  0.1 mean_{i,bits} | |u_i| − 1 |³
 
-    The gradient of the sign is that of the identity, everywhere; W has no bias.
+    The gradient of the sign is that of the identity everywhere; W has no bias.
 
     Source: Su, Zhang, Han and Tian, "Greedy hash: towards fast optimization for accurate hash coding in CNN", NeurIPS
     2018, section 3, and the authors' PyTorch code.

@@ -1,4 +1,4 @@
-"""HashNet: weighted pairs, and tanh that becomes the sign."""
+"""HashNet: weighted pairs, and a tanh that converges to the sign."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from recessive.hashing.losses.loss import HashLoss, LossContext
-from recessive.hashing.losses.pairs import similar_weight, weighted_pair_loss
+from recessive.hashing.losses.terms import similar_weight, weighted_pair_loss
 
-ITERATIONS = 10_000  # of the published training; ours may be of any length
-REFRESH = 200  # iterations for which β stays
-GROWTH = 0.005  # of β², an iteration
+ITERATIONS = 10_000  # of the published training; ours may have any length
+REFRESH = 200  # iterations for which β is constant
+GROWTH = 0.005  # of β², per iteration
 
 
 def continuation(progress: float) -> float:
@@ -33,14 +33,13 @@ class HashNet(HashLoss):
     and the authors' PyTorch code.
 
     Departures:
-        - Pairs are those within a batch, each once, none of a photo with itself; the published code crosses two
-          independent batches. One batch costs half as much and has as many pairs.
-        - β follows the progress of the training, not a count of iterations, so that its end is the same however long
-          the training is; nothing is lost when a training is resumed.
-        - W comes from the labels of the training photos. The code takes it as an option (100 for ImageNet-100, which
-          is what this gives there; 1, unweighted, by default). The paper also weights dissimilar pairs; the code, and
-          we, do not.
-        - The code replaces the loss by θ (1 − s) above θ = 15, where e^θ might overflow; ours cannot, at any θ, and
+        - Pairs are all pairs within a batch, each once, without those of a photo with itself; the published code
+          crosses two independent batches. One batch costs half as much and has about as many pairs.
+        - β depends on the progress of the training, not on a count of iterations, so that its last value is the same
+          for any length of training; nothing is lost when a training is resumed.
+        - W comes from the labels of the training photos. In the code it is an option (100 for ImageNet-100, the same
+          value as ours; by default 1, unweighted). The paper also weights dissimilar pairs; neither the code nor we do.
+        - The code replaces the loss by θ (1 − s) above θ = 15, where e^θ might overflow; ours cannot overflow, and
           differs by less than 1e-6 there.
     """
 

@@ -1,4 +1,4 @@
-"""What every hash loss is: the contract, and what a loss may know of the training split."""
+"""The contract of a hash loss, and what a loss may know about the training split."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from recessive.hashing.errors import TrainingError
+from recessive.hashing.settings import TrainingError
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,15 +16,15 @@ class LossContext:
     """What a loss is made from.
 
     Attributes:
-        bits: length of the code.
-        classes: how many classes or labels there are.
-        photos: how many photos the training split holds.
-        labels: of the training photos: (photos,) int64 in [0, classes), or (photos, classes) bool.
-        seed: of what the loss draws: classifiers, centres.
-        multi_label: whether a photo may bear several labels, or none.
+        bits: the length of the code.
+        classes: the number of classes or labels.
+        photos: the number of photos in the training split.
+        labels: the labels of the training photos: (photos,) int64 in [0, classes), or (photos, classes) bool.
+        seed: the seed of what the loss draws, such as classifiers and centres.
+        multi_label: whether a photo may have several labels, or none.
 
     Raises:
-        TrainingError: there is nothing to learn from, or the labels do not fit the rest.
+        TrainingError: if there is nothing to learn from, or the labels do not fit the other values.
     """
 
     bits: int
@@ -37,45 +37,44 @@ class LossContext:
     def __post_init__(self) -> None:
         if self.bits < 1 or self.classes < 1 or self.photos < 1:
             raise TrainingError(
-                f"{self.photos} training photos, {self.classes} classes and {self.bits} bits: at least one of each is "
-                "needed"
+                f"at least one training photo, class and bit are needed, not {self.photos} photos, {self.classes} "
+                f"classes and {self.bits} bits"
             )
+        shape = (self.photos, self.classes) if self.multi_label else (self.photos,)
+        dtype = torch.bool if self.multi_label else torch.int64
+        if self.labels.shape != shape or self.labels.dtype != dtype:
+            expected, found = (str(kind).removeprefix("torch.") for kind in (dtype, self.labels.dtype))
+            raise TrainingError(f"labels must be {expected} {shape}, not {found} {tuple(self.labels.shape)}")
         if self.multi_label:
-            if self.labels.shape != (self.photos, self.classes) or self.labels.dtype != torch.bool:
-                raise TrainingError(f"labels must be bool ({self.photos}, {self.classes}), {self._given()}")
-        elif self.labels.shape != (self.photos,) or self.labels.dtype != torch.int64:
-            raise TrainingError(f"labels must be int64 ({self.photos},), {self._given()}")
-        elif not 0 <= int(self.labels.min()) <= int(self.labels.max()) < self.classes:
-            raise TrainingError(
-                f"labels must lie in 0 to {self.classes - 1}, these are {int(self.labels.min())} to "
-                f"{int(self.labels.max())}"
-            )
-
-    def _given(self) -> str:
-        return f"these are {str(self.labels.dtype).removeprefix('torch.')} {tuple(self.labels.shape)}"
+            return
+        smallest, largest = int(self.labels.min()), int(self.labels.max())
+        if not 0 <= smallest <= largest < self.classes:
+            raise TrainingError(f"labels must lie in 0 to {self.classes - 1}, not in {smallest} to {largest}")
 
 
 class HashLoss(nn.Module, ABC):
-    """A loss of the logits of a batch, one number; the code is always sign(logit).
+    """A loss of the logits of a batch, as one number; the code is always sign(logit).
 
-    Its parameters (classifiers) are trained with the network. Its persistent buffers (memories, centres) belong to
-    the state of the training: with them in place, the next value is the same. It is called once a training step,
-    outside of autocast, with logits of full precision; backward comes before the next call. Logits come from
-    `recessive.encoders.HashLayer`, so that each bit has mean 0 and variance 1 over a batch. All published losses
-    were used on a linear layer without that normalisation: a departure that they share and that their docstrings do
-    not repeat. No loss draws random numbers once it is made.
+    The parameters of a loss (classifiers) are trained with the network. Its persistent buffers (memories, centres)
+    belong to the state of the training: with the same buffers, the next value is the same. A loss is called once per
+    training step, outside of autocast, with logits in full precision; backward comes before the next call. A loss draws
+    no random numbers after it is made.
+
+    Logits come from `recessive.encoders.HashLayer`, so that each bit has mean 0 and variance 1 over a batch. All
+    published losses were used on a linear layer without this normalisation: a departure that they share, and that their
+    docstrings do not repeat.
     """
 
     @abstractmethod
     def forward(self, logits: Tensor, labels: Tensor, rows: Tensor, progress: float) -> Tensor:
-        """The loss of a batch.
+        """Compute the loss of a batch.
 
         Args:
             logits: (N, bits), N ≥ 1.
-            labels: of the batch: (N,) int64, or (N, L) bool.
-            rows: which photos of the training split these are: (N,) int64, all different.
-            progress: how much of the training is done, in [0, 1].
+            labels: the labels of the batch: (N,) int64, or (N, L) bool.
+            rows: the indices of these photos in the training split: (N,) int64, all different.
+            progress: the share of the training that is done, in [0, 1].
 
         Returns:
-            A scalar, finite where the logits are.
+            A scalar; it is finite if the logits are.
         """

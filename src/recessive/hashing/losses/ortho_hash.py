@@ -1,30 +1,30 @@
-"""OrthoHash: one cosine to fixed random codes, with a margin."""
+"""OrthoHash: the cosine with fixed random codes of the classes, with a margin."""
 
 from __future__ import annotations
 
 import torch.nn.functional as F
 from torch import Tensor
 
-from recessive.hashing.losses.centres import random_codes
 from recessive.hashing.losses.loss import HashLoss, LossContext
+from recessive.hashing.losses.terms import random_codes
 
 SCALE = 8.0
 MARGIN = 0.2  # of the cosine
 
 
 class OrthoHash(HashLoss):
-    """Softmax cross-entropy of the cosines between logits and one fixed random code of ±1 a class.
+    """Softmax cross-entropy of the cosines between the logits and one fixed random code of ±1 per class.
 
         L = mean_i CE(s (cos(u_i, c_k) − m [k is a label of i])_k, label_i),    s = 8, m = 0.2
 
-    With several labels the target of the softmax is spread evenly over them, and the margin is taken from each; a
-    photo without label adds nothing.
+    With several labels, the target of the softmax is spread evenly over them, and the margin is subtracted from each; a
+    photo without labels adds nothing.
 
     Source: Hoe et al., "One loss for all: deep hashing with a single cosine similarity based learning objective",
     NeurIPS 2021, section 3, and the authors' PyTorch code.
 
     Departures:
-        - Codes are drawn again until all differ, which matters where bits are few.
+        - Codes are drawn again until all differ, which matters with few bits.
         - m is 0.2 everywhere; the authors use 0.3 on CIFAR-10.
     """
 

@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from recessive.hashing.average import WeightAverage
+from recessive.hashing.snapshot import WeightAverage
 
 
 def test_the_average_is_that_of_a_loop():

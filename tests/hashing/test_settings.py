@@ -6,9 +6,7 @@ import dataclasses
 
 import pytest
 
-from recessive.hashing.errors import TrainingError
-from recessive.hashing.losses import LOSSES
-from recessive.hashing.recipe import FROM_SCRATCH, PUBLISHED, Recipe
+from recessive.hashing import FROM_SCRATCH, LOSSES, PUBLISHED, Recipe, TrainingError
 
 
 @pytest.mark.parametrize("recipes", [PUBLISHED, FROM_SCRATCH], ids=["published", "from-scratch"])
@@ -36,19 +34,20 @@ def test_published_steps_lie_where_the_papers_have_them():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"optimiser": "lion"}, "unknown optimiser 'lion': known are sgd, adam, adamw"),
-        ({"schedule": "cosine"}, "unknown schedule 'cosine': known are one-cycle, step"),
-        ({"lr": 0.0}, "lr must be above 0"),
-        ({"lr": float("nan")}, "lr must be above 0"),
-        ({"head_factor": -1.0}, "head_factor must be above 0"),
-        ({"batch": 0}, "batch and epochs count from 1: 0 and 30"),
-        ({"epochs": 0}, "batch and epochs count from 1: 128 and 0"),
-        ({"momentum": 0.0}, "Nesterov's momentum needs a momentum"),
+        ({"optimiser": "lion"}, "unknown optimiser 'lion'; choose one of sgd, adam, adamw"),
+        ({"schedule": "cosine"}, "unknown schedule 'cosine'; choose one of one-cycle, step"),
+        ({"lr": 0.0}, "lr must be positive"),
+        ({"lr": float("nan")}, "lr must be positive"),
+        ({"head_factor": -1.0}, "head_factor must be positive"),
+        ({"batch": 0}, "1 epoch and 2 photos per batch are needed, not 30 and 0"),
+        ({"batch": 1}, "1 epoch and 2 photos per batch are needed, not 30 and 1"),
+        ({"epochs": 0}, "1 epoch and 2 photos per batch are needed, not 0 and 128"),
+        ({"momentum": 0.0}, "Nesterov momentum needs a positive momentum"),
         ({"momentum": 1.0}, "momentum 1.0 is out of range"),
         ({"weight_decay": -1e-4}, "weight decay -0.0001"),
         ({"warm_up": 1.5}, "warm-up 1.5"),
-        ({"milestones": (0.5, 1.0)}, r"milestones \(0.5, 1.0\) are shares"),
-        ({"milestones": (0.5, 0.2)}, "one after the other"),
+        ({"milestones": (0.5, 1.0)}, r"milestones \(0.5, 1.0\) must lie between 0 and 1"),
+        ({"milestones": (0.5, 0.2)}, "must increase"),
     ],
 )
 def test_constants_without_meaning_are_refused(change, message):
