@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from recessive.datasets import DATASETS, DataError, load_data
+from recessive.datasets import DATASETS, DataError, load_data, revisited
 from recessive.galleries import DenseGallery
 from recessive.galleries.judged import Judgement, judged_map
 
@@ -230,3 +230,9 @@ def test_any_protocol_of_pickles_will_do(oxford, protocol):
     expected = load_data("roxford5k", oxford).truth
     (oxford / "roxford5k" / "gnd_roxford5k.pkl").write_bytes(pickle.dumps(revisited_truth(), protocol))
     assert load_data("roxford5k", oxford).truth == expected
+
+
+def test_a_ground_truth_that_cannot_be_opened_is_named(tmp_path):
+    for path, problem in ((tmp_path, "Is a directory"), (tmp_path / "none.pkl", "No such file")):
+        with pytest.raises(DataError, match=f"{path.name}: cannot be read: {problem}"):
+            revisited._contents(path)

@@ -6,7 +6,6 @@ archives. Copies of one file a photo are taken too, in a folder or in ``cifar10-
 to disk. Pickles are read by an unpickler that knows numpy arrays and nothing else, so they cannot run code.
 """
 
-import io
 import tarfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -21,10 +20,10 @@ from torch import Tensor
 from recessive.datasets.decoding import squeezed
 from recessive.datasets.errors import DataError, MissingDataError
 from recessive.datasets.photos import ArrayPhotos
-from recessive.datasets.pickles import PlainUnpickler
 from recessive.datasets.splits import RetrievalData, Split
 from recessive.datasets.ten_classes import ten_class_data
 from recessive.photos import format_of_path
+from recessive.safe_pickle import read_pickle
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 LOSSY = "lossy JPEG copy: figures are not comparable with published ones"
@@ -118,7 +117,7 @@ def _members(archive: Path) -> Iterator[tuple[str, bytes]]:
 
 def _python_batch(data: bytes, where: str) -> _Part:
     try:
-        batch = PlainUnpickler(io.BytesIO(data), encoding="latin1").load()
+        batch = read_pickle(data)
         pixels, labels = np.asarray(batch["data"]), np.asarray(batch["labels"])
     except Exception as error:  # a damaged pickle raises anything
         raise DataError(f"{where}: is not a batch of CIFAR-10, or is damaged ({error})") from error

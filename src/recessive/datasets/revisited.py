@@ -9,6 +9,7 @@ There are no training photos. The labels, one column a query, say what it ought 
 junk besides.
 """
 
+import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,8 @@ from recessive.datasets.boxes import read_box
 from recessive.datasets.buildings import PHOTO_FOLDERS, building_photos
 from recessive.datasets.errors import DataError, MissingDataError
 from recessive.datasets.photos import FilePhotos
-from recessive.datasets.pickles import read_pickle
 from recessive.datasets.splits import GroundTruth, RetrievalData, Split
+from recessive.safe_pickle import read_pickle
 
 PROTOCOLS = {
     "medium": "70 queries, cut out of their photos by the boxes; gallery = all photos but these; easy and hard photos "
@@ -98,7 +99,12 @@ def _first(root: Path, places: Sequence[str], entries: Sequence[str]) -> Path:
 
 def _contents(path: Path) -> tuple[list[str], list[str], list[Any]]:
     """Names of the gallery's photos and of the queries', and what is said of each query."""
-    content = read_pickle(path)
+    try:
+        content = read_pickle(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except pickle.UnpicklingError as error:
+        raise DataError(f"{path}: {error}") from error
     if not isinstance(content, dict) or not content.keys() >= {"imlist", "qimlist", "gnd"}:
         raise DataError(f"{path}: is damaged; it ought to be a dictionary of imlist, qimlist and gnd")
     listed, asking = (_array(content[key], "U", "names of photos", f"{path}, {key}") for key in ("imlist", "qimlist"))

@@ -18,17 +18,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from recessive.encoders.encoder import EncoderError
 from recessive.encoders.gem import GeM
 from recessive.encoders.networks.library import convolutional_part, residual
-from recessive.encoders.pickled_arrays import STAND_INS, PickledArray
 from recessive.encoders.retrieval.parts import LARGEST_EXPONENT
 from recessive.encoders.retrieval.pooling import MAC, RMAC, RegionalPooling, SPoC
 from recessive.encoders.retrieval.whitening import Whitening
 from recessive.encoders.weight_files import first_line, fit
+from recessive.safe_pickle import TORCH_STAND_INS
 
 # Of each architecture, the channels of its last map and the shortest side that it can see.
 _ARCHITECTURES = {
@@ -132,7 +133,7 @@ def _load(path: Path) -> object:
     if not path.is_file():
         raise EncoderError(f"{path}: there is no such checkpoint")
     try:
-        with torch.serialization.safe_globals(STAND_INS):
+        with torch.serialization.safe_globals(TORCH_STAND_INS):
             return torch.load(path, map_location="cpu", weights_only=True)
     except _UNREADABLE as error:
         # torch would advise to let the file run its code.
@@ -183,8 +184,7 @@ def _learned(path: Path, meta: dict[str, Any], name: str, scales: str, channels:
         known = f"those that it holds are {', '.join(map(str, learned))}" if learned else "it holds none"
         raise EncoderError(f"{path}: holds no whitening {name!r}; {known}")
     try:
-        found = (learned[name][scales][key] for key in ("m", "P"))
-        mean, projection = (one.values.float() if isinstance(one, PickledArray) else one.float() for one in found)
+        mean, projection = (torch.from_numpy(np.array(learned[name][scales][key], np.float32)) for key in ("m", "P"))
         return Whitening(mean.reshape(channels), projection)
     except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise EncoderError(f"{path}: whitening {name!r} ({scales}) is damaged: {first_line(error)}") from error
