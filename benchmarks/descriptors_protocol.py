@@ -15,8 +15,7 @@ from recessive.galleries import DenseGallery
 from recessive.galleries.thresholds import best_f1, cosine_candidates
 from recessive.photos import read_photo
 from recessive.protection.methods import METHODS, Run, Surrogate
-from recessive.protection.obfuscation.gaussian_noise import draw_normal
-from recessive.protection.obfuscation.gaussian_noise_ssim import noise_of_ssim
+from recessive.protection.obfuscation import draw_normal, noise_of_ssim
 from recessive.quality import ssim
 from recessive.searchers.describers import search_encoder
 from recessive.searchers.settings import EncoderSettings
@@ -95,7 +94,7 @@ class Worker:
             if pire is None:
                 raise ValueError("noise is as strong as pire, which comes first")
             target = float(ssim(pire[None], photo[None]))
-            return noise_of_ssim(photo, draw_normal(photo, 0), target), time.perf_counter() - start
+            return noise_of_ssim(photo, draw_normal(photo[None], [0])[0], target), time.perf_counter() - start
         chosen = METHODS[method]
         surrogates = {"pire": [self._gem], "joint": [*self._bundled, self._gem]}.get(method, [])
         steps = self._pire_steps if method == "pire" else chosen.steps

@@ -17,8 +17,8 @@ from recessive.protection.losses import (
     KeepSimilar,
     OverTransforms,
     StopWhen,
-    Telling,
     Together,
+    WithProgress,
 )
 from recessive.protection.optimise import Evaluation, minimise
 from recessive.protection.steps import Sign
@@ -194,7 +194,7 @@ def test_telling_tells_of_each_step_and_passes_the_evaluation_on():
     heard = []
     photos = torch.rand(2, 3, 4, 4)
     same = minimise(Table(), photos, step=Sign(1.0), ball=LInf(8), steps=3)
-    found = minimise(Telling(Table(), heard.append), photos, step=Sign(1.0), ball=LInf(8), steps=3)
+    found = minimise(WithProgress(Table(), heard.append), photos, step=Sign(1.0), ball=LInf(8), steps=3)
     assert heard == [0, 1 / 3, 2 / 3, 1]
     assert torch.equal(found.photos, same.photos)
     assert torch.equal(found.losses, same.losses)
@@ -204,7 +204,7 @@ def test_telling_goes_on_for_those_that_remain():
     heard = []
     ensemble = Ensemble(two_encoders(Counted(), Counted()), [Weighted(torch.tensor([1.0, 2.0]))] * 2)
     rows, photos = torch.tensor([1]), torch.rand(2, 3, 2, 2)
-    rest = Telling(ensemble, heard.append).of(rows)(photos[rows], 0.5)
+    rest = WithProgress(ensemble, heard.append).of(rows)(photos[rows], 0.5)
     assert torch.equal(rest.loss, ensemble(photos, 0.5).loss[rows])
     assert heard == [0.5]
 

@@ -21,7 +21,7 @@ from recessive.encoders import (
     make_hash_network,
     save_checkpoint,
 )
-from recessive.protection.method import check, descend, target_outputs
+from recessive.protection.method import GradientFree, Method, check, descend, target_outputs
 from recessive.protection.methods import METHODS
 from recessive.protection.optimise import Minimised
 from recessive.protection.steps import MomentumSign
@@ -175,7 +175,7 @@ class Still:
 
     name, summary, paper, departures = "still", "leaves photos alone", "none", "none"
     accepts, needs = frozenset({"descriptor", "logits"}), frozenset({"gradients"})
-    budget, steps = 8.0, 1
+    budget, steps, against = 8.0, 1, ()
 
     def __init__(self):
         self.runs, self.surrogates, self.sizes = [], [], []
@@ -197,22 +197,16 @@ def still(monkeypatch):
 
 
 @dataclass(frozen=True)
-class Mosaic:
+class Mosaic(GradientFree):
     """A method without gradients: each 8×8 pixels become their mean."""
 
     name: str = "tiles"
     summary: str = "each 8×8 pixels become their mean"
     paper: str = "none"
     departures: str = "none"
-    accepts: frozenset = frozenset({"descriptor", "logits"})
-    needs: frozenset = frozenset()
-    budget: float = 255.0
-    steps: int = 0
 
-    def __call__(self, photos, surrogates, run):
-        check(self, photos, surrogates, run)
-        means = F.interpolate(F.avg_pool2d(photos, 8), photos.shape[-2:])
-        return replace(Minimised.before(photos), photos=run.ball.to_grid(run.ball.project(means, photos), photos))
+    def change(self, photos, seeds):  # noqa: ARG002
+        return F.interpolate(F.avg_pool2d(photos, 8), photos.shape[-2:])
 
 
 @pytest.fixture
@@ -240,20 +234,18 @@ def breaking(monkeypatch):
 
 
 @dataclass(frozen=True)
-class Towards:
+class Towards(Method):
     """A targeted method that works: the target's outputs, by gradient steps."""
 
     name: str = "tma"
     summary: str = "takes on the outputs of the target"
     paper: str = "none"
     departures: str = "none"
-    accepts: frozenset = frozenset({"descriptor", "logits"})
     needs: frozenset = frozenset({"gradients", "target"})
     budget: float = 255.0
     steps: int = 30
 
-    def __call__(self, photos, surrogates, run):
-        check(self, photos, surrogates, run)
+    def protect(self, photos, surrogates, run):
         wanted = [torch.stack([rows[0] for rows in target_outputs(s, run, photos.device)]) for s in surrogates]
         objectives = [DescriptorNear(F.normalize(rows, dim=1)) for rows in wanted]
         return descend(photos, surrogates, objectives, run, step=MomentumSign(2.0), keep_best=True)

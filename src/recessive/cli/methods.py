@@ -53,12 +53,10 @@ def methods(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
 
 def _group(method: Method) -> str:
     """Which heading it stands under."""
-    from recessive.protection.methods import AGAINST
-
     if "target" in method.needs:
         return "target"
     if "gradients" not in method.needs:
-        return "keypoints" if method.name in AGAINST else "plain"
+        return "keypoints" if method.against else "plain"
     return "labels" if "labels" in method.needs else "hide"
 
 

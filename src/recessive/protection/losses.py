@@ -138,20 +138,20 @@ class StopWhen:
 
 
 @dataclass(frozen=True)
-class Telling:
-    """The loss as it is; `tell` is called with the progress at each evaluation, and may end the run by raising."""
+class WithProgress:
+    """The loss as it is; `progress` is called with the progress at each evaluation, and may end the run by raising."""
 
     loss: PhotoLoss
-    tell: Callable[[float], None]
+    progress: Callable[[float], None]
 
     def __call__(self, photos: Tensor, progress: float) -> Evaluation:
         """See `PhotoLoss`."""
-        self.tell(progress)
+        self.progress(progress)
         return self.loss(photos, progress)
 
-    def of(self, rows: Tensor) -> Telling:
+    def of(self, rows: Tensor) -> WithProgress:
         """See `PhotoLoss`."""
-        return Telling(self.loss.of(rows), self.tell)
+        return WithProgress(self.loss.of(rows), self.progress)
 
 
 @dataclass(frozen=True)

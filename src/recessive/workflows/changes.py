@@ -14,7 +14,7 @@ from recessive.encoders import Encoder, EncoderError, bundled_encoders, hasten, 
 from recessive.errors import SettingsError
 from recessive.photos import OutputSettings, Photo, PhotoError, format_named
 from recessive.protection.method import MethodError, check, same_class, sample_of
-from recessive.protection.methods import AGAINST, METHODS, Method, Run, Surrogate
+from recessive.protection.methods import METHODS, Method, Run, Surrogate
 from recessive.searchers.searchers import check_bundled, default_surrogates, load_bundled, unseen
 from recessive.transforms import JPEG, BitDepth, parse_transform
 from recessive.transforms.grid import enlarge, grey, shrink
@@ -98,7 +98,7 @@ class Changer:
             fit = [name for name, method in METHODS.items() if "target" in method.needs]
             raise SettingsError(f"{self.method.name} takes no --target; methods that do: {', '.join(fit) or 'none'}")
         self.encoders = names if climbs else ()
-        self.against = (*self.encoders, *AGAINST.get(self.method.name, ()))
+        self.against = (*self.encoders, *self.method.against)
         self.judges = (*names, *unseen(names))
         self.budget = self.method.budget if settings.budget is None else settings.budget
         self.steps = (self.method.steps if settings.steps is None else settings.steps) if climbs else 0
@@ -184,7 +184,7 @@ class Changer:
         saving = (lambda photos: lossy(grey(photos))) if photo.grey else lossy
         # What a method without gradients does, such as a mosaic, is meant at the photo's own size, and costs little.
         small = shrink(full, self.settings.grid if self.encoders else max(height, width))
-        run = replace(self._run(targets), saving=saving, tell=tell)
+        run = replace(self._run(targets), saving=saving, progress=tell)
         found = self.method(small.to(self.device), self._surrogates, run)
         if bool(found.broken[0]):
             raise ValueError(

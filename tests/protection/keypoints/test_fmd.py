@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recessive.protection.keypoints.detector import detect, least_contrast
-from recessive.protection.keypoints.fmd import FMD
+from recessive.protection.keypoints.methods import FMD
+from recessive.protection.keypoints.sift import detect, least_contrast
 
 LEAST = least_contrast()
 

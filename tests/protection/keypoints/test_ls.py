@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from recessive.protection.keypoints.detector import Keypoints, detect
-from recessive.protection.keypoints.ls import LS
+from recessive.protection.keypoints.methods import LS
+from recessive.protection.keypoints.sift import Keypoints, detect
 
 
 def at(x, y, octave, layer):

@@ -7,8 +7,7 @@ import torch
 
 from recessive.balls import LInf
 from recessive.encoders.features.sift import grey_levels
-from recessive.protection.keypoints.rdg.detector import Detector
-from recessive.protection.keypoints.rdg.matching import describe, matches
+from recessive.protection.keypoints.rdg.detector import Detector, describe, matches
 from recessive.protection.keypoints.rdg.method import RDG
 from recessive.protection.method import Run
 from recessive.quality import psnr, ssim
@@ -62,7 +61,7 @@ def protect(photos, ball=None, method=None):
 @pytest.mark.parametrize("sigma", [2.2, 2.8])
 def test_a_blob_loses_its_keypoint_and_gains_no_other(sigma, amplitude):
     before = blob(48, 48, 23.7, 24.3, sigma, amplitude)
-    after = RDG().remove(before)
+    after = RDG().change_grey(before)
     assert len(keypoints(before)[0]) == 1
     assert len(keypoints(after)[0]) == 0
     assert distortion(before, after) > 45
@@ -70,17 +69,17 @@ def test_a_blob_loses_its_keypoint_and_gains_no_other(sigma, amplitude):
 
 def test_only_strong_changes_remove_a_large_blob_and_later_loops_allow_them():
     before = blob(48, 48, 23.7, 24.3, 3.0, 80)
-    strict = RDG(relief=0.0).remove(before)
+    strict = RDG(relief=0.0).change_grey(before)
     assert np.array_equal(strict, before)
-    assert len(keypoints(RDG().remove(before))[0]) == 0
-    few = RDG(loops=5).remove(before)
+    assert len(keypoints(RDG().change_grey(before))[0]) == 0
+    few = RDG(loops=5).change_grey(before)
     assert np.array_equal(few, before)
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_textured_photo_loses_its_keypoints_and_little_else(seed):
     before = texture(96, 112, seed)
-    after = RDG().remove(before)
+    after = RDG().change_grey(before)
     assert len(keypoints(before)[0]) >= 20
     assert removal_rate(before, after) >= 0.85
     assert len(keypoints(after)[0]) <= 0.2 * len(keypoints(before)[0])
@@ -89,7 +88,7 @@ def test_a_textured_photo_loses_its_keypoints_and_little_else(seed):
 
 def test_each_loop_may_help():
     before = texture(96, 112, 1)
-    rates = [removal_rate(before, RDG(loops=loops).remove(before)) for loops in (0, 1, 40)]
+    rates = [removal_rate(before, RDG(loops=loops).change_grey(before)) for loops in (0, 1, 40)]
     assert rates[0] < 0.35
     assert rates[0] + 0.3 < rates[1] < rates[2]
 
@@ -97,9 +96,9 @@ def test_each_loop_may_help():
 def test_several_octaves_lose_theirs_too():
     detector = Detector((-1, 0, 1))
     before = texture(64, 72, 2, contrast=12)
-    after = RDG(detector=detector, loops=15).remove(before)
+    after = RDG(detector=detector, loops=15).change_grey(before)
     assert {-1, 0, 1} == set(keypoints(before, detector)[0].octave)
-    rates = [removal_rate(before, photo, detector) for photo in (before, RDG(loops=15).remove(before), after)]
+    rates = [removal_rate(before, photo, detector) for photo in (before, RDG(loops=15).change_grey(before), after)]
     assert rates[0] + 0.1 < rates[1] < rates[2] - 0.1
 
 
@@ -107,7 +106,7 @@ def test_several_octaves_lose_theirs_too():
 @pytest.mark.parametrize("octaves", [(0,), (-1, 0, 1, 2)])
 def test_constant_photos_stay_as_they_are_whatever_their_size(size, octaves):
     before = np.full(size, 130, np.uint8)
-    assert np.array_equal(RDG(detector=Detector(octaves)).remove(before), before)
+    assert np.array_equal(RDG(detector=Detector(octaves)).change_grey(before), before)
 
 
 def test_photos_without_keypoints_stay_as_they_are():

@@ -4,12 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
-from recessive.protection.keypoints.rdg.attack import Plane, _apply, attack
-from recessive.protection.keypoints.rdg.detector import Detector, Extrema
+from recessive.protection.keypoints.rdg.detector import Detector, Extrema, differences
 from recessive.protection.keypoints.rdg.graph import NONE, neighbourhood, ordering
 from recessive.protection.keypoints.rdg.jacobian import jacobians
+from recessive.protection.keypoints.rdg.method import Plane, _apply, attack
 from recessive.protection.keypoints.rdg.program import inequalities, smallest_changes
-from recessive.protection.keypoints.rdg.pyramid import differences
 
 DETECTOR = Detector()
 

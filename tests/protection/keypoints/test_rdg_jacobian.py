@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from recessive.protection.keypoints.rdg.detector import differences
 from recessive.protection.keypoints.rdg.jacobian import Axis, jacobians, tents
-from recessive.protection.keypoints.rdg.pyramid import differences
 
 
 def spread(changes, octave):

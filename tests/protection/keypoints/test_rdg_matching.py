@@ -4,8 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from recessive.protection.keypoints.rdg.detector import Detector
-from recessive.protection.keypoints.rdg.matching import describe, matches
+from recessive.protection.keypoints.rdg.detector import Detector, describe, matches
 
 
 def noise(height, width, seed):

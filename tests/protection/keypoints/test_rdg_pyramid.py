@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recessive.protection.keypoints.rdg.pyramid import differences, scales
+from recessive.protection.keypoints.rdg.detector import differences, scales
 
 
 def blob(height, width, row, column, sigma, amplitude):

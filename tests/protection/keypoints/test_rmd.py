@@ -5,10 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from recessive.protection.keypoints import rmd
-from recessive.protection.keypoints.detector import detect, least_contrast
-from recessive.protection.keypoints.dog import add_weights, contrasts
-from recessive.protection.keypoints.rmd import RMD
+from recessive.protection.keypoints import methods as rmd
+from recessive.protection.keypoints.methods import RMD
+from recessive.protection.keypoints.sift import add_weights, contrasts, detect, least_contrast
 
 LEAST = least_contrast()
 

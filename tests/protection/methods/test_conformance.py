@@ -317,5 +317,5 @@ def test_no_encoder_is_refused(method, photos, protect):
 
 @each_method
 def test_missing_seeds_are_refused(method, outputs, photos, surrogates, protect):
-    with pytest.raises(MethodError, match="one seed a photo is needed: 3 for 2 photos"):
+    with pytest.raises(MethodError, match="each photo needs one seed: there are 3 for 2 photos"):
         protect(method, photos, surrogates[outputs], seeds=[1, 2, 3])

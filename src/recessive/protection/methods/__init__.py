@@ -1,7 +1,17 @@
 """Methods: published ways to protect photos, and ours, one file each; `METHODS` lists them by name."""
 
+from recessive.protection.constants import Constant
 from recessive.protection.keypoints import KEYPOINT_METHODS
-from recessive.protection.method import Method, MethodError, Need, Run, Surrogate, defaults
+from recessive.protection.method import (
+    Method,
+    MethodError,
+    Need,
+    Run,
+    Surrogate,
+    constants,
+    defaults,
+    with_constants,
+)
 from recessive.protection.methods.centre_code import CentreCode
 from recessive.protection.methods.cwdm import CWDM, CWDM_FAMILY
 from recessive.protection.methods.fgsm import FGSM, IFGSM
@@ -44,14 +54,8 @@ _ALL: tuple[Method, ...] = (
     *OBFUSCATIONS,
 )
 METHODS: dict[str, Method] = {method.name: method for method in _ALL}
-AGAINST: dict[str, tuple[str, ...]] = {
-    "joint": ("bovw-he", "cedd", "gist"),
-    **{method.name: ("bovw-he",) for method in KEYPOINT_METHODS},
-}
-"""Which searches without a network a method works against; those that are not here work against encoders alone."""
 
 __all__ = [
-    "AGAINST",
     "CWDM",
     "CWDM_FAMILY",
     "FGSM",
@@ -63,6 +67,7 @@ __all__ = [
     "RNM",
     "TMA",
     "CentreCode",
+    "Constant",
     "GradientDifference",
     "Joint",
     "Mainstay",
@@ -75,5 +80,7 @@ __all__ = [
     "Tanh",
     "TargetedRNM",
     "Vanish",
+    "constants",
     "defaults",
+    "with_constants",
 ]

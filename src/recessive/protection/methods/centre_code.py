@@ -9,7 +9,8 @@ from torch import Tensor
 
 from recessive.codes import sign
 from recessive.encoders import Outputs
-from recessive.protection.method import Need, Run, Surrogate, check, descend, same_class, sample_of
+from recessive.protection.constants import Whole
+from recessive.protection.method import Budget, Method, Need, Run, Surrogate, descend, same_class, sample_of
 from recessive.protection.objectives.code_product import CodeProduct
 from recessive.protection.optimise import Minimised
 from recessive.protection.steps import Sign
@@ -33,7 +34,7 @@ def centre_code(similarity: Tensor, sample: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class CentreCode:
+class CentreCode(Method):
     """Be unlike the centre code of the photo's class; see `centre_code` and `CodeProduct`.
 
     Attributes:
@@ -53,13 +54,12 @@ class CentreCode:
     )
     accepts: frozenset[Outputs] = frozenset({"logits"})
     needs: frozenset[Need] = frozenset({"gradients", "sample", "labels"})
-    budget: float = 8.0
-    steps: int = 100
+    budget: Budget = 8.0
+    steps: Whole = 100
     size: float = 1.0
 
-    def __call__(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
+    def protect(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
         """See `Method`."""
-        check(self, photos, surrogates, run)
         objectives = [CodeProduct(centre_code(same_class(each, run), sample_of(each))) for each in surrogates]
         start = run.ball.random_start(photos, run.seeds)
         return descend(photos, surrogates, objectives, run, step=Sign(self.size), start=start)

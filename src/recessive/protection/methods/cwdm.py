@@ -10,7 +10,8 @@ from typing import Literal, get_args
 from torch import Tensor
 
 from recessive.encoders import Outputs
-from recessive.protection.method import MethodError, Need, Run, Surrogate, check, descend, sample_of
+from recessive.protection.constants import Whole
+from recessive.protection.method import Budget, Method, MethodError, Need, Run, Surrogate, descend, sample_of
 from recessive.protection.objectives.cluster_curves import Centres, ClusterCurves, Relaxation, fit_curves
 from recessive.protection.objectives.clusters import dbscan, k_means
 from recessive.protection.objectives.curves import CurveKind
@@ -65,7 +66,7 @@ CENTRES = {
 
 
 @dataclass(frozen=True)
-class CWDM:
+class CWDM(Method):
     """Walk to where the fitted curves of all clusters are low; see `ClusterCurves`.
 
     Attributes:
@@ -86,8 +87,8 @@ class CWDM:
     departures: str = "; ".join((COUNTS, UNSQUARED, CENTRES["real"], TANH, NEVER_DONE, BALL))
     accepts: frozenset[Outputs] = frozenset({"logits"})
     needs: frozenset[Need] = frozenset({"gradients", "sample"})
-    budget: float = 8.0
-    steps: int = 100
+    budget: Budget = 8.0
+    steps: Whole = 100
     clustering: Clustering = "k-means"
     curve: CurveKind = "quadratic"
     squared: bool = False
@@ -97,13 +98,12 @@ class CWDM:
     eps: float = 2.5
     step: Step = field(default_factory=lambda: SGD(RELEASED_RATE))
 
-    def __call__(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
+    def protect(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
         """See `Method`.
 
         Raises:
             MethodError: as `check`; or DBSCAN finds no cluster.
         """
-        check(self, photos, surrogates, run)
         return descend(
             photos, surrogates, [self._objective(surrogate) for surrogate in surrogates], run, step=self.step
         )

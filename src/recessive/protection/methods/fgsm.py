@@ -9,8 +9,18 @@ from torch import Tensor
 
 from recessive.codes import sign
 from recessive.encoders import Outputs
+from recessive.protection.constants import Whole
 from recessive.protection.losses import Objective
-from recessive.protection.method import GRADIENTS, Need, Run, Surrogate, check, descend, original_outputs
+from recessive.protection.method import (
+    GRADIENTS,
+    Budget,
+    Method,
+    Need,
+    Run,
+    Surrogate,
+    descend,
+    original_outputs,
+)
 from recessive.protection.objectives import CodeAgreement, DescriptorDistance
 from recessive.protection.optimise import Minimised
 from recessive.protection.steps import Sign
@@ -24,7 +34,7 @@ def _from_original(outputs: Tensor, surrogate: Surrogate) -> Objective:
 
 
 @dataclass(frozen=True)
-class FGSM:
+class FGSM(Method):
     """x' = Π_ball( x − size · sign(∇ loss(x)) ), away from the photo's own code or descriptor.
 
     See `CodeAgreement` and `DescriptorDistance`; the gradient of the latter is that of twice the cosine.
@@ -43,13 +53,12 @@ class FGSM:
     )
     accepts: frozenset[Outputs] = frozenset({"descriptor", "logits"})
     needs: frozenset[Need] = GRADIENTS
-    budget: float = 8.0
-    steps: int = 1
+    budget: Budget = 8.0
+    steps: Whole = 1
     size: float | None = None
 
-    def __call__(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
+    def protect(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
         """See `Method`."""
-        check(self, photos, surrogates, run)
         originals = original_outputs(photos, surrogates)
         objectives = [_from_original(outputs, each) for outputs, each in zip(originals, surrogates, strict=True)]
         flat = any(surrogate.encoder.outputs == "descriptor" for surrogate in surrogates)

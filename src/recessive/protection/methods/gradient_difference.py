@@ -12,13 +12,15 @@ from torch import Tensor
 from recessive.class_labels import members
 from recessive.codes import sign
 from recessive.encoders import Outputs
+from recessive.protection.constants import Whole
 from recessive.protection.losses import StopWhen
 from recessive.protection.method import (
+    Budget,
+    Method,
     MethodError,
     Need,
     Run,
     Surrogate,
-    check,
     descend,
     original_outputs,
     same_class,
@@ -99,7 +101,7 @@ def class_margin(surrogate: Surrogate, run: Run, originals: Tensor) -> ClassMarg
 
 
 @dataclass(frozen=True)
-class GradientDifference:
+class GradientDifference(Method):
     """x ← x + λ r / ||r||₂², r = ∇f_ℓ' − ∇f_ℓ, until another class ℓ' is the best; see `ClassMargin`.
 
     Attributes:
@@ -119,14 +121,13 @@ class GradientDifference:
     )
     accepts: frozenset[Outputs] = frozenset({"descriptor", "logits"})
     needs: frozenset[Need] = frozenset({"gradients", "sample", "labels"})
-    budget: float = 8.0
-    steps: int = 100
+    budget: Budget = 8.0
+    steps: Whole = 100
     gain: float = 0.05
     largest: float = 1.0
 
-    def __call__(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
+    def protect(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
         """See `Method`."""
-        check(self, photos, surrogates, run)
         originals = original_outputs(photos, surrogates)
         return descend(
             photos,

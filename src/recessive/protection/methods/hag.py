@@ -9,14 +9,24 @@ from torch import Tensor
 
 from recessive.codes import sign
 from recessive.encoders import Outputs
-from recessive.protection.method import GRADIENTS, Need, Run, Surrogate, check, descend, original_outputs
+from recessive.protection.constants import Whole
+from recessive.protection.method import (
+    GRADIENTS,
+    Budget,
+    Method,
+    Need,
+    Run,
+    Surrogate,
+    descend,
+    original_outputs,
+)
 from recessive.protection.objectives.masked_agreement import MaskedAgreement
 from recessive.protection.optimise import Minimised
 from recessive.protection.steps import SGD
 
 
 @dataclass(frozen=True)
-class HAG:
+class HAG(Method):
     """Flip the bits of the original's code; those that are flipped by a margin rest. See `MaskedAgreement`.
 
     Attributes:
@@ -35,14 +45,13 @@ class HAG:
     )
     accepts: frozenset[Outputs] = frozenset({"logits"})
     needs: frozenset[Need] = GRADIENTS
-    budget: float = 8.0
-    steps: int = 100
+    budget: Budget = 8.0
+    steps: Whole = 100
     rate: float = 100.0
     momentum: float = 0.9
     margin: float = 0.5
 
-    def __call__(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
+    def protect(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
         """See `Method`."""
-        check(self, photos, surrogates, run)
         objectives = [MaskedAgreement(sign(own), self.margin) for own in original_outputs(photos, surrogates)]
         return descend(photos, surrogates, objectives, run, step=SGD(255 * self.rate, self.momentum))

@@ -10,8 +10,18 @@ from torch import Tensor
 
 from recessive.codes import sign
 from recessive.encoders import Outputs
+from recessive.protection.constants import Whole
 from recessive.protection.losses import StopWhen
-from recessive.protection.method import GRADIENTS, Need, Run, Surrogate, check, descend, original_outputs
+from recessive.protection.method import (
+    GRADIENTS,
+    Budget,
+    Method,
+    Need,
+    Run,
+    Surrogate,
+    descend,
+    original_outputs,
+)
 from recessive.protection.objectives import CodeAgreement, CodeDistance
 from recessive.protection.optimise import Minimised
 from recessive.protection.steps import Sign
@@ -20,7 +30,7 @@ STOP_SHARE = 32 / 48  # of the bits flipped, in the released code
 
 
 @dataclass(frozen=True)
-class HDM:
+class HDM(Method):
     """Flip as many bits of the original's code as can be; see `CodeAgreement` and `CodeDistance`.
 
     Attributes:
@@ -36,13 +46,12 @@ class HDM:
     )
     accepts: frozenset[Outputs] = frozenset({"logits"})
     needs: frozenset[Need] = GRADIENTS
-    budget: float = 8.0
-    steps: int = 20
+    budget: Budget = 8.0
+    steps: Whole = 20
     form: Literal["paper", "released"] = "paper"
 
-    def __call__(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
+    def protect(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
         """See `Method`."""
-        check(self, photos, surrogates, run)
         objective = CodeAgreement if self.form == "paper" else CodeDistance
         objectives = [objective(sign(outputs)) for outputs in original_outputs(photos, surrogates)]
         agreeing = (1 - STOP_SHARE) * sum(surrogate.encoder.dim for surrogate in surrogates)

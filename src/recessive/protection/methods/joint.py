@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from recessive.encoders import GIST, SIFT, Outputs, descriptor_sample, soft_cedd, soft_levels
+from recessive.protection.constants import Whole
 from recessive.protection.drift import GlobalDrift, LocalDrift
 from recessive.protection.keypoints import KEYPOINT_METHODS
 from recessive.protection.losses import KeepSimilar, Objective, OverTransforms, Together
-from recessive.protection.method import GRADIENTS, Need, Run, Surrogate, check, descend
+from recessive.protection.method import GRADIENTS, Budget, Method, Need, Run, Surrogate, descend
 from recessive.protection.methods.vanish import neighbours, soft_counts
-from recessive.protection.obfuscation.gaussian_noise import draw_normal
+from recessive.protection.obfuscation import draw_normal
 from recessive.protection.objectives import SoftCount
 from recessive.protection.objectives.soft_count import SAFE
 from recessive.protection.optimise import Minimised, PhotoLoss
@@ -82,7 +83,7 @@ def tanimoto(first: Tensor, second: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Joint:
+class Joint(Method):
     """Keypoints removed, then vanish, and at once away from the photo's own SIFT descriptors, GIST and CEDD.
 
     loss(x') = w_n mean_e max(−margin, vanish_e(x')) + w_l LocalDrift(x') + w_g GlobalDrift_GIST(x')
@@ -98,12 +99,12 @@ class Joint:
     departures: str = "none: it is ours; the sample of CEDD and GIST is the bundled one"
     accepts: frozenset[Outputs] = frozenset({"descriptor", "logits"})
     needs: frozenset[Need] = GRADIENTS | {"sample"}
-    budget: float = 32.0
-    steps: int = 40
+    budget: Budget = 32.0
+    steps: Whole = 40
+    against: tuple[str, ...] = ("bovw-he", "cedd", "gist")
 
-    def __call__(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
+    def protect(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
         """See `Method`."""
-        check(self, photos, surrogates, run)
         objectives: list[Objective] = [
             UntilSafe(objective, SAFE) for objective in soft_counts(self.name, photos, surrogates, run)
         ]
@@ -115,7 +116,7 @@ class Joint:
             return KeepSimilar(together, photos, SSIM_FLOOR, SSIM_WEIGHT)
 
         # a photo without keypoints to remove is still itself, where nothing tells drift which way to go
-        noise = torch.stack([draw_normal(photo, seed) for photo, seed in zip(photos, run.seeds, strict=True)])
+        noise = draw_normal(photos, run.seeds)
         start = run.ball.project(_REMOVAL(photos, surrogates, run).photos + START / 255 * noise, photos)
         first = min(STEP, run.steps, 2 * PATH / max(run.steps, 1))
         return descend(

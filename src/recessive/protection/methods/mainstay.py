@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recessive.encoders import Outputs
-from recessive.protection.method import Need, Run, Surrogate, check, descend, same_class, sample_of
+from recessive.protection.constants import Whole
+from recessive.protection.method import Budget, Method, Need, Run, Surrogate, descend, same_class, sample_of
 from recessive.protection.methods.centre_code import centre_code
 from recessive.protection.objectives.unturned_bits import UnturnedBits
 from recessive.protection.optimise import Minimised
@@ -30,7 +31,7 @@ def label_cosine(surrogate: Surrogate, run: Run) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Mainstay:
+class Mainstay(Method):
     """Be unlike the mainstay code of the photo's class; see `centre_code`, `label_cosine` and `UnturnedBits`.
 
     Attributes:
@@ -50,13 +51,12 @@ class Mainstay:
     )
     accepts: frozenset[Outputs] = frozenset({"logits"})
     needs: frozenset[Need] = frozenset({"gradients", "sample", "labels"})
-    budget: float = 8.0
-    steps: int = 100
+    budget: Budget = 8.0
+    steps: Whole = 100
     size: float = 1.0
 
-    def __call__(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
+    def protect(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
         """See `Method`."""
-        check(self, photos, surrogates, run)
         objectives = [UnturnedBits(centre_code(label_cosine(each, run), sample_of(each))) for each in surrogates]
         start = run.ball.random_start(photos, run.seeds)
         return descend(photos, surrogates, objectives, run, step=Sign(self.size), start=start)

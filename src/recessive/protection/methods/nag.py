@@ -10,7 +10,8 @@ from torch import Tensor
 
 from recessive.encoders import Outputs
 from recessive.protection.anchors import anchor_codes
-from recessive.protection.method import Need, Run, Surrogate, check, descend
+from recessive.protection.constants import Whole
+from recessive.protection.method import Budget, Method, Need, Run, Surrogate, descend
 from recessive.protection.objectives.target_code import TargetCode
 from recessive.protection.optimise import Evaluation, Minimised, PhotoLoss
 from recessive.protection.steps import Sign
@@ -52,7 +53,7 @@ class WithNoise:
 
 
 @dataclass(frozen=True)
-class NAG:
+class NAG(Method):
     """Come near to the target's code and stay there under noise; see `TargetCode` and `WithNoise`.
 
     Attributes:
@@ -70,15 +71,14 @@ class NAG:
     )
     accepts: frozenset[Outputs] = frozenset({"logits"})
     needs: frozenset[Need] = frozenset({"gradients", "target"})
-    budget: float = 32.0
-    steps: int = 32
+    budget: Budget = 32.0
+    steps: Whole = 32
     size: float = 1.0
     noise: float = 32.0
     weight: float = 1.0
 
-    def __call__(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
+    def protect(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
         """See `Method`."""
-        check(self, photos, surrogates, run)
         objectives = [TargetCode(anchor_codes(surrogate, run, photos.device, None)) for surrogate in surrogates]
 
         def noisy(loss: PhotoLoss) -> PhotoLoss:

@@ -11,7 +11,18 @@ from torch import Tensor
 
 from recessive.balls import L2, LInf
 from recessive.encoders import Outputs
-from recessive.protection.method import GRADIENTS, Need, Run, Surrogate, check, descend, original_outputs, unchanged
+from recessive.protection.constants import Whole
+from recessive.protection.method import (
+    GRADIENTS,
+    Budget,
+    Method,
+    Need,
+    Run,
+    Surrogate,
+    descend,
+    original_outputs,
+    unchanged,
+)
 from recessive.protection.objectives import DescriptorDistance
 from recessive.protection.optimise import Minimised
 from recessive.protection.steps import Adam
@@ -79,7 +90,7 @@ def min_max_saved(photos: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class PIRE:
+class PIRE(Method):
     """Push the descriptor away from the original's, then magnify the perturbation so that saving keeps it.
 
     v₀ ~ U(−ξ, ξ), Adam on −||f(x + v) − f(x)||₂² with |v| ≤ ξ, and at last x + p(v) (refined) or x + 10 v (plain).
@@ -103,16 +114,15 @@ class PIRE:
     )
     accepts: frozenset[Outputs] = frozenset({"descriptor"})
     needs: frozenset[Need] = GRADIENTS
-    budget: float = 21.0  # 11 steps of 0.032 in the widest channel are 20.6/255
-    steps: int = 500
+    budget: Budget = 21.0  # 11 steps of 0.032 in the widest channel are 20.6/255
+    steps: Whole = 500
     xi: float = XI
     rate: float = RATE
     refined: bool = True
     saving: Literal["inverse", "min-max"] = "inverse"
 
-    def __call__(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
+    def protect(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
         """See `Method`; what saving does is not part of PIRE's search."""
-        check(self, photos, surrogates, run)
         objectives = [DescriptorDistance(outputs) for outputs in original_outputs(photos, surrogates)]
         box = NormalisedBox(self.xi)
         search = replace(run, ball=box, saving=unchanged)
@@ -135,7 +145,7 @@ PIRE_PLAIN = PIRE(
 
 
 @dataclass(frozen=True)
-class PIREBudget:
+class PIREBudget(Method):
     """PIRE in the budget that is asked for: Eq. 1 on the pixels, with ε the budget, and nothing magnified afterwards.
 
     Published PIRE searches within 2.3/255 and leaves its own ball by magnifying; a budget below 21 then only cuts off.
@@ -154,13 +164,12 @@ class PIREBudget:
     )
     accepts: frozenset[Outputs] = frozenset({"descriptor"})
     needs: frozenset[Need] = GRADIENTS
-    budget: float = 8.0
-    steps: int = 500
+    budget: Budget = 8.0
+    steps: Whole = 500
     rate: float = RATE / XI
 
-    def __call__(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
+    def protect(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
         """See `Method`."""
-        check(self, photos, surrogates, run)
         objectives = [DescriptorDistance(outputs) for outputs in original_outputs(photos, surrogates)]
         budget = run.ball.budget if isinstance(run.ball, LInf | L2) else self.budget
         rate = self.rate * budget / 255

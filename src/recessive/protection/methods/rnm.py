@@ -10,8 +10,18 @@ from torch import Tensor
 from recessive.codes import sign
 from recessive.encoders import Outputs
 from recessive.protection.anchors import anchor_codes
+from recessive.protection.constants import Whole
 from recessive.protection.losses import StopWhen
-from recessive.protection.method import GRADIENTS, Need, Run, Surrogate, check, descend, original_outputs
+from recessive.protection.method import (
+    GRADIENTS,
+    Budget,
+    Method,
+    Need,
+    Run,
+    Surrogate,
+    descend,
+    original_outputs,
+)
 from recessive.protection.objectives.binary_penalty import BinaryPenalty
 from recessive.protection.optimise import Minimised
 from recessive.protection.steps import UnitGradient
@@ -41,7 +51,7 @@ def approach(
 
 
 @dataclass(frozen=True)
-class RNM:
+class RNM(Method):
     """Away from the photo's own code: the anchor is its opposite.
 
     Attributes:
@@ -56,19 +66,18 @@ class RNM:
     )
     accepts: frozenset[Outputs] = frozenset({"logits"})
     needs: frozenset[Need] = GRADIENTS
-    budget: float = 8.16  # 0.032 · 255
-    steps: int = 2000
+    budget: Budget = 8.16  # 0.032 · 255
+    steps: Whole = 2000
     length: float = 1.0
 
-    def __call__(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
+    def protect(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
         """See `Method`."""
-        check(self, photos, surrogates, run)
         anchors = [-sign(outputs) for outputs in original_outputs(photos, surrogates)]
         return approach(photos, surrogates, anchors, run, self.length)
 
 
 @dataclass(frozen=True)
-class TargetedRNM:
+class TargetedRNM(Method):
     """Take the code of a target (P2P), or the one that several targets vote for (P2S).
 
     Attributes:
@@ -82,14 +91,13 @@ class TargetedRNM:
     departures: str = SHARED
     accepts: frozenset[Outputs] = frozenset({"logits"})
     needs: frozenset[Need] = frozenset({"gradients", "target"})
-    budget: float = 8.16  # 0.032 · 255
-    steps: int = 2000
+    budget: Budget = 8.16  # 0.032 · 255
+    steps: Whole = 2000
     voters: int | None = 1
     length: float = 1.0
 
-    def __call__(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
+    def protect(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
         """See `Method`."""
-        check(self, photos, surrogates, run)
         anchors = [anchor_codes(surrogate, run, photos.device, self.voters) for surrogate in surrogates]
         return approach(photos, surrogates, anchors, run, self.length)
 

@@ -9,15 +9,16 @@ from torch import Tensor
 
 from recessive.encoders import Outputs
 from recessive.protection.anchors import anchor_codes
+from recessive.protection.constants import Whole
 from recessive.protection.losses import StopWhen
-from recessive.protection.method import Need, Run, Surrogate, check, descend
+from recessive.protection.method import Budget, Method, Need, Run, Surrogate, descend
 from recessive.protection.objectives.target_agreement import TargetAgreement
 from recessive.protection.optimise import Minimised
 from recessive.protection.steps import UnitGradient
 
 
 @dataclass(frozen=True)
-class Tanh:
+class Tanh(Method):
     """Take the code of a target (P2P), or the one that several targets vote for (P2S); see `TargetAgreement`.
 
     Attributes:
@@ -36,14 +37,13 @@ class Tanh:
     )
     accepts: frozenset[Outputs] = frozenset({"logits"})
     needs: frozenset[Need] = frozenset({"gradients", "target"})
-    budget: float = 8.16  # 0.032 · 255
-    steps: int = 2000
+    budget: Budget = 8.16  # 0.032 · 255
+    steps: Whole = 2000
     voters: int | None = 1
     length: float = 1.0
 
-    def __call__(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
+    def protect(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
         """See `Method`."""
-        check(self, photos, surrogates, run)
         anchors = [anchor_codes(surrogate, run, photos.device, self.voters) for surrogate in surrogates]
         return descend(
             photos,

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from recessive.codes import sign
 from recessive.encoders import Encoder, Outputs
 from recessive.encoders.encoder import Features
-from recessive.protection.method import Need, Run, Surrogate, check, descend, target_outputs
+from recessive.protection.constants import Whole
+from recessive.protection.method import Budget, Method, Need, Run, Surrogate, descend, target_outputs
 from recessive.protection.objectives.target_cosine import TargetCosine
 from recessive.protection.optimise import Evaluation, Minimised, PhotoLoss
 from recessive.protection.steps import Adam, State
@@ -157,7 +158,7 @@ class RestartingAdam:
 
 
 @dataclass(frozen=True)
-class TMA:
+class TMA(Method):
     """Take on the target's descriptor: mean over encoders and scales of 1 − cos(f(x'_s), f(target_s)); `TargetCosine`.
 
     Attributes:
@@ -182,8 +183,8 @@ class TMA:
     )
     accepts: frozenset[Outputs] = frozenset({"descriptor", "logits"})
     needs: frozenset[Need] = frozenset({"gradients", "target"})
-    budget: float = 255.0
-    steps: int = 100
+    budget: Budget = 255.0
+    steps: Whole = 100
     rate: float = 0.01
     scales: tuple[float, ...] = (1.0,)
     distortion: float = 0.0
@@ -192,9 +193,8 @@ class TMA:
         if not self.scales or not all(0.02 <= scale <= 3 for scale in self.scales):
             raise ValueError(f"{self.name} takes one scale or several of 0.02 to 3: {self.scales}")
 
-    def __call__(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
+    def protect(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
         """See `Method`; of several targets a photo the first is taken."""
-        check(self, photos, surrogates, run)
         seen = at_scales(surrogates, self.scales)
         first = replace(run, targets=[targets[:1] for targets in run.targets or ()])
         objectives = []

@@ -12,13 +12,15 @@ from torch import Tensor
 
 from recessive.codes import sign
 from recessive.encoders import Outputs
+from recessive.protection.constants import Whole
 from recessive.protection.losses import KeepSimilar, StopWhen
 from recessive.protection.method import (
+    Budget,
+    Method,
     MethodError,
     Need,
     Run,
     Surrogate,
-    check,
     descend,
     original_outputs,
     sample_of,
@@ -118,7 +120,7 @@ def soft_counts(name: str, photos: Tensor, surrogates: Sequence[Surrogate], run:
 
 
 @dataclass(frozen=True)
-class Vanish:
+class Vanish(Method):
     """Minimise the number of gallery photos that return the photo, softened; see `SoftCount`."""
 
     name: str = "vanish"
@@ -127,12 +129,11 @@ class Vanish:
     departures: str = "none: it is ours"
     accepts: frozenset[Outputs] = frozenset({"descriptor", "logits"})
     needs: frozenset[Need] = frozenset({"gradients", "sample"})
-    budget: float = 8.0
-    steps: int = 60
+    budget: Budget = 8.0
+    steps: Whole = 60
 
-    def __call__(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
+    def protect(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
         """See `Method`."""
-        check(self, photos, surrogates, run)
         objectives = soft_counts(self.name, photos, surrogates, run)
         safe = -SAFE * len(surrogates)  # each of them is, and the SSIM is above its floor
         # few steps cannot mend a first one that goes too far

@@ -1,20 +1,102 @@
-"""The detector that RDG attacks: SIFT's as VLFeat has it."""
+"""The keypoints that RDG attacks: SIFT's scale space and detector as VLFeat has them, and which keypoints persist.
+
+Octave o samples the photo every 2^o pixels, at 6 scales σ_l = 1.6 · 2^(l/3 + o), l = 0..5; the photo itself is assumed
+to be blurred by σ = 0.5. Layer l of the differences of Gaussians (DoG) is D_l = G_{l+1} − G_l, l = 0..4; keypoints lie
+in layers 1..3. Octaves below 0 begin with the photo enlarged linearly.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
-from recessive.protection.keypoints.columns import Columns
-from recessive.protection.keypoints.rdg.pyramid import LAYERS, SIGMA, differences
+from recessive.protection.constants import Positive
+from recessive.protection.keypoints.sift import LAYERS, SIGMA, Columns
+from recessive.protection.method import MethodError
 
+ASSUMED_BLUR = 0.5  # of a photo, in pixels
+SMALLEST = 3  # samples: a shorter side has no inner sample
 _WEAKEST = 0.8  # of the peak threshold, before refinement
 _STEPS = 5  # of refinement
 _FURTHEST = 1.5  # samples, of a refined place from its sample
+RATIO = 1.5  # of squared distances, second nearest to nearest
+DISPLACED = 8.0  # pixels
+_ROWS = 512  # of a matrix of distances, at once
+
+
+def _blur(image: NDArray[Any], sigma: float, *, rows_only: bool) -> NDArray[Any]:
+    """Convolution with exp(−x²/2σ²), |x| ≤ ⌈4 σ⌉, of unit sum; the border is repeated outwards."""
+    reach = math.ceil(4 * sigma)
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    kernel /= kernel.sum()
+    across = np.ones(1) if rows_only else kernel
+    blurred: NDArray[Any] = cv2.sepFilter2D(image, -1, across, kernel, borderType=cv2.BORDER_REPLICATE)
+    return blurred
+
+
+def _double(image: NDArray[Any]) -> NDArray[Any]:
+    """Twice as many rows: each followed by its mean with the next, the last by itself."""
+    below = np.concatenate([image[1:], image[-1:]])
+    return np.stack([image, (image + below) / 2], 1).reshape(2 * len(image), -1)
+
+
+def scales(
+    image: NDArray[Any], first: int, last: int, *, rows_only: bool = False
+) -> Iterator[tuple[int, int, NDArray[Any]]]:
+    """Gaussians of an image (H, W), floating point: (o, l, G_l (⌊H/2^o⌋, ⌊W/2^o⌋)) from fine to coarse.
+
+    Args:
+        image: a photo or, with `rows_only`, columns that are a signal each.
+        first: octave to begin with, at most 0. Later octaves depend on it a little: enlarging blurs.
+        last: octave to end with, where the image has room for it.
+        rows_only: leave rows as they are.
+    """
+    for _ in range(-first):
+        image = _double(image)
+        image = image if rows_only else np.ascontiguousarray(_double(image.T).T)
+    base = _blur(image, math.sqrt(SIGMA**2 - (ASSUMED_BLUR * 2**-first) ** 2), rows_only=rows_only)
+    for octave in range(first, last + 1):
+        if min(base.shape[: 1 if rows_only else 2]) < SMALLEST:
+            return
+        level, seed = base, base
+        yield octave, 0, level
+        for number in range(1, LAYERS + 3):
+            step = SIGMA * math.sqrt(2 ** (2 * number / LAYERS) - 2 ** (2 * (number - 1) / LAYERS))
+            level = _blur(level, step, rows_only=rows_only)
+            seed = level if number == LAYERS else seed  # twice the first scale: the next octave's first
+            yield octave, number, level
+        height, width = seed.shape
+        across = slice(None) if rows_only else slice(0, width - width % 2, 2)
+        base = np.ascontiguousarray(seed[: height - height % 2 : 2, across])
+
+
+def differences(image: NDArray[Any], first: int, octaves: Sequence[int]) -> Iterator[tuple[int, NDArray[Any]]]:
+    """DoG layers of an image (H, W): (o, D (5, ⌊H/2^o⌋, ⌊W/2^o⌋)) of the asked octaves that it has room for.
+
+    Args:
+        image: floating point.
+        first: octave that the pyramid begins with, at most 0.
+        octaves: from first.
+    """
+    previous = image
+    layers = np.empty(0)
+    for octave, number, level in scales(image, first, max(octaves)):
+        if octave not in octaves:
+            continue
+        if number == 0:
+            layers = np.empty((LAYERS + 2, *level.shape), level.dtype)
+        else:
+            np.subtract(level, previous, out=layers[number - 1])
+        previous = level
+        if number == LAYERS + 2:
+            yield octave, layers
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,18 +139,21 @@ class Detector:
     spatial Hessian, and the vertex lies less than 1.5 samples away, inside the photo and the octave.
 
     Attributes:
-        octaves: that are searched.
-        peak: threshold of |D|, in grey levels.
-        edge: threshold of the ratio of principal curvatures.
+        octaves: the octaves that are searched, in rising order.
+        peak: the threshold of |D|, in grey levels.
+        edge: the threshold of the ratio of principal curvatures.
+
+    Raises:
+        MethodError: if the octaves are not in rising order, or there are none.
     """
 
     octaves: tuple[int, ...] = (0,)
-    peak: float = 4.0
-    edge: float = 10.0
+    peak: Positive = 4.0
+    edge: Positive = 10.0
 
     def __post_init__(self) -> None:
         if not self.octaves or list(self.octaves) != sorted(set(self.octaves)):
-            raise ValueError(f"octaves are different and in rising order, at least one of them: {self.octaves}")
+            raise MethodError(f"octaves must be one number or several in rising order, not {self.octaves}")
 
     @property
     def first(self) -> int:
@@ -171,3 +256,54 @@ def _vertex(gradient: NDArray[np.float64], hessian: NDArray[np.float64]) -> NDAr
 def _towards(vertex: NDArray[np.float64], place: NDArray[np.int64], length: int) -> NDArray[np.int64]:
     """A step to the neighbour where the vertex is more than 0.6 samples away and the neighbour is an inner sample."""
     return ((vertex > 0.6) & (place < length - 2)).astype(np.int64) - ((vertex < -0.6) & (place > 1))
+
+
+def describe(grey: NDArray[np.uint8], keypoints: Extrema) -> NDArray[np.float32]:
+    """Upright SIFT descriptors (K, 128) of keypoints in a grey photo (H, W), by OpenCV: whole numbers."""
+    if not len(keypoints):
+        return np.zeros((0, 128), np.float32)
+    places = zip(
+        keypoints.x.tolist(),
+        keypoints.y.tolist(),
+        (2 * keypoints.sigma).tolist(),
+        (keypoints.octave % 256 + 256 * keypoints.layer).tolist(),
+        strict=True,
+    )
+    points = [cv2.KeyPoint(x, y, size, angle=0, octave=packed) for x, y, size, packed in places]
+    kept, descriptors = cv2.SIFT.create().compute(grey, points)
+    if len(kept) != len(points):
+        raise RuntimeError(f"OpenCV describes {len(kept)} of {len(points)} keypoints")
+    found: NDArray[np.float32] = descriptors
+    return found
+
+
+def matches(
+    first: Extrema,
+    first_descriptors: NDArray[np.float32],
+    second: Extrema,
+    second_descriptors: NDArray[np.float32],
+) -> NDArray[np.int64]:
+    """Extrema of a photo that a changed one still has: pairs (M, 2) of places in `first` and `second`.
+
+    A keypoint's match is the one with the nearest descriptor, where the second nearest is RATIO times as far (squared
+    L2) and the two keypoints lie less than DISPLACED pixels apart.
+    """
+    if not len(first) or not len(second):
+        return np.zeros((0, 2), np.int64)
+    places = np.stack([first.x, first.y], 1), np.stack([second.x, second.y], 1)
+    near = cKDTree(places[1]).query(places[0], distance_upper_bound=DISPLACED)[0]
+    asked = np.nonzero(np.isfinite(near))[0]
+    squares = (second_descriptors**2).sum(1)
+    pairs = []
+    for start in range(0, len(asked), _ROWS):
+        rows = asked[start : start + _ROWS]
+        mine = first_descriptors[rows]
+        distances = (mine**2).sum(1)[:, None] + squares - 2 * mine @ second_descriptors.T
+        nearest = distances.argmin(1)
+        best = distances[np.arange(len(rows)), nearest]
+        distances[np.arange(len(rows)), nearest] = np.inf
+        distinct = RATIO * best <= distances.min(1)
+        apart = np.linalg.norm(places[0][rows] - places[1][nearest], axis=1)
+        chosen = distinct & (apart < DISPLACED)
+        pairs.append(np.stack([rows, nearest], 1)[chosen])
+    return np.concatenate([np.zeros((0, 2), np.int64), *pairs])

@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from recessive.protection.keypoints.rdg.pyramid import LAYERS
+from recessive.protection.keypoints.sift import LAYERS
 
 NONE = -1  # no node
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from recessive.protection.keypoints.rdg.pyramid import LAYERS, scales
+from recessive.protection.keypoints.rdg.detector import scales
+from recessive.protection.keypoints.sift import LAYERS
 
 _REACH = 36  # samples: more than 6 σ of the widest Gaussian and half a block; what is further away is not felt
 

@@ -127,7 +127,7 @@ def test_grey_photos_stay_grey(method, draw_texture):
 
 @each_method
 def test_one_seed_a_photo_is_asked_for_as_everywhere(method, photos):
-    with pytest.raises(MethodError, match="one seed a photo"):
+    with pytest.raises(MethodError, match="each photo needs one seed"):
         method(photos, [], Run(LInf(255), 0, [1]))
 
 
