@@ -2,6 +2,7 @@
 
 import math
 import os
+from pathlib import Path
 
 import pytest
 
@@ -51,11 +52,11 @@ def test_a_folder_that_cannot_be_read_does_not_hide_the_others(tmp_path, monkeyp
     for name in ("a.png", "closed/b.png", "gone/c.png", "open/d.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    scandir, troubles = os.scandir, {"closed": PermissionError(13, "Permission denied"), "gone": FileNotFoundError()}
+    scandir, troubles = os.scandir, {"closed": (13, "Permission denied"), "gone": (2, "No such file or directory")}
 
     def some(path):
-        if path.name in troubles:
-            raise troubles[path.name]
+        if Path(path).name in troubles:
+            raise OSError(*troubles[Path(path).name], path)
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", some)

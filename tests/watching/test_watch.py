@@ -154,8 +154,8 @@ def test_folders_that_cannot_be_read_get_one_line(watch, passing, incoming, comp
     scandir = os.scandir
 
     def some(path):
-        if path.name == "closed":
-            raise PermissionError(13, "Permission denied")
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", path)
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", some)

@@ -89,8 +89,8 @@ def describe(searchers: Sequence[Searcher], photo: Tensor) -> list[Any]:
     return items
 
 
-def _rank(gallery: Gallery[Any], query: Any, distance: float) -> int:  # noqa: ANN401
-    """1 + the number of gallery photos strictly nearer to the query than `distance`."""
+def rank_at(gallery: Gallery[Any], query: Any, distance: float) -> int:  # noqa: ANN401
+    """The rank of a photo at this distance: 1 + the number of gallery photos strictly nearer to the query."""
     below = math.nextafter(distance, -math.inf)
     return 1 + (int(gallery.count_within(query, below)[0]) if below >= 0 else 0)
 
@@ -126,11 +126,11 @@ def audit(
         gallery, threshold = searcher.gallery, searcher.threshold
         query, item = before[i], after[i]
         distance = float(gallery.between(query, item)[0])
-        rank = _rank(gallery, query, distance)
+        rank = rank_at(gallery, query, distance)
         survives = {}
         for name, seen in altered.items():
             there = float(gallery.between(query, seen[i])[0])
-            survives[name] = _hidden(gallery, there, _rank(gallery, query, there))
+            survives[name] = _hidden(gallery, there, rank_at(gallery, query, there))
         found.append(
             EncoderAudit(
                 name=searcher.encoder.name,

@@ -23,7 +23,7 @@ from recessive.encoders.features.vocabulary import Vocabulary
 from recessive.errors import SettingsError, photo_error
 from recessive.files import make_folder
 from recessive.galleries.index_file import IndexFile, IndexFileError, read_index, write_index
-from recessive.indexing.partial import Item, KnownPhotos, PartialIndex, PhotoFile
+from recessive.indexing.partial import Item, PartialIndex, PhotoFile, known_items
 from recessive.parallel import ordered_map
 from recessive.photos import PhotoError, format_of_path, read_photo
 from recessive.photos.folders import photo_files
@@ -166,44 +166,39 @@ def index_photos(
             f"{out} was made by another version of {settings} (digest {earlier.card['digest'][:12]}, now "
             f"{describer.digest[:12]}); use --overwrite to index again, or another --out"
         )
-    known = KnownPhotos(describer, [*([earlier] if earlier else []), *partial.parts(describer.digest)])
-    new = [file for file in files if file not in known]
+    items = known_items(describer, [*([earlier] if earlier else []), *partial.parts(describer.digest)])
+    new = [file for file in files if file.key not in items]
     first = len(files) - len(new)
-    described: dict[str, Item] = {}
     errors: dict[str, str] = {}
     progress(first, len(files))
     with partial.saving(describer) as save, contextlib.closing(_described(describer, new)) as results:
         for done, (file, item) in enumerate(results, first + 1):
             if isinstance(item, PhotoError):
-                errors[file.name] = item.problem
+                errors[file.key[0]] = item.problem
                 on_error(item)
             else:
-                described[file.name] = item
+                items[file.key] = item
                 save(file, item)
             progress(done, len(files))
-    held, failed = [file for file in files if file.name not in errors], tuple(errors.items())
+    held, failed = [file.key for file in files if file.key in items], tuple(errors.items())
     if not held:
         raise SettingsError(f"{folder}: holds no photo that can be read")
-    names, stamps = tuple(file.name for file in held), np.array([file.stamp for file in held], np.int64)
-    if (
-        earlier is not None
-        and (earlier.names, earlier.failed) == (names, failed)
-        and np.array_equal(earlier.stamps, stamps)
-    ):
+    names, stamps = tuple(key[0] for key in held), np.array([key[1:] for key in held], np.int64)
+    if earlier and (earlier.names, earlier.failed) == (names, failed) and np.array_equal(earlier.stamps, stamps):
         card, size = IndexCard.of(out, earlier), out.stat().st_size  # nothing has changed
     else:
-        items = [described[file.name] if file.name in described else known[file] for file in held]
+        gallery = [items[key] for key in held]
         card = IndexCard(
             settings=settings,
             digest=describer.digest,
             folder=where,
             photos=len(held),
             failed=len(failed),
-            without_features=sum(isinstance(item, VisualWords) and not len(item) for item in items),
+            without_features=sum(isinstance(item, VisualWords) and not len(item) for item in gallery),
             made=datetime.now(UTC).isoformat(timespec="seconds"),
             recessive=__version__,
         )
-        arrays, words_of = describer.kind.arrays(items), vocabulary_arrays(describer.vocabulary)
+        arrays, words_of = describer.kind.arrays(gallery), vocabulary_arrays(describer.vocabulary)
         size = write_index(out, IndexFile(card.to_json(), names, stamps, arrays, words_of, failed))
     partial.remove()
     return IndexReport(
@@ -212,9 +207,9 @@ def index_photos(
         encoder=str(settings),
         digest=describer.digest,
         photos=len(held),
-        described=len(described),
-        kept=len(held) - len(described),
-        dropped=0 if earlier is None else len(set(earlier.names) - {file.name for file in files}),
+        described=len(new) - len(failed),
+        kept=first,
+        dropped=0 if earlier is None else len(set(earlier.names) - {file.key[0] for file in files}),
         failed=len(failed),
         without_features=card.without_features,
         words=None if describer.vocabulary is None else len(describer.vocabulary),
@@ -236,7 +231,7 @@ def _photo_files(folder: Path) -> list[PhotoFile]:
             stamp = status.st_size, status.st_mtime_ns  # from before it is read: a later change is noticed next time
         except OSError:
             stamp = -1, -1  # reading the photo will report the error
-        found.append(PhotoFile(path, path.relative_to(folder).as_posix(), stamp))
+        found.append(PhotoFile(path, (path.relative_to(folder).as_posix(), *stamp)))
     return found
 
 

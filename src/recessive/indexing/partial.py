@@ -8,10 +8,9 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -26,64 +25,42 @@ from recessive.visual_words import VisualWords
 Item = Tensor | VisualWords
 """The description of one photo: a descriptor or code (D,), or its visual words."""
 
+Key = tuple[str, int, int]
+"""The version of a photo: its name, its size in bytes, and the time of its last change in nanoseconds."""
+
 PART = 256  # photos per part
 _REQUEST, _VOCABULARY, _PARTS = "asked.json", "vocabulary.safetensors", "*.part"
 _TEMPORARY = ".*.tmp"  # left by a process that was killed while it wrote
 
 
-@dataclass(frozen=True)
-class PhotoFile:
-    """A photo in the indexed folder.
-
-    Attributes:
-        path: the path of the file.
-        name: its path relative to the folder, with "/" as separator.
-        stamp: its size in bytes, and the time of its last change in nanoseconds.
-    """
+class PhotoFile(NamedTuple):
+    """A photo in the indexed folder: its path, and its key with the path relative to the folder as its name."""
 
     path: Path
-    name: str
-    stamp: tuple[int, int]
+    key: Key
 
 
-class KnownPhotos:
-    """Descriptions of photos that have not changed since they were described.
+def known_items(describer: SearchEncoder, sources: Iterable[IndexFile]) -> dict[Key, Item]:
+    """The descriptions that indexes, or parts of one, hold: by name, size and time of the photos.
 
     Args:
-        describer: the encoder that described them.
-        sources: indexes, or parts of one, that hold the descriptions.
+        describer: the encoder that made the descriptions.
+        sources: where photos occur more than once, the last source counts.
+
+    Raises:
+        IndexFileError: if one of them is damaged.
     """
-
-    def __init__(self, describer: SearchEncoder, sources: Sequence[IndexFile]) -> None:
-        self._describer = describer
-        self._sources = sources
-        self._places = {
-            (name, *stamp): (source, row)
-            for source, index in enumerate(sources)
-            for row, (name, stamp) in enumerate(zip(index.names, index.stamps.tolist(), strict=True))
-        }
-        self._items: dict[int, Sequence[Item]] = {}
-
-    def __contains__(self, file: PhotoFile) -> bool:
-        """Whether the photo is known and has not changed."""
-        return (file.name, *file.stamp) in self._places
-
-    def __getitem__(self, file: PhotoFile) -> Item:
-        """Return the description of a known photo.
-
-        Raises:
-            IndexFileError: if the index that holds it is damaged.
-        """
-        source, row = self._places[file.name, *file.stamp]
-        if source not in self._items:
-            index = self._sources[source]
-            try:
-                self._items[source] = self._describer.kind.items(index.gallery)
-            except ValueError as error:
-                raise IndexFileError(f"the index is damaged ({error}); use --overwrite to replace it") from error
-            if len(self._items[source]) != len(index.names):
-                raise IndexFileError("the index is damaged: photos are missing; use --overwrite to replace it")
-        return self._items[source][row]
+    found: dict[Key, Item] = {}
+    for source in sources:
+        try:
+            items = describer.kind.items(source.gallery)
+        except ValueError as error:
+            raise IndexFileError(f"the index is damaged ({error}); use --overwrite to replace it") from error
+        if len(items) != len(source.names):
+            raise IndexFileError("the index is damaged: photos are missing; use --overwrite to replace it")
+        keys = ((name, *stamp) for name, stamp in zip(source.names, source.stamps.tolist(), strict=True))
+        found.update(zip(keys, items, strict=True))
+    return found
 
 
 class PartialIndex:
@@ -153,8 +130,8 @@ class PartialIndex:
         waiting: list[tuple[PhotoFile, Item]] = []
 
         def save() -> None:
-            names = tuple(file.name for file, _ in waiting)
-            stamps = np.array([file.stamp for file, _ in waiting], np.int64)
+            names = tuple(file.key[0] for file, _ in waiting)
+            stamps = np.array([file.key[1:] for file, _ in waiting], np.int64)
             arrays = describer.kind.arrays([item for _, item in waiting])
             part = IndexFile({"digest": describer.digest}, names, stamps, arrays)
             write_index(self._created() / f"{secrets.token_hex(8)}.part", part)

@@ -1,8 +1,7 @@
-"""What the owner is shown of the verdict: what an encoder looks at, and what a search returns, before and after."""
+"""Why a verdict is as it is: what an encoder looks at, and what a search returns, before and after protection."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor
 
 from recessive.encoders import Encoder
-from recessive.exposure import FIRST_RESULTS, describe
+from recessive.exposure import FIRST_RESULTS, describe, rank_at
 from recessive.exposure.heat_map import heat_maps
 from recessive.galleries import Gallery
 from recessive.photos import part_within
@@ -21,8 +20,8 @@ from recessive.transforms.grid import shrink
 Kind = Literal["photo", "part", "other"]
 Box = tuple[float, float, float, float]
 
-_GRID = 640  # pixels on the long side of what parts and heat maps are made from
-_SIDE = 0.6  # of a part, of the photo's
+_GRID = 640  # pixels on the long side of the photos that parts and heat maps are made from
+_SIDE = 0.6  # of a part, relative to the photo
 _MIRROR: Box = (0.0, 0.0, 1.0, 1.0)
 _PLACES: tuple[Box, ...] = tuple(
     (left * (1 - _SIDE), top * (1 - _SIDE), _SIDE, _SIDE) for top in (0.0, 0.5, 1.0) for left in (0.0, 0.5, 1.0)
@@ -31,11 +30,11 @@ _PLACES: tuple[Box, ...] = tuple(
 
 @dataclass(frozen=True)
 class Heat:
-    """What the encoder looks at, see `heat_maps`: rows from the top, values in [0, 1] on one scale.
+    """Where the encoder recognises the motif, see `heat_maps`: rows from the top, values in [0, 1] on one scale.
 
     Attributes:
-        before: of the original.
-        after: of the protected photo.
+        before: the map of the original.
+        after: the map of the protected photo.
     """
 
     before: tuple[tuple[float, ...], ...]
@@ -47,11 +46,11 @@ class Result:
     """One result of a search.
 
     Attributes:
-        rank: from 1.
+        rank: 1 for the nearest photo.
         kind: "photo" is the upload itself, "part" another picture of the same motif, "other" a photo of the gallery.
-        box: of a part, in the original: left, top, width and height as fractions of its sides; None otherwise.
-        mirrored: the part is turned left to right.
-        distance: from the query, in bits, or of the cosine.
+        box: the place of a part in the original: left, top, width and height as fractions of its sides; else None.
+        mirrored: whether the part is flipped left to right.
+        distance: the distance to the query, in bits or as cosine distance.
     """
 
     rank: int
@@ -66,11 +65,11 @@ class Search:
     """Searches with the original among a gallery, other pictures of the motif, and the upload.
 
     Attributes:
-        photos: how many were searched, the upload included.
-        rank_before: of the upload when it is the original.
-        rank_after: of the upload when it is the protected photo.
-        before: the first ten results when the original was uploaded.
-        after: the first ten results when the protected photo was.
+        photos: the number of photos that were searched, including the upload.
+        rank_before: the rank of the upload if it is the original.
+        rank_after: the rank of the upload if it is the protected photo.
+        before: the first ten results if the original was uploaded.
+        after: the first ten results if the protected photo was uploaded.
     """
 
     photos: int
@@ -82,12 +81,12 @@ class Search:
 
 @dataclass(frozen=True)
 class Insight:
-    """How one encoder sees a photo before and after. No pixels of either are in it.
+    """What one encoder makes of a photo before and after protection. It contains no pixels of either.
 
     Attributes:
-        encoder: its name.
-        heat: what it looks at.
-        search: what it finds.
+        encoder: the name of the encoder.
+        heat: what the encoder looks at.
+        search: what the encoder finds.
     """
 
     encoder: str
@@ -96,20 +95,20 @@ class Insight:
 
 
 def explain(original: Tensor, protected: Tensor, searchers: Sequence[Searcher]) -> Insight:
-    """Show what one of the searchers sees: of the networks one with a descriptor that was optimised against, if any.
+    """Explain the verdict by one of the searchers.
 
-    A searcher may hold other pictures of the same motif. Parts of the original and its mirror image stand for them:
-    they are searched among the gallery's photos, and the heat maps show what the upload has in common with them. Ties
-    go against the owner.
+    A searcher may hold other pictures of the same motif. Parts of the original and its mirror image stand in for them:
+    they are searched along with the gallery, and the heat maps show what the upload has in common with them. Ties count
+    as found.
 
     Args:
         original: (3, H, W) in [0, 1].
-        protected: of the same size, as re-read from its file.
-        searchers: as for an audit; the first network with a descriptor that was seen is taken, else the first with a
-            descriptor, else the first network. Its gallery stays as it is.
+        protected: the protected photo as read from its file, of the same size.
+        searchers: as for an audit. The first network with a descriptor that was optimised against is explained, else the
+            first with a descriptor, else the first network. Its gallery is not changed.
 
     Raises:
-        ValueError: sizes differ, or no searcher has a network.
+        ValueError: if sizes differ, or no searcher has a network.
     """
     if original.shape != protected.shape:
         raise ValueError(f"one photo before and after: {tuple(original.shape)} and {tuple(protected.shape)}")
@@ -133,7 +132,7 @@ def _chosen(searchers: Sequence[Searcher]) -> tuple[Encoder, Searcher]:
 
 
 def _parts(photo: Tensor) -> list[Tensor]:
-    """The parts of a photo that `_PLACES` lists."""
+    """Cut out the parts in `_PLACES`."""
     _, height, width = photo.shape
     edges = ((x * width, y * height, (x + w) * width, (y + h) * height) for x, y, w, h in _PLACES)
     return [part_within(photo, edge) for edge in edges]
@@ -144,7 +143,7 @@ def _rounded(heat: list[list[float]]) -> tuple[tuple[float, ...], ...]:
 
 
 def _search(gallery: Gallery[Any], query: Tensor, upload: Tensor, motif: Tensor) -> Search:
-    """Search with the query; `motif` holds the mirror image and the parts."""
+    """Search with the query among the gallery, the mirror image and parts in `motif`, and either upload."""
     parts = gallery.between(query.expand_as(motif), motif).tolist()
     boxes = [(_MIRROR, True), *((box, False) for box in _PLACES)]
     found: list[tuple[float, Kind, Box | None, bool]] = [
@@ -155,10 +154,8 @@ def _search(gallery: Gallery[Any], query: Tensor, upload: Tensor, motif: Tensor)
     found.sort(key=lambda each: each[0])  # stable: parts come before others as far away
 
     def upload_at(distance: float) -> tuple[int, tuple[Result, ...]]:
-        """The upload's rank, and the first results."""
-        below = math.nextafter(distance, -math.inf)
-        others = int(gallery.count_within(query, below)[0]) if below >= 0 else 0
-        rank = 1 + others + sum(part < distance for part in parts)
+        """The rank of an upload at a distance, and the first results."""
+        rank = rank_at(gallery, query, distance) + sum(part < distance for part in parts)
         itself: tuple[float, Kind, Box | None, bool] = (distance, "photo", None, False)
         listed = [*found[: rank - 1], itself, *found[rank - 1 :]][:FIRST_RESULTS]
         return rank, tuple(

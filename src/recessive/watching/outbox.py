@@ -11,7 +11,7 @@ import errno
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from itertools import permutations
 from pathlib import Path, PurePosixPath
 
@@ -53,21 +53,6 @@ def prepare_folders(folder: Path, out: Path, held: Path | None) -> tuple[Path, P
 
 def _same(one: Path, other: Path) -> bool:
     return one == other or (one.exists() and other.exists() and one.samefile(other))
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What became of a photo.
-
-    Attributes:
-        entry: the entry in the journal.
-        output: where the photo is now; None for a failure.
-        report: the report of its protection; None for a failure.
-    """
-
-    entry: Entry
-    output: Path | None
-    report: ProtectReport | None
 
 
 class Outbox:
@@ -162,8 +147,10 @@ class Outbox:
         with _folder_errors(self.held):
             self.journal.add(entry)
 
-    def move(self) -> Decision | None:
+    def move(self) -> tuple[Entry, ProtectReport | None] | None:
         """Move the first decided photo to where it belongs; None when it was lost, and has to be protected again.
+
+        The report of the protection is None when the photo cannot be saved under any name.
 
         If the process is killed after the photo got its name there, but before it is removed here, the next process
         finds it there, or moves it once more if somebody has fetched it by then: publishing a photo twice is better
@@ -178,16 +165,16 @@ class Outbox:
         if report is None:
             lost = replace(entry, state="failed", output=None, reason="was lost before it was published", asked="")
             self.record(lost)
-            decision = None
+            moved = None
         else:
             with _folder_errors(self.held):
                 data = pending.read_bytes()
-            decision = self._publish(entry, data, report)
+            moved = self._publish(entry, data, report)
         self.discard(pending)
         del self.decided[0]
-        return decision
+        return moved
 
-    def _publish(self, entry: Entry, data: bytes, report: ProtectReport) -> Decision:
+    def _publish(self, entry: Entry, data: bytes, report: ProtectReport) -> tuple[Entry, ProtectReport | None]:
         """Write the photo under its name, or under another if that has been taken meanwhile."""
         root = self._roots[entry.state]
         path = root / str(entry.output)
@@ -200,7 +187,7 @@ class Outbox:
                 raise FolderError(error.strerror or str(error), Path(error.filename or root)) from error
             failed = replace(entry, state="failed", output=None, reason=f"cannot be saved as {path}: {error.strerror}")
             self.record(failed)
-            return Decision(failed, None, None)
+            return failed, None
         if not written:
             self.decided[0] = self._with_free_name(entry)
             self.record(self.decided[0])
@@ -209,7 +196,7 @@ class Outbox:
         if entry.state == "held":
             with contextlib.suppress(OSError):  # the reason is good to have there, and reported anyway
                 remember(path, entry.asked, asdict(report))
-        return Decision(entry, path, report)
+        return entry, report
 
     def _with_free_name(self, entry: Entry) -> Entry:
         """The entry with a name that no other photo has or ever had: a-2.jpg after a.jpg."""

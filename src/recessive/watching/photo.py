@@ -17,7 +17,7 @@ from recessive.photos import SUFFIXES, PhotoError, format_named
 from recessive.reports.protect_report import ProtectReport, ReleaseRule, may_be_released
 from recessive.watching.arrivals import Stamp, stamp_of
 from recessive.watching.journal import Entry
-from recessive.watching.outbox import Decision, FolderError, Outbox
+from recessive.watching.outbox import FolderError, Outbox
 from recessive.workflows.protect import Protector
 
 
@@ -97,9 +97,9 @@ class PhotoProcessor:
             FolderError: if a folder is not available.
         """
         while self._outbox.decided:
-            decision = self._outbox.move()
-            if decision is not None:
-                yield self._watched(decision)
+            moved = self._outbox.move()
+            if moved is not None:
+                yield self._result(*moved)
 
     def process(self, name: str, stamp: Stamp, progress: Callable[[float], None]) -> WatchedPhoto | None:
         """Protect a photo and decide where it goes; None when it now waits in the outbox to be moved there.
@@ -155,12 +155,9 @@ class PhotoProcessor:
         Raises:
             FolderError: if that cannot be recorded.
         """
-        self._outbox.record(Entry(name, *stamp, error.digest, "failed", None, error.problem, self._request))
-        return self.failed(name, error)
-
-    def failed(self, name: str, error: RecessiveError) -> WatchedPhoto:
-        """The result for a photo that cannot be protected, or not now."""
-        return WatchedPhoto(str(self._folder / name), "failed", None, error.problem, None)
+        entry = Entry(name, *stamp, error.digest, "failed", None, error.problem, self._request)
+        self._outbox.record(entry)
+        return self._result(entry)
 
     def _classified(self, problem: PhotoError, error: Exception, pending: Path, content: str) -> RecessiveError:
         """Whose fault an error is: that of a folder, of the machine, or of the photo."""
@@ -173,19 +170,16 @@ class PhotoProcessor:
             return DelayedError(problem.problem)
         return UnusablePhotoError(problem.problem, content)
 
-    def _watched(self, decision: Decision) -> WatchedPhoto:
-        entry, report = decision.entry, decision.report
-        path = str(self._folder / entry.input)
-        output = None if decision.output is None else str(decision.output)
-        return WatchedPhoto(path, entry.state, output, entry.reason, report and replace(report, input=path))
-
-    def _skipped(self, before: Entry) -> WatchedPhoto:
-        output = self._outbox.path_of(before)
+    def _skipped(self, entry: Entry) -> WatchedPhoto:
+        output = self._outbox.path_of(entry)
         reason = {
             "protected": f"done before, as {output}",
-            "held": f"held before, as {output}: {before.reason}",
-            "failed": f"failed before: {before.reason}",
-        }[before.state]
-        return WatchedPhoto(
-            str(self._folder / before.input), "skipped", None if output is None else str(output), reason, None
-        )
+            "held": f"held before, as {output}: {entry.reason}",
+            "failed": f"failed before: {entry.reason}",
+        }[entry.state]
+        return replace(self._result(entry), state="skipped", reason=reason)
+
+    def _result(self, entry: Entry, report: ProtectReport | None = None) -> WatchedPhoto:
+        path, output = str(self._folder / entry.input), self._outbox.path_of(entry)
+        report = report and replace(report, input=path)
+        return WatchedPhoto(path, entry.state, None if output is None else str(output), entry.reason, report)

@@ -218,7 +218,7 @@ class _Watch:
             wait = backoff(arrival.delays, FIRST_RETRY, LAST_RETRY)
             arrivals.postpone(name, math.inf if self.once else self.clock.now() + wait)
             arrival.delays += 1
-            return self.processor.failed(name, error) if arrival.delays == 1 else None
+            return WatchedPhoto(str(path), "failed", None, error.problem, None) if arrival.delays == 1 else None
         except UnusablePhotoError as error:
             age, patience = self.clock.now() - arrival.since, BROKEN_AFTER * arrivals.settle
             if age < patience:  # perhaps its writer pauses
