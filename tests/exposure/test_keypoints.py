@@ -120,7 +120,7 @@ def test_large_photos_are_looked_at_as_a_searcher_does():
 
 @pytest.mark.parametrize(
     ("first", "second", "message"),
-    [((3, 20, 20), (3, 20, 21), "photos of one size"), ((3, 8, 30), (3, 8, 30), "at least 11 × 11")],
+    [((3, 20, 20), (3, 20, 21), "photos differ in size"), ((3, 8, 30), (3, 8, 30), "at least 11 × 11")],
 )
 def test_photos_that_cannot_be_compared_are_refused(first, second, message):
     with pytest.raises(ValueError, match=message):

@@ -1,7 +1,27 @@
-"""Exposure: what a searcher finds. It compares photos, whoever protected them."""
+"""Exposure: what searchers find of a photo.
 
-from recessive.exposure.audit import FIRST_RESULTS, Audit, EncoderAudit, audit, describe
-from recessive.exposure.expected_queries import ExpectedQueries, expected_queries
+Everything here compares two photos, the original and the protected one, whoever protected it and however.
+
+- `audit` searches the gallery of each searcher with the original: does the protected photo come among the first ten
+  results, and does that change after what platforms do to photos? Start here. `describe` gives a photo in the terms of
+  each searcher, and `expected_queries` summarizes many audits.
+- `keypoint_report` counts which SIFT keypoints of the original are still found in the protected photo.
+- `heat_maps` show where in a photo an encoder recognises a motif.
+
+Searchers, encoders with their galleries, come from `recessive.searchers`; what is told of the findings is in
+`recessive.reports`.
+"""
+
+from recessive.exposure.audit import (
+    FIRST_RESULTS,
+    Audit,
+    EncoderAudit,
+    ExpectedQueries,
+    audit,
+    describe,
+    expected_queries,
+    rank_at,
+)
 from recessive.exposure.heat_map import heat_maps
 from recessive.exposure.keypoints import KeypointReport, keypoint_report
 
@@ -16,4 +36,5 @@ __all__ = [
     "expected_queries",
     "heat_maps",
     "keypoint_report",
+    "rank_at",
 ]

@@ -1,7 +1,9 @@
 """The audit: can a search with the original still find the protected photo?
 
-It compares two photos, whoever made them. For each encoder the gallery plus the protected photo is searched with the
-original as query. Ties go against the owner: a gallery photo at the same distance does not hide the protected one.
+For each encoder, the gallery and the protected photo are searched with the original as the query. Ties count as found:
+a gallery photo at the same distance does not hide the protected one.
+
+`expected_queries` summarizes many audits: how many searches it takes, on average, until a protected photo is returned.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from recessive.encoders import Encoder, encode
 from recessive.galleries import Gallery
 from recessive.searchers.searcher import Searcher
 
-FIRST_RESULTS = 10  # a photo that is not among the first ten results is hidden
+FIRST_RESULTS = 10
+"""A photo that is not among the first ten results counts as hidden."""
 
 
 @dataclass(frozen=True)
@@ -27,18 +30,18 @@ class EncoderAudit:
     """What one searcher finds.
 
     Attributes:
-        name: of the encoder.
+        name: the name of the encoder.
         seen: whether the protection was optimised against it.
-        distance_before: of the original to itself: 0.
-        distance_after: of the original to the protected photo (bits, or cosine distance).
-        rank_before: at which the original finds the unprotected photo.
-        rank_after: at which the original finds the protected photo among the gallery.
-        found_by_before: gallery photos that return the unprotected photo within T.
-        found_by_after: gallery photos that return the protected photo within T.
+        distance_before: the distance of the original to itself: 0.
+        distance_after: the distance of the original to the protected photo, in bits or as cosine distance.
+        rank_before: the rank at which the original finds the unprotected photo: 1.
+        rank_after: the rank at which the original finds the protected photo.
+        found_by_before: the number of gallery photos that return the unprotected photo within T.
+        found_by_after: the number of gallery photos that return the protected photo within T.
         threshold: T.
-        gallery_photos: how many photos were searched.
-        hidden: rank_after is beyond the first ten results, or by visual words nothing is shared.
-        survives: for each transform asked for, whether the photo stays hidden after it.
+        gallery_photos: the number of photos in the gallery.
+        hidden: whether `rank_after` is beyond the first ten results, or the photos have no visual words in common.
+        survives: for each requested transform, whether the photo stays hidden after it.
     """
 
     name: str
@@ -60,10 +63,10 @@ class Audit:
     """What all searchers find, and the verdict.
 
     Attributes:
-        encoders: one entry a searcher.
-        gallery_photos: how many photos the first searcher's gallery holds; the bundled ones differ.
-        hidden: hidden from every encoder that was optimised against; None when none was.
-        hidden_unseen: hidden from every encoder that was not; None when there is none.
+        encoders: one entry per searcher.
+        gallery_photos: the number of photos in the gallery of the first searcher; the bundled galleries differ.
+        hidden: whether the photo is hidden from every encoder that it was optimised against; None without any.
+        hidden_unseen: whether it is hidden from every other encoder; None without any.
         verdict: the same in plain words.
     """
 
@@ -75,7 +78,7 @@ class Audit:
 
 
 def describe(searchers: Sequence[Searcher], photo: Tensor) -> list[Any]:
-    """What each searcher sees in one photo (3, H, W): one item for its gallery. Encoders on one network run it once."""
+    """Describe a photo (3, H, W) by each searcher, as one item for its gallery; shared networks run once."""
     networks = [searcher.encoder for searcher in searchers if isinstance(searcher.encoder, Encoder)]
     outputs = iter(encode(networks, photo[None]))
     items: list[Any] = []
@@ -95,9 +98,11 @@ def rank_at(gallery: Gallery[Any], query: Any, distance: float) -> int:  # noqa:
     return 1 + (int(gallery.count_within(query, below)[0]) if below >= 0 else 0)
 
 
-def _hidden(gallery: Gallery[Any], distance: float, rank: int) -> bool:
-    """Whether no search has it among its first results: ten are nearer, or it shares nothing with the query."""
-    return rank > FIRST_RESULTS or distance >= gallery.unrelated
+def _find(gallery: Gallery[Any], query: Any, item: Any) -> tuple[float, int, bool]:  # noqa: ANN401
+    """Distance and rank of an item, and whether it is hidden: ten are nearer, or it shares nothing with the query."""
+    distance = float(gallery.between(query, item)[0])
+    rank = rank_at(gallery, query, distance)
+    return distance, rank, rank > FIRST_RESULTS or distance >= gallery.unrelated
 
 
 @torch.no_grad()
@@ -107,30 +112,22 @@ def audit(
     searchers: Sequence[Searcher],
     transforms: Mapping[str, Callable[[Tensor], Tensor]] | None = None,
 ) -> Audit:
-    """Search each gallery with the original and see where the protected photo comes.
+    """Search each gallery with the original, and see at which rank the protected photo comes.
 
-    A photo without local features shares no visual words with any other, and so is found by none.
+    A photo without local features has no visual words in common with any other, and so is found by none.
 
     Args:
         original: (3, H, W) in [0, 1].
-        protected: (3, H', W') in [0, 1], as re-read from its file.
-        searchers: encoders, each with the same gallery photos.
-        transforms: by name, what a platform may do to the protected photo: the real operations.
+        protected: (3, H', W') in [0, 1], as read from its file.
+        searchers: encoders with their galleries, which contain the same photos.
+        transforms: what a platform may do to the protected photo, by name; not differentiable.
     """
     before, after = describe(searchers, original), describe(searchers, protected)
-    altered = {
-        name: describe(searchers, transform(protected[None])[0]) for name, transform in (transforms or {}).items()
-    }
+    altered = {name: describe(searchers, change(protected[None])[0]) for name, change in (transforms or {}).items()}
     found = []
     for i, searcher in enumerate(searchers):
-        gallery, threshold = searcher.gallery, searcher.threshold
-        query, item = before[i], after[i]
-        distance = float(gallery.between(query, item)[0])
-        rank = rank_at(gallery, query, distance)
-        survives = {}
-        for name, seen in altered.items():
-            there = float(gallery.between(query, seen[i])[0])
-            survives[name] = _hidden(gallery, there, rank_at(gallery, query, there))
+        gallery, threshold, query = searcher.gallery, searcher.threshold, before[i]
+        distance, rank, hidden = _find(gallery, query, after[i])
         found.append(
             EncoderAudit(
                 name=searcher.encoder.name,
@@ -140,23 +137,25 @@ def audit(
                 rank_before=1,
                 rank_after=rank,
                 found_by_before=int(gallery.count_within(query, threshold)[0]),
-                found_by_after=int(gallery.count_within(item, threshold)[0]),
+                found_by_after=int(gallery.count_within(after[i], threshold)[0]),
                 threshold=threshold,
                 gallery_photos=len(gallery),
-                hidden=_hidden(gallery, distance, rank),
-                survives=survives,
+                hidden=hidden,
+                survives={name: _find(gallery, query, items[i])[2] for name, items in altered.items()},
             )
         )
-    gallery_photos = len(searchers[0].gallery) if searchers else 0
-    seen = [entry for entry in found if entry.seen]
-    unseen = [entry for entry in found if not entry.seen]
-    hidden = all(entry.hidden for entry in seen) if seen else None
-    hidden_unseen = all(entry.hidden for entry in unseen) if unseen else None
-    return Audit(tuple(found), gallery_photos, hidden, hidden_unseen, verdict(found))
+    seen, unseen = ([entry.hidden for entry in found if entry.seen == seen] for seen in (True, False))
+    return Audit(
+        encoders=tuple(found),
+        gallery_photos=len(searchers[0].gallery) if searchers else 0,
+        hidden=all(seen) if seen else None,
+        hidden_unseen=all(unseen) if unseen else None,
+        verdict=verdict(found),
+    )
 
 
 def verdict(encoders: Sequence[EncoderAudit]) -> str:
-    """One plain sentence or two; a difference between seen and unseen encoders is always said."""
+    """The result in one or two plain sentences. It always tells seen encoders from unseen ones."""
     parts = []
     for seen, those in (
         (True, "the encoders it was optimised against"),
@@ -168,13 +167,49 @@ def verdict(encoders: Sequence[EncoderAudit]) -> str:
             parts.append(f"FOUND by {those} ({', '.join(found)})")
         elif entries:
             parts.append(f"hidden from {those} ({', '.join(entry.name for entry in entries)})")
-    lost = [
-        f"{name} ({entry.name})"
-        for entry in encoders
-        for name, kept in entry.survives.items()
-        if entry.hidden and not kept
-    ]
+    hidden = [entry for entry in encoders if entry.hidden]
+    lost = [f"{name} ({entry.name})" for entry in hidden for name, kept in entry.survives.items() if not kept]
     if lost:
         parts.append(f"found again after {', '.join(lost)}")
     text = "; ".join(parts) or "nobody searched"
     return f"{text[0].upper()}{text[1:]}. Another encoder may still find it."
+
+
+@dataclass(frozen=True)
+class ExpectedQueries:
+    """The expected number of queries: E_s (all attack photos count) or E_w (only those of the photo's own class).
+
+    Attributes:
+        queries: E = N·P / hits, or N·P without any hit.
+        at_least: whether `queries` is a lower bound, because there was no hit.
+        hits: the number of hits over all protected photos.
+        attack_photos: N, the size of the whole attack set in both cases.
+        photos: P, the number of protected photos.
+    """
+
+    queries: float
+    at_least: bool
+    hits: int
+    attack_photos: int
+    photos: int
+
+
+def expected_queries(hits: Tensor, attack_photos: int) -> ExpectedQueries:
+    """How many queries it takes on average until a protected photo is returned.
+
+    E = N / (mean of hits), a ratio of averages; without any hit at least N·P.
+
+    Source: Xiao, Wang, Gao, "Evade deep image retrieval by stashing private images in the hash space", CVPR 2020,
+    section 5.
+
+    Args:
+        hits: (P,), for each protected photo the number of attack photos that return it within T.
+        attack_photos: N.
+
+    Raises:
+        ValueError: if there is no protected photo or no attack photo.
+    """
+    photos, total = len(hits), int(hits.sum())
+    if photos == 0 or attack_photos < 1:
+        raise ValueError("expected queries need at least one protected photo and one attack photo")
+    return ExpectedQueries(attack_photos * photos / max(total, 1), total == 0, total, attack_photos, photos)

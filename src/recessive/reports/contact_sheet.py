@@ -1,4 +1,4 @@
-"""The contact sheet: one picture that shows an owner what was done to a photo, and what searches find of it."""
+"""The contact sheet: one picture that shows the owner what was done to a photo, and what searches find of it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from recessive.reports.protect_report import ProtectReport
 
 _WIDTH, _MARGIN, _GAP = 1600, 48, 24
 _INNER = _WIDTH - 2 * _MARGIN
-_TALLEST = 480  # of a picture of the photo
+_TALLEST = 480  # pixels, for a picture of the photo
 _LABEL, _TILE_GAP = 226, 12
 _TILE = (_INNER - _LABEL - (FIRST_RESULTS - 1) * _TILE_GAP) // FIRST_RESULTS
 _UPLOAD = (200, 16, 46)
@@ -26,26 +26,26 @@ FOUND: Colour = (165, 42, 0)
 RULE: Colour = (216, 221, 228)
 _GROUNDS: dict[bool, Colour] = {True: (225, 238, 249), False: (252, 231, 219)}
 _HEAD, _ROW, _FIELD_GAP = 48, 41, 8
-_NAME, _SEEN, _FIXED, _WIDEST = 240, 140, 550, 150  # widths of columns; those before the saved file; of a field
+_NAME, _SEEN, _FIXED, _WIDEST = 240, 140, 550, 150  # widths: two columns, all columns before "the saved file", a field
 
 
 def contact_sheet(original: Tensor, protected: Tensor, report: ProtectReport, insight: Insight) -> bytes:
     """Draw the protected photo, where it was changed, what an encoder looks at, search results, and the verdicts.
 
-    All photos on it are made of the protected pixels. Of the original it has no more than how strongly places of some
-    pixels were changed, without the sign, and the heat map. Nothing of the report's paths but the file's name is shown.
+    All pictures of the photo are made of the protected pixels. The sheet shows nothing of the original but its heat
+    map, and how strongly small areas were changed, without the sign; and nothing of the paths but the file's name.
 
     Args:
         original: (3, H, W) in [0, 1].
-        protected: of the same size, as re-read from its file.
-        report: what was found.
-        insight: what `explain` gave for the same two.
+        protected: the protected photo as read from its file, of the same size.
+        report: the report of its protection.
+        insight: the result of `explain` for the same photos.
 
     Returns:
-        A PNG file of 1600 pixels across, as tall as it needs to be.
+        A PNG file that is 1600 pixels wide, and as tall as necessary.
 
     Raises:
-        ValueError: sizes differ.
+        ValueError: if sizes differ.
     """
     if original.shape != protected.shape:
         raise ValueError(f"one photo before and after: {tuple(original.shape)} and {tuple(protected.shape)}")
@@ -69,7 +69,7 @@ def contact_sheet(original: Tensor, protected: Tensor, report: ProtectReport, in
 
 
 def _titled(title: str, body: Image.Image) -> Image.Image:
-    """A section under its title and a rule."""
+    """A section with a rule and a title above it."""
     section = Image.new("RGB", (_INNER, body.height + 64), "white")
     draw = ImageDraw.Draw(section)
     draw.line((0, 0, _INNER, 0), fill=RULE, width=2)
@@ -88,7 +88,7 @@ def _paragraph(texts: Sequence[str], size: int = 17) -> Image.Image:
 
 
 def _head(report: ProtectReport) -> Image.Image:
-    """Name, verdict in short and in words, figures."""
+    """The name of the photo, the verdict in short and in words, and the figures."""
     words = _paragraph([report.verdict], 19)
     ssim = "none, the photo is too small" if report.ssim is None else f"{report.ssim:.3f}"
     figures = f"SSIM {ssim}   ·   largest change {report.linf:g}/255   ·   {report.width} by {report.height} pixels"
@@ -107,7 +107,7 @@ def _head(report: ProtectReport) -> Image.Image:
 
 
 def _in_short(report: ProtectReport) -> list[tuple[str, bool]]:
-    """What is said of the encoders that it was optimised against, and of the others, where there are any."""
+    """The verdict for the encoders that the photo was optimised against, and for the others, if there are any."""
     said = []
     for hidden, seen in ((report.hidden, True), (report.hidden_unseen, False)):
         if hidden is None:
@@ -122,13 +122,13 @@ def _in_short(report: ProtectReport) -> list[tuple[str, bool]]:
 
 
 def _within(size: drawing.Size, most: drawing.Size) -> drawing.Size:
-    """The largest size of the same shape that has room."""
+    """The largest size of the same shape that fits."""
     factor = min(most[0] / size[0], most[1] / size[1])
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 
 
 def _photos(photo: Image.Image, changes: Image.Image, insight: Insight) -> Image.Image:
-    """The photo, its changes and both heat maps: side by side, below each other when the photo is wide."""
+    """The photo, its changes and both heat maps: side by side, or below each other if the photo is wide."""
     ratio = photo.width / photo.height
     columns = 4 if ratio < 2.2 else 2 if ratio < 5 else 1
     wide = (_INNER - (columns - 1) * _GAP) // columns
@@ -155,7 +155,7 @@ def _photos(photo: Image.Image, changes: Image.Image, insight: Insight) -> Image
 
 
 def _searches(photo: Image.Image, insight: Insight) -> Image.Image:
-    """The first results before and after, one row each."""
+    """The first results before and after protection, in one row each."""
     search = insight.search
     rows = [
         ("Without protection", search.rank_before, search.before),
@@ -179,7 +179,7 @@ def _searches(photo: Image.Image, insight: Insight) -> Image.Image:
 
 
 def _tile(photo: Image.Image, result: Result, size: drawing.Size) -> Image.Image:
-    """One result, with its rank; the upload in a red frame."""
+    """One result with its rank; the upload has a red frame."""
     upload = result.kind == "photo"
     if result.kind == "other":
         tile = drawing.stand_in(size)
@@ -196,7 +196,7 @@ def _tile(photo: Image.Image, result: Result, size: drawing.Size) -> Image.Image
 
 
 def status(size: tuple[int, int], words: str, *, good: bool) -> Image.Image:
-    """A field that says something in words, by a mark, and in blue or orange."""
+    """A field that tells a status by words, by a mark, and by its colour, blue or orange."""
     field = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(field)
     draw.rounded_rectangle((0, 0, size[0] - 1, size[1] - 1), 5, fill=_GROUNDS[good])
@@ -209,11 +209,11 @@ def status(size: tuple[int, int], words: str, *, good: bool) -> Image.Image:
 
 
 def table(entries: Sequence[EncoderAudit], wide: int) -> Image.Image:
-    """One row an encoder, one column the saved file and each transform that was asked for.
+    """Draw what each encoder finds: one row per encoder, one column for the saved file and for each transform.
 
     Args:
-        entries: of a report.
-        wide: of the image, in pixels.
+        entries: `per_encoder` of a report.
+        wide: the width of the image, in pixels.
     """
     transforms = list(dict.fromkeys(name for entry in entries for name in entry.survives))
     column = min(_WIDEST, (wide - _FIXED) // (1 + len(transforms)))

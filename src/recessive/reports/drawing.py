@@ -1,4 +1,4 @@
-"""Drawing for the contact sheet: photos, maps in colours, marks, and text in Pillow's own font."""
+"""Drawing for the contact sheet: photos, colour maps, marks, and text in the font that comes with Pillow."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ Colour = tuple[int, int, int]
 
 INK: Colour = (27, 31, 38)
 MUTED: Colour = (85, 94, 108)
-_BOLD = 0.35  # pixels around each stroke: the font has one weight
-# Lightness grows along both, so that they can be read without colours.
+_BOLD = 0.35  # pixels around each stroke: the font has a single weight
+# The lightness of both maps increases, so that they can be read without colours.
 CHANGES = ((10, 16, 34), (20, 52, 98), (35, 104, 160), (92, 168, 212), (190, 228, 246))
 HEATS = ((66, 16, 104), (150, 38, 110), (221, 73, 74), (251, 151, 45), (252, 246, 170))
 _CELLS = 96  # along the long side of the map of changes
 _SMALLEST_CELL = 4  # pixels
-_MOST_PIXELS = 1600  # on the long side of a picture of a photo
+_LONGEST_SIDE = 1600  # pixels of a picture of a photo
 
 
 @cache
@@ -38,29 +38,29 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 
 @cache
 def _known(character: str) -> bool:
-    """Whether the font has a sign for it, other than the box that stands for all it lacks."""
+    """Whether the font has a glyph for a character, other than the box that stands in for missing ones."""
     font = _font(20)
     return bytes(font.getmask(character)) != bytes(font.getmask("\U0010ffff"))
 
 
 def plain(text: str) -> str:
-    """Text that the font can show: without accents, and with ? for each sign that it lacks."""
+    """The text as the font can show it: without accents, and with ? for each character that it lacks."""
     letters = []
     for letter in unicodedata.normalize("NFKD", text):
         if unicodedata.category(letter)[0] == "M":
-            continue  # an accent: the letter came before
+            continue  # an accent, after its letter
         shown = " " if letter.isspace() else letter
         letters.append(shown if shown.isprintable() and _known(shown) else "?")
     return "".join(letters)
 
 
 def width(text: str, size: int) -> float:
-    """In pixels, of a text that `plain` has made."""
+    """The width in pixels of a text that `plain` has returned."""
     return _font(size).getlength(text)
 
 
 def fitted(text: str, size: int, most: float) -> str:
-    """The text, or as much of its two ends as has room in `most` pixels."""
+    """The text, or as much of its beginning and end as fits into `most` pixels."""
     text = plain(text)
     if width(text, size) <= most:
         return text
@@ -70,7 +70,7 @@ def fitted(text: str, size: int, most: float) -> str:
 
 
 def wrapped(text: str, size: int, most: float) -> list[str]:
-    """Lines of at most `most` pixels, broken between words; a word without room is cut."""
+    """The text as lines of at most `most` pixels, broken between words; a longer word is shortened."""
     lines: list[str] = []
     for word in plain(text).split():
         longer = f"{lines[-1]} {word}" if lines else word
@@ -94,31 +94,31 @@ def write(
     """Draw one line of text.
 
     Args:
-        draw: on what.
-        place: of the anchor.
-        text: shown as `plain` has it.
-        size: of the font, in pixels.
-        colour: of the letters.
-        bold: with thicker strokes.
-        anchor: Pillow's: la is left and top, mm the middle.
+        draw: the image to draw on.
+        place: the position of the anchor.
+        text: the text, which is shown as `plain` returns it.
+        size: the size of the font, in pixels.
+        colour: the colour of the letters.
+        bold: whether to thicken the strokes.
+        anchor: as in Pillow: la is the top left corner, mm the centre.
     """
     draw.text(place, plain(text), colour, _font(size), anchor, stroke_width=_BOLD if bold else 0, stroke_fill=colour)
 
 
 def picture(photo: Tensor) -> Image.Image:
-    """A photo (3, H, W) in [0, 1]; large ones shrunk."""
-    levels = (shrink(photo[None], _MOST_PIXELS)[0] * 255).round().byte()
+    """A photo (3, H, W) in [0, 1] as an image; large ones are shrunk."""
+    levels = (shrink(photo[None], _LONGEST_SIDE)[0] * 255).round().byte()
     return Image.fromarray(levels.permute(1, 2, 0).contiguous().numpy())
 
 
 def resized(image: Image.Image, size: Size) -> Image.Image:
-    """To a size; single pixels stay visible where few become many."""
-    grown = size[0] > 3 * image.width
-    return image.resize(size, Image.Resampling.NEAREST if grown else Image.Resampling.LANCZOS, reducing_gap=3.0)
+    """An image resized; when it is enlarged a lot, single pixels stay visible."""
+    enlarged = size[0] > 3 * image.width
+    return image.resize(size, Image.Resampling.NEAREST if enlarged else Image.Resampling.LANCZOS, reducing_gap=3.0)
 
 
 def covering(image: Image.Image, size: Size, box: Box, *, mirrored: bool) -> Image.Image:
-    """The part of an image in a box, filling a size: what has no room on two sides is left out."""
+    """The part of an image in a box, scaled to cover a size; what exceeds it on two sides is cropped."""
     left, top, wide, tall = (fraction * side for fraction, side in zip(box, image.size * 2, strict=True))
     kept_wide = min(wide, tall * size[0] / size[1])
     kept_tall = min(tall, wide * size[1] / size[0])
@@ -129,22 +129,20 @@ def covering(image: Image.Image, size: Size, box: Box, *, mirrored: bool) -> Ima
 
 
 def colours(levels: NDArray[np.float64], steps: Sequence[tuple[int, int, int]]) -> NDArray[np.float64]:
-    """Levels in [0, 1] of any shape to colours (…, 3) between even steps."""
+    """Map levels in [0, 1] of any shape to colours (…, 3), interpolated between evenly spaced steps."""
     places = np.linspace(0, 1, len(steps))
     return np.stack([np.interp(levels, places, channel) for channel in np.array(steps, float).T], axis=-1)
 
 
 def changes(original: Tensor, protected: Tensor) -> Image.Image:
-    """How strongly each place was changed: the mean over cells of |x' − x| of the channel that was changed most.
+    """Map how strongly each place was changed: the mean over cells of |x' − x| in the channel that changed most.
 
-    Neither signs nor single pixels are in it: with them the protection could be taken off again.
+    It shows neither signs nor single pixels, with which the protection could be removed.
     """
-    height, width = original.shape[1:]
-    side = max(_SMALLEST_CELL, max(height, width) / _CELLS)
-    rows, columns = (max(1, round(length / side)) for length in (height, width))
-    bands = zip(
-        original.tensor_split(rows, 1), protected.tensor_split(rows, 1), strict=True
-    )  # large photos fill memory
+    side = max(_SMALLEST_CELL, max(original.shape[1:]) / _CELLS)
+    rows, columns = (max(1, round(length / side)) for length in original.shape[1:])
+    # In bands, since whole differences of large photos would fill the memory.
+    bands = zip(original.tensor_split(rows, 1), protected.tensor_split(rows, 1), strict=True)
     means = torch.stack([(after - before).abs().amax(dim=0).mean(dim=0) for before, after in bands])
     cells = F.adaptive_avg_pool1d(means, columns)
     levels = (cells / cells.max().clamp(min=1e-9)).double().numpy()
@@ -152,7 +150,7 @@ def changes(original: Tensor, protected: Tensor) -> Image.Image:
 
 
 def heated(photo: Image.Image, heat: Sequence[Sequence[float]], size: Size) -> Image.Image:
-    """A photo in dim grey under a heat map with values in [0, 1]."""
+    """A heat map with values in [0, 1] over a photo in dim grey."""
     grid = Image.fromarray(np.array(heat, np.float32)).resize(size, Image.Resampling.BICUBIC)
     levels = np.asarray(grid, float).clip(0, 1)
     grey = 0.75 * np.asarray(resized(photo.convert("L"), size), float)[..., None]
@@ -162,13 +160,13 @@ def heated(photo: Image.Image, heat: Sequence[Sequence[float]], size: Size) -> I
 
 
 def scale(steps: Sequence[tuple[int, int, int]], size: Size) -> Image.Image:
-    """All colours of a map, from the least on the left."""
+    """The colour scale of a map, from low on the left to high."""
     levels = np.broadcast_to(np.linspace(0, 1, size[0]), size[::-1])
     return Image.fromarray(colours(levels, steps).round().astype(np.uint8))
 
 
 def stand_in(size: Size) -> Image.Image:
-    """A tile for a photo of which no pixels are known: hills under a sun, in grey."""
+    """A placeholder for a photo whose pixels are unknown: hills under a sun, in grey."""
     wide, tall = (4 * side for side in size)  # drawn large and reduced, for smooth edges
     tile = Image.new("RGB", (wide, tall), (236, 239, 243))
     draw = ImageDraw.Draw(tile)
@@ -181,7 +179,7 @@ def stand_in(size: Size) -> Image.Image:
 
 
 def mark(*, good: bool, side: int, colour: Colour) -> Image.Image:
-    """A tick, or a cross, with a transparent ground."""
+    """A tick, or a cross, on a transparent background."""
     large = Image.new("L", (4 * side, 4 * side))
     draw, unit = ImageDraw.Draw(large), side / 5
     strokes = [[(3, 11), (8, 16), (17, 4)]] if good else [[(4, 4), (16, 16)], [(16, 4), (4, 16)]]

@@ -104,8 +104,8 @@ def explain(original: Tensor, protected: Tensor, searchers: Sequence[Searcher]) 
     Args:
         original: (3, H, W) in [0, 1].
         protected: the protected photo as read from its file, of the same size.
-        searchers: as for an audit. The first network with a descriptor that was optimised against is explained, else the
-            first with a descriptor, else the first network. Its gallery is not changed.
+        searchers: as for an audit. The first network with a descriptor that was optimised against is explained, else
+            the first with a descriptor, else the first network. Its gallery is not changed.
 
     Raises:
         ValueError: if sizes differ, or no searcher has a network.
