@@ -4,14 +4,16 @@
 PYTHON ?= python3
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
+# The tools for the page's JavaScript and CSS; the file is written by npm.
+NODE_TOOLS := $(if $(shell command -v npm),node_modules/.package-lock.json)
 .PHONY: help demo test lint check clean
 
 help:
 	@echo "make demo    protect three photos; the contact sheet and verdicts go to demo/"
 	@echo "make test    run the tests and print the coverage"
-	@echo "make lint    ruff, mypy and the layers contract"
+	@echo "make lint    ruff, mypy and the layers contract; Biome and TypeScript for the page where npm is installed"
 	@echo "make check   lint, then test"
-	@echo "make clean   delete .venv and the tools' caches, nothing else"
+	@echo "make clean   delete .venv, node_modules and the tools' caches, nothing else"
 
 demo: .venv/ready-all
 	@.venv/bin/python scripts/demo.py --out demo
@@ -19,14 +21,14 @@ demo: .venv/ready-all
 test: .venv/ready-test
 	@scripts/test
 
-lint: .venv/ready-dev
+lint: .venv/ready-dev $(NODE_TOOLS)
 	@scripts/lint
 
-check: .venv/ready-dev
+check: .venv/ready-dev $(NODE_TOOLS)
 	@scripts/check
 
 clean:
-	rm -rf .venv .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv node_modules .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find $(wildcard src tests scripts benchmarks) -type d -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamps are newer than pyproject.toml when nothing is to be done.
@@ -41,4 +43,9 @@ clean:
 .venv/ready-%: pyproject.toml .venv/created
 	@echo "Installing recessive[$*] into .venv; the first time takes some minutes."
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[$*]"
+	@touch $@
+
+node_modules/.package-lock.json: package-lock.json .npmrc
+	@echo "Installing the tools for JavaScript and CSS into node_modules."
+	@npm ci --silent
 	@touch $@

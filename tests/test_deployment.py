@@ -145,6 +145,7 @@ def test_what_the_package_is_built_of_is_copied():
         ".env", ".git/config", "beach.jpg", "holiday/beach.jpg", "recessive-service/jobs.sqlite3", ".venv/x",
         "protected/beach.jpg", "tests/conftest.py", "compose.yaml", "src/recessive/__pycache__/words.cpython-312.pyc",
         "src/recessive/words.pyc", "id_rsa",
+        "node_modules/typescript/package.json", "package.json",
     ],
 )  # fmt: skip
 def test_nothing_else_gets_into_the_image(path):

@@ -135,7 +135,7 @@ def card(page, name):
 
 
 def state(page, name):
-    return card(page, name).locator(".state")
+    return card(page, name).locator(".status")
 
 
 def protect(page, file=None):

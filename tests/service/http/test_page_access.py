@@ -24,17 +24,17 @@ def test_photos_of_an_earlier_visit_are_listed_and_shown_without_their_originals
     protect(page)
     page.reload()
     found = card(page, "beach.png")
-    expect(found.locator(".thumb canvas")).to_be_visible()
-    found.get_by_role("button", name="See the result").click()
-    expect(found).to_contain_text("The service has deleted the original, and this page no longer holds it.")
+    expect(found.locator(".thumbnail canvas")).to_be_visible()
+    found.get_by_role("button", name="Show result").click()
+    expect(found).to_contain_text("The service has deleted the original, and this page no longer has it.")
     expect(found.get_by_role("tab")).to_have_text(["Protected", "Heat map"])
     expect(found.locator(".tiles [data-kind=photo]")).to_have_count(1)
     found.get_by_role("tab", name="Heat map").click()
-    expect(found).to_contain_text("Both are drawn on the protected photo, since the original is not here.")
+    expect(found).to_contain_text("Both maps are drawn on the protected photo because the original is not available.")
     uploads = len(stub.uploads)
     original = found.get_by_label("Choose the original")
     original.set_input_files([photo("other.png", levels(50, 60))])
-    expect(found.get_by_role("alert")).to_have_text("That photo has 60 × 50 pixels, the original of this one 144 × 96.")
+    expect(found.get_by_role("alert")).to_have_text("That photo is 60 × 50 pixels, but the original was 144 × 96.")
     original.set_input_files([photo()])
     expect(found.get_by_role("slider", name="Divider")).to_be_visible()
     assert len(stub.uploads) == uploads
@@ -64,10 +64,10 @@ def test_a_format_that_browsers_cannot_show_works_all_the_same(visit):
     file = photo("scan.tif")
     choose(page, file)
     found = card(page, "scan.tif")
-    expect(found.locator(".more")).to_contain_text("Your browser cannot show this kind of photo.")
-    expect(found).to_contain_text("Your browser cannot show TIF photos. The protected photo is fine")
+    expect(found.locator(".details")).to_contain_text("Your browser cannot display this kind of photo")
+    expect(found).to_contain_text("Your browser cannot display TIF photos. The protected photo is fine")
     expect(found.get_by_role("img", name="Contact sheet")).to_be_visible()
-    expect(found).to_contain_text("now it is at place 1,312")
+    expect(found).to_contain_text("now it is at position 1,312")
     expect(found.get_by_role("table")).to_be_visible()
     name, content = saved(page, found.get_by_role("button", name="Download").click)
     assert name == "scan.tif"
@@ -92,7 +92,7 @@ def test_fifty_photos_are_decoded_one_at_a_time(stub, chromium):
         choose(page, *(photo(f"{number}.png") for number in range(50)))
         for number in range(0, 50, 7):
             card(page, f"{number}.png").scroll_into_view_if_needed()
-        expect(card(page, "49.png").locator(".thumb canvas")).to_be_visible()
+        expect(card(page, "49.png").locator(".thumbnail canvas")).to_be_visible()
         assert 1 <= page.evaluate("most") <= 2  # a photo and its small picture
 
 
@@ -101,13 +101,13 @@ def test_nothing_is_in_the_way_of_anybody(stub, visit, scheme):
     stub.refusals = [_browser["problem"](422, "budget: is too large")]
     page = visit(refused={422}, color_scheme=scheme, reduced_motion="reduce")
     expect(page.locator("#limits")).to_contain_text("50 MB")
-    page.get_by_text("More", exact=True).click()
+    page.get_by_text("More settings").click()
     assert _violations(page) == []
     choose(page, photo("refused.png"))
     expect(state(page, "refused.png")).to_contain_text("too large")
     choose(page, photo())
     found = card(page, "beach.png")
-    found.get_by_role("button", name="See the result").click()
+    found.get_by_role("button", name="Show result").click()
     expect(found.locator(".verdict")).to_be_visible()
     stub.hold()
     choose(page, photo("waits.png"))
@@ -134,7 +134,7 @@ def test_dark_and_light_differ(visit):
 @pytest.mark.parametrize("width", [320, 375, 1920])
 def test_no_width_needs_scrolling_sideways(visit, width):
     page = visit(viewport={"width": width, "height": 800})
-    page.get_by_text("More", exact=True).click()
+    page.get_by_text("More settings").click()
 
     def wide():
         return page.evaluate("document.documentElement.scrollWidth")
@@ -161,7 +161,7 @@ def test_the_keyboard_is_enough(visit, tmp_path):
     (tmp_path / "beach.png").write_bytes(photo()["buffer"])
     page = visit()
     page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="Skip to the photos")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to the main content")).to_be_focused()
     _tab_to(page, "#choose")
     with page.expect_file_chooser(timeout=10_000) as chooser:
         page.keyboard.press("Space")

@@ -35,7 +35,7 @@ def test_what_cannot_be_taken_is_not_sent(stub, visit):
     text = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no photo"}
     empty = {"name": "empty.png", "mimeType": "image/png", "buffer": b""}
     choose(page, too_large, text, empty)
-    expect(state(page, "large.jpg")).to_contain_text("the service takes at most 1.0 MB")
+    expect(state(page, "large.jpg")).to_contain_text("the service accepts at most 1.0 MB")
     expect(state(page, "notes.txt")).to_have_text("This is not a photo.")
     expect(state(page, "empty.png")).to_have_text("This file is empty.")
     expect(page.locator("#summary")).to_have_text("3 failed")
@@ -51,7 +51,7 @@ def test_a_refusal_is_shown_with_each_option_and_can_be_tried_again(stub, visit)
     page = visit(refused={422})
     choose(page, photo())
     expect(state(page, "beach.png")).to_contain_text("Check: no transform is called 'x'")
-    expect(card(page, "beach.png").locator(".more li")).to_have_text(
+    expect(card(page, "beach.png").locator(".details li")).to_have_text(
         ["check: no transform is called 'x'", "budget: is too large"]
     )
     card(page, "beach.png").get_by_role("button", name="Try again").click()
@@ -60,10 +60,12 @@ def test_a_refusal_is_shown_with_each_option_and_can_be_tried_again(stub, visit)
 
 
 def test_a_full_queue_is_waited_for_as_long_as_it_says(stub, visit):
-    stub.refusals = [problem(429, "the queue is full; try again in a few seconds", {"Retry-After": "2"})]
+    stub.refusals = [
+        problem(429, "too many jobs wait; try again later", {"Retry-After": "2"}, title="The queue is full")
+    ]
     page = visit(refused={429})
     choose(page, photo())
-    expect(state(page, "beach.png")).to_have_text("The queue is full. Tries again in 2 s")
+    expect(state(page, "beach.png")).to_have_text("The queue is full. Trying again in 2 s")
     _done(page, "beach.png")
     assert len({upload["key"] for upload in stub.uploads}) == len(stub.jobs) == 1
     assert stub.uploads[1]["at"] - stub.uploads[0]["at"] >= 1.9
@@ -94,13 +96,13 @@ def test_a_service_that_goes_and_comes_back(stub, visit):
     expect(state(page, "early.png")).to_contain_text("Waiting")
     stub.close()
     choose(page, photo("late.png"))
-    expect(state(page, "late.png")).to_contain_text("No answer from the service. Tries again in")
-    expect(page.locator("#trouble")).to_contain_text("The service does not answer.")
+    expect(state(page, "late.png")).to_contain_text("The service is not responding. Trying again in")
+    expect(page.locator("#banners")).to_contain_text("The service is not responding.")
     stub.held = False
     stub.open()
     _done(page, "early.png")
     _done(page, "late.png")
-    expect(page.locator("#trouble")).to_be_empty()
+    expect(page.locator("#banners")).to_be_empty()
     assert len(stub.jobs) == 2
 
 
@@ -110,8 +112,8 @@ def test_a_result_that_cannot_be_fetched_can_be_fetched_again(stub, visit):
     _done(page, "a.png")
     _done(page, "b.png")
     stub.close()
-    card(page, "a.png").get_by_role("button", name="See the result").click()
-    expect(card(page, "a.png").get_by_role("alert")).to_have_text("The service does not answer.")
+    card(page, "a.png").get_by_role("button", name="Show result").click()
+    expect(card(page, "a.png").get_by_role("alert")).to_have_text("The service is not responding.")
     stub.open()
     card(page, "a.png").get_by_role("button", name="Try again").click()
     expect(card(page, "a.png").locator(".verdict")).to_be_visible()
@@ -131,10 +133,10 @@ def test_a_photo_that_is_gone_before_it_is_sent_is_not_tried_for_ever(stub, visi
     for file in files:
         file.write_bytes(photo()["buffer"])
     page.locator("#choose").set_input_files(files)
-    expect(state(page, "d.png")).to_have_text("Will be uploaded soon")
+    expect(state(page, "d.png")).to_have_text("Waiting to be uploaded")
     files[3].unlink()
     stub.stalled = False
-    expect(state(page, "d.png")).to_contain_text("This photo was changed or moved after you had added it.")
+    expect(state(page, "d.png")).to_contain_text("This photo was changed or moved after you added it.")
     _done(page, "c.png")
 
 
@@ -160,12 +162,12 @@ def test_a_key_is_asked_for_and_kept_for_this_tab(stub, visit, where):
     if where == "while working":
         stub.key = "rsv_right"
         choose(page, photo())
-    dialog = page.get_by_role("dialog", name="This service needs a key")
-    expect(dialog).to_contain_text("Whoever runs this service gives it to you")
+    dialog = page.get_by_role("dialog", name="This service requires an API key")
+    expect(dialog).to_contain_text("You get the key from the person who runs this service")
     expect(dialog.get_by_label("API key")).to_have_attribute("type", "password")
     dialog.get_by_label("API key").fill("rsv_wrong")
     page.keyboard.press("Enter")
-    expect(dialog.get_by_role("alert")).to_have_text("That key is not known here, or no longer.")
+    expect(dialog.get_by_role("alert")).to_have_text("This key is not valid, or no longer valid.")
     dialog.get_by_label("API key").fill("rsv_right")
     dialog.get_by_role("button", name="Use this key").click()
     if where == "before":
@@ -180,15 +182,15 @@ def test_without_the_key_the_page_says_so_and_asks_again(stub, visit):
     stub.key = "rsv_right"
     page = visit(refused={401})
     page.get_by_role("dialog").get_by_role("button", name="Not now").click()
-    expect(page.locator("#trouble")).to_contain_text("This service does nothing without a key.")
+    expect(page.locator("#banners")).to_contain_text("This service requires an API key.")
     choose(page, photo())
     expect(state(page, "beach.png")).to_have_text("This service needs a key.")
     expect(page.get_by_role("dialog")).to_have_count(0)
-    page.get_by_role("button", name="Enter the key").click()
-    page.get_by_label("API key").fill("rsv_right")
+    page.get_by_role("button", name="Enter key").click()
+    page.get_by_label("API key", exact=True).fill("rsv_right")
     page.keyboard.press("Enter")
-    expect(page.locator("#trouble")).to_be_empty()
-    expect(page.get_by_role("button", name="Change the key")).to_be_visible()
+    expect(page.locator("#banners")).to_be_empty()
+    expect(page.get_by_role("button", name="Change the API key")).to_be_visible()
     card(page, "beach.png").get_by_role("button", name="Try again").click()
     _done(page, "beach.png")
 
@@ -198,10 +200,10 @@ def test_nobody_there_to_work_is_said(stub, visit):
     stub.workers = 0
     page = visit(refused={503})
     choose(page, photo())
-    expect(page.locator("#trouble")).to_contain_text("no worker of this service is running")
+    expect(page.locator("#banners")).to_contain_text("no worker of this service is running")
     stub.workers, stub.held = 1, False
     _done(page, "beach.png")
-    expect(page.locator("#trouble")).to_be_empty()
+    expect(page.locator("#banners")).to_be_empty()
 
 
 def test_what_became_of_a_job_elsewhere_is_shown(stub, visit):
@@ -215,17 +217,19 @@ def test_what_became_of_a_job_elsewhere_is_shown(stub, visit):
     del stub.jobs["job0002"]
     expect(state(page, "fails.png")).to_have_text("The photo needs more memory than there is.")
     expect(card(page, "goes.png")).to_have_count(0)
-    expect(state(page, "again.png")).to_contain_text("Was interrupted and starts again.")
-    expect(page.locator("#said")).to_contain_text("fails.png failed: the photo needs more memory than there is")
+    expect(state(page, "again.png")).to_contain_text("Interrupted, and will start again.")
+    expect(page.locator("#announcements")).to_contain_text(
+        "fails.png failed: the photo needs more memory than there is"
+    )
 
 
 @pytest.mark.parametrize(
     ("delivery", "words"),
     [
-        ({"state": "delivered"}, "Passed on to https://example.org/in."),
-        ({"state": "held", "error": "found by conv-gem"}, "Not passed on to https://example.org/in: found by conv-gem"),
-        ({"state": "waiting", "attempts": 2, "error": "503"}, "Tried 2 times so far, next at"),
-        ({"state": "failed", "attempts": 12, "error": "410"}, "Could not be passed on to https://example.org/in after"),
+        ({"state": "delivered"}, "Delivered to https://example.org/in."),
+        ({"state": "held", "error": "found by conv-gem"}, "Not delivered to https://example.org/in: found by conv-gem"),
+        ({"state": "waiting", "attempts": 2, "error": "503"}, "2 attempts so far, the next at"),
+        ({"state": "failed", "attempts": 12, "error": "410"}, "Could not be delivered to https://example.org/in after"),
     ],
 )
 def test_delivery_is_told(stub, visit, delivery, words):
@@ -233,4 +237,6 @@ def test_delivery_is_told(stub, visit, delivery, words):
     job = stub.add(photo()["buffer"], "beach.png", delivery=delivery)
     stub.finish(job["id"])
     page = visit()
-    expect(card(page, "beach.png").locator(".more")).to_contain_text(words.replace("next at", "next on 1 January at"))
+    expect(card(page, "beach.png").locator(".details")).to_contain_text(
+        words.replace("the next at", "the next on 1 January at")
+    )

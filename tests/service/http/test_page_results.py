@@ -43,7 +43,7 @@ def test_the_slider_moves_by_mouse_and_keyboard(visit):
         for key in keys:
             slider.press(key)
         assert _shown(found) == (share, share)
-    expect(slider).to_have_attribute("aria-valuetext", "100 % original, 0 % protected")
+    expect(slider).to_have_attribute("aria-valuetext", "100% original, 0% protected")
     found.locator(".compare").scroll_into_view_if_needed()
     box = found.locator(".view").bounding_box()
     middle = box["y"] + box["height"] / 2
@@ -77,7 +77,7 @@ def test_enlarged_the_photo_can_be_moved_below_the_divider(visit):
     page.wait_for_timeout(300)
     assert view.evaluate("(view) => view.scrollLeft") > before
     assert found.get_by_role("slider").get_attribute("aria-valuenow") == "50"
-    found.get_by_role("button", name="Whole photo").click()
+    found.get_by_role("button", name="Show the whole photo").click()
     assert _shown(found) == (50, 50)
 
 
@@ -102,8 +102,8 @@ def test_heat_maps_show_where_an_encoder_looks(visit):
     assert abs(y / 96 - 0.4) < 0.1
     assert abs(x / 144 - 0.3) < 0.1
     assert before[..., 1].max() > after[..., 1].max() + 30
-    expect(found.get_by_role("img", name="in the original: most at the middle, left")).to_be_visible()
-    expect(found.get_by_role("img", name="in the protected photo: finds hardly anything")).to_be_visible()
+    expect(found.get_by_role("img", name="in the original: brightest at the middle left")).to_be_visible()
+    expect(found.get_by_role("img", name="in the protected photo: almost nothing")).to_be_visible()
 
 
 def test_search_results_before_and_after(visit):
@@ -111,11 +111,11 @@ def test_search_results_before_and_after(visit):
     found = protect(page)
     before, after = found.locator(".searches .tiles").all()
     expect(before.locator("[data-kind=photo]")).to_have_count(1)
-    expect(before.locator("li").first).to_contain_text("Place 1: your photo, found")
+    expect(before.locator("li").first).to_contain_text("Position 1: your photo, found")
     expect(after.locator("[data-kind=photo]")).to_have_count(0)
-    expect(found.locator(".searches")).to_contain_text("Your photo is at place 1 of 2,511")
+    expect(found.locator(".searches")).to_contain_text("Your photo is at position 1 of 2,511")
     expect(found.locator(".searches")).to_contain_text(
-        "Your photo is at place 1,312 of 2,511, beyond the first results"
+        "Your photo is at position 1,312 of 2,511, not among the first results"
     )
     own, mirrored = (pixels(tile) for tile in before.locator("canvas").all()[:2])
     assert own.std() > 10
@@ -129,7 +129,7 @@ def test_the_table_says_who_finds_it_and_after_what(visit):
     row = table.get_by_role("row", name="Neural search (convolutional, short codes)")
     expect(row.get_by_role("cell")).to_have_text(["yes", "1 → 1,235 of 2,501", "hidden", "hidden", "hidden", "found"])
     expect(table.get_by_role("row", name="Search by colours").get_by_role("cell").first).to_have_text("no")
-    expect(table.get_by_role("columnheader").last).to_have_text("After cropping to 90 %")
+    expect(table.get_by_role("columnheader").last).to_have_text("After cropping to 90%")
 
 
 def test_downloads_hold_what_the_service_made(visit):
@@ -139,12 +139,12 @@ def test_downloads_hold_what_the_service_made(visit):
     second = card(page, "two.png")
     name, content = saved(page, second.get_by_role("button", name="Download").click)
     assert (name, content) == ("two.png", protected(files[1]["buffer"]))
-    name, content = saved(page, page.get_by_role("button", name="Download all (zip)").click)
+    name, content = saved(page, page.get_by_role("button", name="Download all (ZIP)").click)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         assert {entry: archive.read(entry) for entry in archive.namelist()} == {
             file["name"]: protected(file["buffer"]) for file in files
         }
-    second.get_by_role("button", name="See the result").click()
+    second.get_by_role("button", name="Show result").click()
     name, content = saved(page, second.get_by_role("button", name="Contact sheet").click)
     assert name == "contact-sheet.png"
     assert Image.open(io.BytesIO(content)).size == (300, 100)
@@ -158,6 +158,6 @@ def test_pictures_are_given_back(chromium, stub):
         found = protect(page)
         assert page.evaluate("addresses.size") == 2
         found.get_by_role("tab", name="Heat map").click()
-        found.get_by_role("button", name="Close the result").click()
+        found.get_by_role("button", name="Hide result").click()
         expect(found.locator(".verdict")).to_have_count(0)
         assert page.evaluate("addresses.size") == 0

@@ -46,13 +46,15 @@ def test_photos_go_through_the_service(service, visit, tmp_path):
     choose(page, first)
     found = card(page, "beach.png")
     expect(found.locator(".verdict")).to_be_visible(timeout=_LONG)
-    expect(found.locator(".verdict")).to_contain_text("searches that it was protected against")
+    expect(found.locator(".verdict")).to_contain_text("searches it was protected against")
     expect(found.locator(".verdict")).to_contain_text("Another search engine may still find it.")
     assert list((tmp_path / "service" / "originals").iterdir()) == []
 
     table = found.get_by_role("table")
     expect(table.get_by_role("row")).to_have_count(10)
-    expect(table.get_by_role("columnheader")).to_contain_text(["After JPEG at quality 75", "After shrinking to half"])
+    expect(table.get_by_role("columnheader")).to_contain_text(
+        ["After JPEG compression at quality 75", "After shrinking to half"]
+    )
     expect(found.locator(".tiles").first.locator("[data-kind=photo]")).to_have_count(1)
     expect(found.locator(".tiles canvas").first).to_be_visible()
     found.get_by_role("tab", name="Heat map").click()
@@ -74,13 +76,13 @@ def test_photos_go_through_the_service(service, visit, tmp_path):
     choose(page, second, broken)
     expect(state(page, "broken.jpg")).to_contain_text("The photo ")
     expect(card(page, "wood.jpg").get_by_role("button", name="Download")).to_be_visible(timeout=_LONG)
-    name, content = saved(page, page.get_by_role("button", name="Download all (zip)").click)
+    name, content = saved(page, page.get_by_role("button", name="Download all (ZIP)").click)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         assert sorted(archive.namelist()) == ["beach.png", "wood.jpg"]
 
     page.reload()
     expect(page.locator(".card")).to_have_count(2)
-    card(page, "beach.png").get_by_role("button", name="See the result").click()
+    card(page, "beach.png").get_by_role("button", name="Show result").click()
     expect(card(page, "beach.png")).to_contain_text("The service has deleted the original")
     page.get_by_role("button", name="Delete all").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()

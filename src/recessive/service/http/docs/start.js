@@ -2,5 +2,5 @@ SwaggerUIBundle({
   url: "/openapi.json",
   dom_id: "#document",
   deepLinking: true,
-  validatorUrl: null, // it would be another host's
+  validatorUrl: null, // the default one is on another host
 });

@@ -1,66 +1,79 @@
-/** The page begins: what the service offers, the photos of earlier, and the key where one is needed. */
+/**
+ * The page starts here: what the service offers, the photos of earlier visits, and the API key where one is needed.
+ *
+ * Modules lie in layers and import only from below. Two that stand on one line do not know each other:
+ *
+ *   main.js, app.js     starts the page; what happens to photos
+ *   views/              what the page consists of: settings form, list, cards, results
+ *   service/ | ui/      requests, uploads, job status | elements, pictures, dialogs, banners, incoming files
+ *   model/              data, texts and arithmetic, without a document or a network: tested by node alone
+ *
+ * There is no build step: browsers load these files as they are. tests/service/http/page/ checks the layers.
+ */
 
-import { keyIsSet, mayAskAgain, onKeyNeeded, read, setKey } from "./api.js";
-import { listen } from "./arrivals.js";
-import { Desk } from "./desk.js";
-import { askKey, wire } from "./dialogs.js";
-import { button, put } from "./element.js";
-import * as options from "./options.js";
-import { complain, reachable, trouble } from "./troubles.js";
-import { format, list, several, size } from "./words.js";
+import { App } from "./app.js";
+import { fileSize, formatName, list, plural } from "./model/texts.js";
+import { allowAsking, hasKey, onKeyNeeded, readJson, setKey } from "./service/api.js";
+import { showBanner, showProblem, showReachable } from "./ui/banners.js";
+import { askForKey, initDialogs } from "./ui/dialogs.js";
+import { button, byId, setText } from "./ui/elements.js";
+import { onFiles } from "./ui/file-input.js";
+import { OptionsForm } from "./views/options-form.js";
 
-const AGAIN = 3000; // ms
+/** @import { Limits } from "./model/types.js" */
 
-const desk = new Desk();
+const RETRY = 3000; // ms
 
+const options = new OptionsForm();
+const app = new App(options);
+
+/** @param {Limits} limits */
 function showLimits({ formats, max_bytes: most, keep_hours: hours }) {
   if (formats && most) {
-    const words = `${list(formats.map(format))}, up to ${size(most)} each, several at once`;
-    put(document.getElementById("limits"), words);
+    setText(byId("limits"), `${list(formats.map(formatName))}, up to ${fileSize(most)} each, several at once`);
   }
   if (hours) {
-    const kept = hours < 48 ? several(Math.round(hours), "hour") : several(Math.round(hours / 24), "day");
-    put(document.getElementById("kept"), `The protected photo is deleted after ${kept}, or at once when you say so.`);
+    const kept = hours < 48 ? plural(Math.round(hours), "hour") : plural(Math.round(hours / 24), "day");
+    setText(byId("kept"), `The protected photo is deleted after ${kept}, or as soon as you delete it.`);
   }
 }
 
 async function load() {
   try {
-    desk.limits = await read("/v1/limits");
-    options.offer(desk.limits);
-    showLimits(desk.limits);
-    await desk.listEarlier();
-    reachable(true);
+    app.limits = await readJson("/v1/limits");
+    options.offer(app.limits);
+    showLimits(app.limits);
+    await app.listEarlier();
+    showReachable(true);
   } catch (problem) {
-    complain(problem);
-    if (problem.passes) setTimeout(load, AGAIN);
+    showProblem(problem);
+    if (problem.temporary) setTimeout(load, RETRY);
   }
-  document.getElementById("change-key").hidden = !keyIsSet();
+  byId("change-key").hidden = !hasKey();
 }
 
-function loadAgain() {
-  mayAskAgain();
+function retryWithKey() {
+  allowAsking();
   load();
 }
 
 onKeyNeeded(async (refused) => {
-  const given = await askKey(refused);
-  if (given) setKey(given);
-  const enter = button("key", "Enter the key", { class: "button", onclick: loadAgain });
-  trouble("key", given ? "" : "This service does nothing without a key.", enter);
-  return given !== null;
+  const key = await askForKey(refused);
+  if (key) setKey(key);
+  const enter = button("key", "Enter key", { class: "button", onclick: retryWithKey });
+  showBanner("key", key ? "" : "This service requires an API key.", enter);
+  return key !== null;
 });
-wire();
-options.begin();
-listen((files) => desk.add(files));
-document.getElementById("change-key").addEventListener("click", async () => {
-  const given = await askKey(false);
-  if (!given) return;
-  setKey(given);
+initDialogs();
+onFiles((files) => app.add(files));
+byId("change-key").addEventListener("click", async () => {
+  const key = await askForKey(false);
+  if (!key) return;
+  setKey(key);
   location.reload(); // another key has other photos
 });
 window.addEventListener("beforeunload", (event) => {
-  if (desk.sending) event.preventDefault();
+  if (app.isUploading) event.preventDefault();
 });
 document.documentElement.dataset.ready = "";
-load().then(() => import("./result.js").catch(() => {})); // at hand when the first result comes
+load().then(() => import("./views/result-panel.js").catch(() => {})); // in time for the first result
