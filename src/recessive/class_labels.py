@@ -1,4 +1,4 @@
-"""What photos show: one class a photo (N,), int64, or any of several (N, L), bool."""
+"""Class labels of photos: one per photo (N,), int64, or several of L per photo (N, L), bool."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from torch import Tensor
 
 
 def relevant(query_labels: Tensor, gallery_labels: Tensor) -> Tensor:
-    """r_ij = [y_i = y_j], or with several labels a photo [y_i · y_j > 0]: any label in common.
+    """Returns r_ij = [y_i = y_j], or with several labels per photo [y_i · y_j > 0]: any label in common.
 
     Args:
-        query_labels: one label a photo (Q,), or several (Q, L), bool.
-        gallery_labels: the same of the gallery: (N,) or (N, L), bool.
+        query_labels: labels of the queries, (Q,) or (Q, L), bool.
+        gallery_labels: labels of the gallery, (N,) or (N, L), bool.
 
     Returns:
         (Q, N), bool.
 
     Raises:
-        ValueError: the two are not of one kind, or differ in L.
+        ValueError: if the two are not of the same kind, or differ in L.
     """
     single = query_labels.ndim == gallery_labels.ndim == 1
     several = query_labels.ndim == gallery_labels.ndim == 2 and query_labels.shape[1] == gallery_labels.shape[1]
@@ -26,19 +26,16 @@ def relevant(query_labels: Tensor, gallery_labels: Tensor) -> Tensor:
             "labels are (N,) or (N, L) bool, the same for queries and gallery, not "
             f"{tuple(query_labels.shape)} {query_labels.dtype} and {tuple(gallery_labels.shape)} {gallery_labels.dtype}"
         )
-    if single and query_labels.is_cpu:
-        # NumPy, because galleries are worked on in threads, of which torch would start more in each.
-        return torch.from_numpy(query_labels.numpy()[:, None] == gallery_labels.numpy()[None])
     if single:
         return query_labels[:, None] == gallery_labels
     return query_labels.float() @ gallery_labels.float().T > 0
 
 
 def members(labels: Tensor) -> Tensor:
-    """Which photos are of each class: (C, N), bool; C is the largest label and one, or L.
+    """Returns which photos belong to each class: (C, N), bool; C is the largest label plus 1, or L.
 
     Args:
-        labels: one label a photo (N,), from 0, or several (N, L), bool.
+        labels: one label per photo (N,), from 0, or several (N, L), bool.
     """
     if labels.ndim == 2:
         return labels.T

@@ -5,6 +5,7 @@ import errno
 import hashlib
 import os
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 
 from recessive.errors import SettingsError
@@ -18,28 +19,28 @@ _LOCKED_ELSEWHERE = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.EINVAL}
 
 
-def write_whole(path: Path, data: bytes, *, overwrite: bool = True) -> None:
-    """Gives a file its content, whole or not at all; it is on the disk when this returns.
+def write_whole(path: Path, data: bytes | Iterable[bytes | memoryview], *, overwrite: bool = True) -> None:
+    """Writes a file whole or not at all; its content is on the disk when this returns.
 
-    Until then the data lie in a hidden ``.tmp`` file in the same folder, removed on any failure, and what had
-    the name before keeps it.
+    Until then the data lie in a hidden ``.tmp`` file in the same folder, which is removed on any failure, and an
+    existing file keeps its name.
 
     Args:
-        path: of the file; its folder exists.
-        data: what it is to hold.
-        overwrite: replace what has that name.
+        path: path of the file; its folder must exist.
+        data: the content, or its pieces in order.
+        overwrite: whether to replace an existing file.
 
     Raises:
-        FileExistsError: the name is taken, however lately, and is not to be replaced.
-        OSError: the file cannot be written; names ``path``.
+        FileExistsError: if the name is taken, even at the last moment, and is not to be replaced.
+        OSError: if the file cannot be written; names ``path``.
     """
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
-        # Not `tempfile`: its files are private to the user, these are to have the usual permissions.
+        # Not `tempfile`, whose files are private to the user: this one gets the usual permissions.
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
         try:
             with open(descriptor, "wb") as file:  # noqa: PTH123 (a descriptor, not a path)
-                file.write(data)
+                file.writelines((data,) if isinstance(data, bytes) else data)
                 file.flush()
                 os.fsync(file.fileno())
             if overwrite:
@@ -55,10 +56,10 @@ def write_whole(path: Path, data: bytes, *, overwrite: bool = True) -> None:
 
 
 def _publish(temporary: Path, path: Path) -> None:
-    """Gives a finished file its name unless that is taken, as one step.
+    """Gives a finished file its name in one step.
 
     Raises:
-        FileExistsError: the name is taken, however lately.
+        FileExistsError: if the name is taken.
     """
     try:
         path.hardlink_to(temporary)
@@ -78,7 +79,7 @@ def _publish(temporary: Path, path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Flush the names in a folder to the disk, so that they survive a power failure, where the system can do that."""
+    """Flushes the names in a folder to the disk, so that they survive a power failure, if the system can do that."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -88,10 +89,10 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Create the folder for what will be saved, if it is missing.
+    """Creates the folder of an option ``--out`` if it is missing.
 
     Raises:
-        SettingsError: it cannot be created.
+        SettingsError: if it cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -100,7 +101,7 @@ def make_folder(folder: Path) -> None:
 
 
 def digest(*parts: bytes) -> str:
-    """SHA-256 of several byte strings, each preceded by its length in 8 bytes, so that their borders count."""
+    """Returns the SHA-256 of byte strings, each preceded by its length in 8 bytes, so that their borders count."""
     total = hashlib.sha256()
     for part in parts:
         total.update(len(part).to_bytes(8, "big"))
@@ -109,7 +110,7 @@ def digest(*parts: bytes) -> str:
 
 
 def file_digest(path: Path) -> bytes:
-    """SHA-256 of the content of a file; empty for what is no file or cannot be read."""
+    """Returns the SHA-256 of the content of a file; empty if it is not a file or cannot be read."""
     try:
         if not path.is_file():
             return b""
@@ -120,14 +121,14 @@ def file_digest(path: Path) -> bytes:
 
 
 def lock_file(descriptor: int, *, wait: bool) -> bool:
-    """Lock an open file for this process; closing the file, however the process ends, releases it.
+    """Locks an open file for this process. The lock is released when the file is closed, however the process ends.
 
     Args:
-        descriptor: of a file that is open for writing.
-        wait: block until the lock is free.
+        descriptor: the descriptor of a file that is open for writing.
+        wait: whether to block until the lock is free.
 
     Returns:
-        False when another process holds the lock and `wait` is False. True where the system or the drive has no locks.
+        False if another process holds the lock and `wait` is False. True if the system or the drive has no locks.
     """
     if fcntl is None:
         return True  # type: ignore[unreachable]

@@ -16,24 +16,28 @@ Result = TypeVar("Result")
 def ordered_map(
     work: Callable[[Task], Result], tasks: Iterable[Task], *, threads: int | None = None, ahead: int = 3
 ) -> Generator[Result]:
-    """Yield `work(task)` for each task, in the order of the tasks.
+    """Yields `work(task)` for each task, in the order of the tasks.
 
-    While the threads run, torch uses one core in each of them. Closing the generator cancels what has not started.
+    Each of the threads runs torch on one core; the calling thread is not affected. With one thread, the calling thread
+    does the work itself. Closing the generator cancels all tasks that have not started.
 
     Args:
-        work: what to do with a task. Threads run in parallel where it leaves Python's interpreter lock.
-        tasks: consumed at most `ahead` tasks per thread before their results are taken.
-        threads: how many; as many as torch uses (`torch.set_num_threads`) when None.
-        ahead: tasks per thread that may be running or finished before the first result is taken.
+        work: the function of a task. Threads run in parallel while it releases Python's interpreter lock.
+        tasks: the tasks, consumed only as far ahead of the results as `ahead` allows.
+        threads: the number of threads; as many as torch uses (`torch.set_num_threads`) when None.
+        ahead: how many tasks per thread, and one more in all, may wait, run or be finished before a result is taken.
     """
     before = torch.get_num_threads()
     threads = before if threads is None else threads
+    if threads == 1:
+        yield from map(work, tasks)
+        return
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         try:
             for task in tasks:
                 waiting.append(pool.submit(work, task))
-                if len(waiting) >= ahead * threads:
+                if len(waiting) > ahead * threads:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

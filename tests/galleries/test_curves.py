@@ -8,13 +8,12 @@ from recessive.codes import sign
 from recessive.galleries import (
     DenseGallery,
     HammingGallery,
-    dense,
-    hamming,
     mean_average_precision,
     precision_recall,
     precision_recall_by_rank,
     precision_within,
 )
+from recessive.galleries import gallery as gallery_module
 
 QUERIES, PHOTOS, BITS, CLASSES = 23, 61, 6, 4
 
@@ -48,8 +47,7 @@ def threads(request):
 
 @pytest.fixture(params=[1, 100, 4_000_000], ids=lambda values: f"{values} at a time")
 def scratch(request, monkeypatch):
-    for module in (hamming, dense):
-        monkeypatch.setattr(module, "SCRATCH_VALUES", request.param)
+    monkeypatch.setattr(gallery_module, "SCRATCH_VALUES", request.param)
 
 
 @pytest.fixture(params=[one_label, several_labels])

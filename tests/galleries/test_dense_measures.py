@@ -15,6 +15,7 @@ from recessive.galleries import (
     rank,
     tanimoto_distances,
 )
+from recessive.galleries import gallery as gallery_module
 
 OTHERS = pytest.mark.parametrize("measure", [euclidean_distances, tanimoto_distances])
 EVERY = pytest.mark.parametrize("measure", [cosine_distances, euclidean_distances, tanimoto_distances])
@@ -76,7 +77,7 @@ def test_tanimoto_search_by_hand():
 @OTHERS
 @pytest.mark.parametrize("scratch", [1, 40, 4_000_000])
 def test_it_finds_what_naive_loops_find(measure, scratch, monkeypatch):
-    monkeypatch.setattr(dense, "SCRATCH_VALUES", scratch)
+    monkeypatch.setattr(gallery_module, "SCRATCH_VALUES", scratch)
     monkeypatch.setattr(dense, "_BLOCK_VALUES", 15)
     items, asked = draw(33, 4, 0), draw(6, 4, 1)
     gallery = DenseGallery(4, measure)
@@ -185,7 +186,7 @@ def unit(count):
 def test_pairs_without_a_partner_are_refused(gallery):
     for first, second in ((1, 2), (2, 1), (0, 1), (1, 0)):
         items = [sign(unit(count)) if isinstance(gallery, HammingGallery) else unit(count) for count in (first, second)]
-        with pytest.raises(ValueError, match=f"as many of the one as of the other: {first} and {second}"):
+        with pytest.raises(ValueError, match=f"of equal length, not of {first} and {second}"):
             gallery.between(*items)
 
 

@@ -105,8 +105,8 @@ def test_what_cannot_be_written_leaves_what_was_there(index, path, monkeypatch, 
     def fail(_):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(index_file.os, "fsync", fail)
-    with pytest.raises(IndexFileError, match=f"photos.index cannot be written: {said}"):
+    monkeypatch.setattr("recessive.files.os.fsync", fail)
+    with pytest.raises(IndexFileError, match=f"photos.index: cannot be written: {said}"):
         write_index(path, index)
     assert path.read_text() == "before"
     assert list(path.parent.iterdir()) == [path]
@@ -115,7 +115,7 @@ def test_what_cannot_be_written_leaves_what_was_there(index, path, monkeypatch, 
 def test_a_folder_that_is_not_there(index, tmp_path):
     (tmp_path / "file").touch()
     for wrong in ("missing", "file"):
-        with pytest.raises(IndexFileError, match=r"a\.index cannot be written: "):
+        with pytest.raises(IndexFileError, match=r"a\.index: cannot be written: "):
             write_index(tmp_path / wrong / "a.index", index)
 
 
@@ -139,7 +139,9 @@ def test_other_files_are_no_index(path, content):
 
 def test_other_safetensors_files_are_no_index(path):
     save_file({"words": torch.ones(3)}, path)
-    with pytest.raises(IndexFileError, match=r"photos\.index is not an index of ours; make one with recessive index"):
+    with pytest.raises(
+        IndexFileError, match=r"photos\.index: is not an index of recessive; make one with recessive index"
+    ):
         read_index(path)
 
 
@@ -154,7 +156,7 @@ def test_a_later_format_is_told(index, path, monkeypatch):
     monkeypatch.setattr(index_file, "FORMAT", FORMAT + 1)
     write_index(path, IndexFile({**index.card, "recessive": "9.8"}, index.names, index.stamps, {}))
     monkeypatch.undo()
-    with pytest.raises(IndexFileError, match=r"is of format 2, this version .* reads format 1; .*made it \(9\.8\)"):
+    with pytest.raises(IndexFileError, match=r"has format 2, this version .* reads format 1; .*made it \(9\.8\)"):
         read_index(path)
 
 

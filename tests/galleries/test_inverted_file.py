@@ -9,9 +9,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recessive.galleries import inverted_file, mean_average_precision, postings, rank
-from recessive.galleries.hamming_embedding import burst_votes, votes, word_scores
-from recessive.galleries.inverted_file import InvertedFile
+from recessive.galleries import gallery as gallery_module
+from recessive.galleries import mean_average_precision, postings, rank
+from recessive.galleries.inverted_file import InvertedFile, burst_votes, votes, word_scores
 from recessive.galleries.postings import Postings
 from recessive.visual_words import VisualWords
 
@@ -188,7 +188,7 @@ def test_the_size_of_what_is_worked_on_at_a_time_changes_no_bit(scoring, block, 
     expected, arrays = distances(at_once, queries), at_once.arrays()
     monkeypatch.setattr(postings, "_BLOCK", block)
     monkeypatch.setattr(postings, "_PART", part)
-    monkeypatch.setattr(inverted_file, "SCRATCH_VALUES", scratch)
+    monkeypatch.setattr(gallery_module, "SCRATCH_VALUES", scratch)
     gallery = filled(scoring, photos, words=6)
     assert torch.equal(distances(gallery, queries), expected)
     for name, values in gallery.arrays().items():
@@ -433,7 +433,7 @@ def test_wrong_use_is_refused(scoring):
     assert len(gallery) == 3
     with pytest.raises(ValueError, match="at least 1"):
         gallery.search([QUERY], 0)
-    with pytest.raises(ValueError, match="as many of the one as of the other: 1 and 2"):
+    with pytest.raises(ValueError, match="of equal length, not of 1 and 2"):
         gallery.between([QUERY], PHOTOS[:2])
     with pytest.raises(ValueError, match="at least one word"):
         InvertedFile(0, scoring)

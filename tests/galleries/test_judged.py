@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recessive.codes import sign
-from recessive.galleries import DenseGallery, HammingGallery, average_precision, hamming
+from recessive.galleries import DenseGallery, HammingGallery, average_precision
+from recessive.galleries import gallery as gallery_module
 from recessive.galleries.judged import Judgement, judged_map, trapezoid_average_precision
 from recessive.visual_words import VisualWords
 
@@ -100,7 +101,7 @@ def test_the_order_in_which_photos_are_named_does_not_matter(ranking):
 @pytest.mark.parametrize("kind", [HammingGallery, DenseGallery])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_report_is_that_of_walks(kind, threads, monkeypatch):
-    monkeypatch.setattr(hamming, "SCRATCH_VALUES", 100)
+    monkeypatch.setattr(gallery_module, "SCRATCH_VALUES", 100)
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     generator = torch.Generator().manual_seed(0)
     items, queries = (sign(torch.randn(count, 4, generator=generator)) for count in (40, 25))
@@ -185,9 +186,9 @@ def test_nothing_to_judge_has_a_mean_of_nothing():
 def test_wrong_use_is_refused():
     gallery = HammingGallery(8)
     gallery.add(torch.ones(2, 8))
-    with pytest.raises(ValueError, match="one judgement a query is needed: 1 for 3 queries"):
+    with pytest.raises(ValueError, match="one judgement per query is needed: 1 for 3 queries"):
         judged_map(gallery, torch.ones(3, 8), [Judgement((0,), ())])
-    with pytest.raises(ValueError, match="one judgement a query is needed: 2 for 1 queries"):
+    with pytest.raises(ValueError, match="one judgement per query is needed: 2 for 1 queries"):
         trapezoid_average_precision(torch.zeros(1, 3), [Judgement((0,), ())] * 2)
     for outside in (Judgement((2,), ()), Judgement((0,), (2,))):
         with pytest.raises(ValueError, match="the judgement of query 1 names photo 2 of a gallery of 2"):

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recessive.codes import sign
-from recessive.galleries import DenseGallery, HammingGallery, average_precision, hamming, mean_average_precision
+from recessive.galleries import DenseGallery, HammingGallery, average_precision, mean_average_precision
+from recessive.galleries import gallery as gallery_module
 
 
 def naive_average_precision(distances, relevant, k):
@@ -42,7 +43,7 @@ def test_known_values():
 @pytest.mark.parametrize("leave_one_out", [False, True])
 @pytest.mark.parametrize("kind", [HammingGallery, DenseGallery])
 def test_the_mean_is_that_of_naive_loops(kind, leave_one_out, k, monkeypatch):
-    monkeypatch.setattr(hamming, "SCRATCH_VALUES", 100)
+    monkeypatch.setattr(gallery_module, "SCRATCH_VALUES", 100)
     generator = torch.Generator().manual_seed(0)
     items = sign(torch.randn(40, 4, generator=generator))
     labels = torch.randint(0, 4, (40,), generator=generator)
@@ -89,7 +90,7 @@ def test_wrong_use_is_refused():
         average_precision(torch.zeros(2, 3), torch.zeros(2, 3, dtype=torch.bool), k=0)
     gallery = HammingGallery(8)
     gallery.add(torch.ones(2, 8))
-    with pytest.raises(ValueError, match="one label a query"):
+    with pytest.raises(ValueError, match="one label per query"):
         mean_average_precision(gallery, torch.ones(3, 8), torch.ones(2), torch.ones(2))
     with pytest.raises(ValueError, match="first items of a gallery of 2"):
         mean_average_precision(gallery, torch.ones(3, 8), torch.ones(3), torch.ones(2), leave_one_out=True)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from recessive.codes import sign
 from recessive.galleries import DenseGallery, HammingGallery, cosine_distances, dense, hamming, rank
+from recessive.galleries import gallery as gallery_module
 
 
 def codes(count, bits, seed):
@@ -34,8 +35,7 @@ KINDS = pytest.mark.parametrize(("build", "draw"), [(HammingGallery, codes), (De
 
 @pytest.fixture(params=[1, 40, 4_000_000])
 def scratch(request, monkeypatch):
-    for module in (hamming, dense):
-        monkeypatch.setattr(module, "SCRATCH_VALUES", request.param)
+    monkeypatch.setattr(gallery_module, "SCRATCH_VALUES", request.param)
     monkeypatch.setattr(hamming, "_BLOCK", 7)
     monkeypatch.setattr(dense, "_BLOCK_VALUES", 15)
 
@@ -159,7 +159,7 @@ def test_wrong_use_is_refused(build, draw):
     for wrong in (torch.tensor([3]), torch.tensor([-1])):
         with pytest.raises(ValueError, match="gallery of 3"):
             rank(gallery, draw(1, 8, 0), wrong)
-    with pytest.raises(ValueError, match="one index a query"):
+    with pytest.raises(ValueError, match="one index per query"):
         rank(gallery, draw(2, 8, 0), torch.tensor([1]))
 
 

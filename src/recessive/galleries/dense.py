@@ -1,91 +1,98 @@
-"""Exact search among descriptors."""
+"""Exact search among descriptors, and the measures that compare them.
+
+A measure maps (N, D) and (M, D) to all distances (N, M), float32. Measures compute in double precision and then round,
+so that a pair has the same distance whatever is computed beside it, and copies in a gallery are true ties: in float32
+the order of summation, which depends on shapes, shows in the last digits. Similarities are rounded before they are
+subtracted from 1, because near 0 a distance would keep what the order of summation left in it.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from recessive.galleries import nearest
-from recessive.galleries.gallery import SCRATCH_VALUES, Hits
-from recessive.galleries.measures import Measure, cosine_distances
+from recessive.galleries.gallery import Gallery, check_pairs, chunks
+
+Measure = Callable[[Tensor, Tensor], Tensor]
 
 _BLOCK_VALUES = 2_000_000  # of descriptors held in double precision at a time: 16 MiB
 
 
-class DenseGallery:
-    """Descriptors, compared by a measure. Implements `Gallery[Tensor]`.
+def cosine_distances(first: Tensor, second: Tensor) -> Tensor:
+    """D_ij = 1 − x_i·y_j, at least 0, of descriptors of unit length."""
+    return (1 - (first.double() @ second.double().T).float()).clamp_(min=0)
 
-    By the cosine, descriptors have unit length and distances go from 0 (same) to 2 (opposite); a descriptor may then
-    find its copy at 1e-7 rather than at 0, by as much as its length differs from 1.
+
+def euclidean_distances(first: Tensor, second: Tensor) -> Tensor:
+    """D_ij = ‖x_i − y_j‖₂, the measure of GIST."""
+    return torch.cdist(first.double(), second.double(), compute_mode="donot_use_mm_for_euclid_dist").float()
+
+
+def tanimoto_distances(first: Tensor, second: Tensor) -> Tensor:
+    """D_ij = 1 − x·y / (x·x + y·y − x·y), from 0 (same) to 1 (nothing shared), of histograms: the measure of CEDD.
+
+    Each histogram is divided by its sum first. Two empty ones are at 0, an empty one is at 1 from all others.
+
+    Chatzichristofis, Boutalis, "CEDD: color and edge directivity descriptor", 2008, Eq. 12, gives the similarity; the
+    released code (LIRE) has a hundred times this distance.
+    """
+    x, y = (items.double() / items.double().sum(dim=1, keepdim=True).clamp(min=1e-300) for items in (first, second))
+    shared = x @ y.T
+    both = x.square().sum(dim=1)[:, None] + y.square().sum(dim=1) - shared
+    return (1 - torch.where(both > 0, shared / both, 1.0).float()).clamp_(min=0)
+
+
+class DenseGallery(Gallery[Tensor]):
+    """Descriptors (N, dim), compared by a measure; distances are float32.
+
+    By the cosine, descriptors have unit length and distances go from 0 (same) to 2 (opposite). A descriptor may then
+    find its copy at 1e-7 rather than at 0, because its length differs from 1 by as much.
 
     Args:
-        dim: length of a descriptor.
-        measure: all distances of (N, dim) and (M, dim): one of `recessive.galleries.measures`.
+        dim: the length of a descriptor.
+        measure: one of the measures of this module.
     """
-
-    unrelated = math.inf  # every pair has a distance
 
     def __init__(self, dim: int, measure: Measure = cosine_distances) -> None:
         if dim < 1:
             raise ValueError(f"descriptors need at least one value: {dim}")
         self.dim = dim
         self.measure = measure
-        self._parts: list[Tensor] = []  # joined when first searched, so that many small additions stay cheap
+        self._batches: list[Tensor] = []  # joined by the first search, so that many small additions stay cheap
 
     def __len__(self) -> int:
-        """How many descriptors it holds."""
-        return sum(len(part) for part in self._parts)
+        """The number of descriptors."""
+        return sum(map(len, self._batches))
 
     def _check(self, items: Tensor) -> Tensor:
         if items.ndim != 2 or items.shape[1] != self.dim:
             raise ValueError(f"this gallery takes descriptors (N, {self.dim}), not {tuple(items.shape)}")
         items = items.detach().float()
-        # A NaN is no near length either.
+        # The comparison is also false for NaN.
         if self.measure is cosine_distances and len(items) and not float((items.norm(dim=1) - 1).abs().max()) <= 1e-3:
             raise ValueError("descriptors must have unit length: divide them by their L2 norm")
         if not bool(items.isfinite().all()):
             raise ValueError("descriptors must be finite numbers")
         return items
 
-    def _items(self) -> Tensor:
-        if len(self._parts) != 1:
-            self._parts = [torch.cat([torch.empty(0, self.dim), *self._parts])]
-        return self._parts[0]
-
     def add(self, items: Tensor) -> None:
-        """Append descriptors (N, dim)."""
-        self._parts.append(self._check(items).clone())
+        """Appends descriptors (N, dim)."""
+        self._batches.append(self._check(items).clone())
 
     def distances(self, queries: Tensor) -> Iterator[tuple[slice, Tensor]]:
-        """Distances (few, len), float32, a few queries at a time."""
-        queries, items = self._check(queries), self._items()
-        few = max(1, SCRATCH_VALUES // max(1, len(items)))
-        for first in range(0, max(1, len(queries)), few):
-            some = slice(first, min(first + few, len(queries)))
-            parts = items.split(max(1, _BLOCK_VALUES // self.dim))
-            yield some, torch.cat([self.measure(queries[some], part) for part in parts], dim=1)
-
-    def search(self, queries: Tensor, k: int) -> Hits:
-        """See `Gallery`; distances are float32."""
-        return nearest.search(self, queries, k)
-
-    def count_within(self, queries: Tensor, radius: float) -> Tensor:
         """See `Gallery`."""
-        limit = np.float32(radius)
-        if float(limit) > radius:  # so that rounding the radius to float32 lets nothing in
-            limit = np.nextafter(limit, np.float32(-np.inf))
-        counts = torch.zeros(len(queries), dtype=torch.int64)
-        for some, distances in self.distances(queries):
-            counts[some] = (distances <= float(limit)).sum(dim=1)
-        return counts
+        queries = self._check(queries)
+        if len(self._batches) != 1:
+            self._batches = [torch.cat([torch.empty(0, self.dim), *self._batches])]
+        (items,) = self._batches
+        blocks = items.split(max(1, _BLOCK_VALUES // self.dim))
+        for some in chunks(len(queries), len(items)):
+            yield some, torch.cat([self.measure(queries[some], block) for block in blocks], dim=1)
 
     def between(self, first: Tensor, second: Tensor) -> Tensor:
         """See `Gallery`."""
-        if len(first) != len(second):
-            raise ValueError(f"pairs need as many of the one as of the other: {len(first)} and {len(second)}")
+        check_pairs(first, second)
         pairs = zip(self._check(first), self._check(second), strict=True)
         return torch.tensor([float(self.measure(one[None], other[None])) for one, other in pairs])

@@ -1,17 +1,15 @@
-"""Index files: a gallery that is ready to search, the photos it was made of, and what made it, in one file.
+"""Index files: a gallery that is ready to search, the photos that it was made of, and the settings that made it.
 
-A safetensors file. Its metadata hold the card as JSON; its tensors are the arrays of the gallery, the names of the
-photos as JSON in UTF-8, their sizes and times, and the visual vocabulary where there is one. Arrays are mapped into
-memory when it is read: what a search does not look at never leaves the disk.
+An index is a safetensors file. Its metadata hold the card as JSON; its tensors are the arrays of the gallery, the names
+of the photos as JSON in UTF-8, their sizes and times, and the visual vocabulary if there is one. Arrays are mapped into
+memory when the file is read: what a search does not touch never leaves the disk.
 """
 
 from __future__ import annotations
 
 import errno
 import json
-import os
-import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
+
+from recessive.errors import RecessiveError
+from recessive.files import write_whole
 
 FORMAT = 1
 _CARD = "recessive-index"
@@ -38,21 +39,21 @@ _KINDS = {
 }
 
 
-class IndexFileError(Exception):
+class IndexFileError(RecessiveError):
     """An index file cannot be read or written; the message says which, why, and what to do."""
 
 
 @dataclass(frozen=True, eq=False)
 class IndexFile:
-    """An index as it lies on the disk; item i of the gallery is the photo `names[i]`.
+    """The content of an index file; item i of the gallery is the photo `names[i]`.
 
     Attributes:
-        card: what made it, as JSON has it.
-        names: of the N photos, relative to the indexed folder, with / between folders.
-        stamps: (N, 2), int64: size in bytes and time of the last change in nanoseconds when each photo was read.
-        gallery: its arrays by name, as its kind gives and takes them.
-        vocabulary: arrays of the visual vocabulary; none for other encoders.
-        failed: photos that could not be read, each with what was wrong.
+        card: the settings that made it, as JSON values.
+        names: the paths of the N photos relative to the indexed folder, with / between folders.
+        stamps: (N, 2), int64: size in bytes and modification time in nanoseconds of each photo when it was read.
+        gallery: the arrays of the gallery by name; see `recessive.galleries.kinds`.
+        vocabulary: the arrays of the visual vocabulary; empty for other encoders.
+        failed: the photos that could not be read, each with its problem.
     """
 
     card: dict[str, Any]
@@ -64,19 +65,19 @@ class IndexFile:
 
 
 def write_index(path: Path, index: IndexFile) -> int:
-    """Write an index whole or not at all; it is on the disk when this returns. A file of that name is replaced.
+    """Writes an index whole or not at all, replacing a file of that name; see `write_whole`.
 
-    Arrays go to the disk as they are, without a copy in memory.
+    Arrays are written without a copy in memory.
 
     Args:
-        path: of the file; its folder exists.
-        index: what it is to hold; the format is added to its card.
+        path: path of the file; its folder must exist.
+        index: the content; the format is added to its card.
 
     Returns:
-        Its size in bytes.
+        The size of the file in bytes.
 
     Raises:
-        IndexFileError: it cannot be written.
+        IndexFileError: if it cannot be written.
     """
     photos = json.dumps({"names": index.names, "failed": index.failed}).encode()
     arrays: dict[str, NDArray[Any]] = {
@@ -85,25 +86,16 @@ def write_index(path: Path, index: IndexFile) -> int:
         **{_GALLERY + name: array for name, array in index.gallery.items()},
         **{_VOCABULARY + name: array for name, array in index.vocabulary.items()},
     }
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
-        try:
-            with temporary.open("xb") as file:
-                _write(file, arrays, json.dumps({**index.card, "format": FORMAT}))
-                file.flush()
-                os.fsync(file.fileno())
-                size = file.tell()
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(path, _safetensors(arrays, json.dumps({**index.card, "format": FORMAT})))
+        return path.stat().st_size
     except OSError as error:
         said = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or error
-        raise IndexFileError(f"{path} cannot be written: {said}") from error
-    return size
+        raise IndexFileError(f"cannot be written: {said}", path) from error
 
 
-def _write(file: Any, arrays: Mapping[str, NDArray[Any]], card: str) -> None:  # noqa: ANN401 - an open binary file
-    """The bytes of a safetensors file; wide values come first, so that each array is aligned to its values."""
+def _safetensors(arrays: Mapping[str, NDArray[Any]], card: str) -> Iterator[bytes | memoryview]:
+    """The pieces of a safetensors file; wide values come first, so that each array is aligned to its values."""
     ordered = sorted(arrays.items(), key=lambda item: (-item[1].itemsize, item[0]))
     header: dict[str, Any] = {"__metadata__": {_CARD: card}}
     end = 0
@@ -112,53 +104,44 @@ def _write(file: Any, arrays: Mapping[str, NDArray[Any]], card: str) -> None:  #
         header[name] = {"dtype": _KINDS[array.dtype.name], "shape": array.shape, "data_offsets": [start, end]}
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
-    file.write(len(text).to_bytes(8, "little") + text)
+    yield len(text).to_bytes(8, "little") + text
     for _, array in ordered:
-        file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+        yield np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
 def read_index(path: Path) -> IndexFile:
-    """An index as it was written; its arrays are mapped into memory and read when they are looked at.
+    """Reads an index; its arrays are mapped into memory and read on access.
 
     Raises:
-        IndexFileError: there is no such file, or it is damaged, no index, or of a later format.
+        IndexFileError: if there is no such file, or it is damaged, not an index, or of a later format.
     """
     if path.is_dir():
-        raise IndexFileError(f"{path} is a folder, not an index")
+        raise IndexFileError("is a folder, not an index", path)
     if not path.exists():
-        raise IndexFileError(f"{path}: there is no such index; make one with recessive index")
+        raise IndexFileError("there is no such index; make one with recessive index", path)
     try:
         with safe_open(path, framework="pt") as stored:
             text = (stored.metadata() or {}).get(_CARD)
             if text is None:
-                raise IndexFileError(f"{path} is not an index of ours; make one with recessive index")
-            card = _checked_card(path, text)
+                raise IndexFileError("is not an index of recessive; make one with recessive index", path)
+            card = json.loads(text)
+            if card["format"] != FORMAT:
+                raise IndexFileError(
+                    f"has format {card['format']!r}, this version of recessive reads format {FORMAT}; use the "
+                    f"version that made it ({card.get('recessive', 'unknown')}), or index again",
+                    path,
+                )
             arrays = {name: stored.get_tensor(name).numpy() for name in stored.keys()}  # noqa: SIM118 - no dictionary
         listed = json.loads(arrays.pop(_PHOTOS).tobytes())
         names, failed = tuple(listed["names"]), tuple((name, said) for name, said in listed["failed"])
         stamps = arrays.pop(_STAMPS)
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        raise IndexFileError(f"{path}: is damaged or cut short, or no index: {_first_line(error)}") from error
+        said = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise IndexFileError(f"is damaged or cut short, or no index: {said}", path) from error
     if stamps.shape != (len(names), 2):
-        raise IndexFileError(f"{path}: is damaged: {len(names)} names and stamps of shape {stamps.shape}")
+        raise IndexFileError(f"is damaged: {len(names)} names and stamps of shape {stamps.shape}", path)
     return IndexFile(card, names, stamps, _below(_GALLERY, arrays), _below(_VOCABULARY, arrays), failed)
-
-
-def _checked_card(path: Path, text: str) -> dict[str, Any]:
-    card = json.loads(text)
-    format_ = card["format"]
-    if format_ != FORMAT:
-        raise IndexFileError(
-            f"{path}: is of format {format_!r}, this version of recessive reads format {FORMAT}; "
-            f"use the version that made it ({card.get('recessive', 'unknown')}), or index again"
-        )
-    checked: dict[str, Any] = card
-    return checked
 
 
 def _below(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

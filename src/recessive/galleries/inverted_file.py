@@ -1,4 +1,12 @@
-"""Exact search among bags of visual words."""
+"""Exact search among bags of visual words: scores by shared words and by Hamming Embedding, and the inverted file.
+
+N photos, N_w of which have word w; idf(w) = ln(N / N_w). The sums of a photo are computed in double precision, word by
+word in the order of the vocabulary, whatever else is in the gallery: photos with the same features are true ties, and a
+pair has the same score wherever it is computed.
+
+Jégou, Douze, Schmid, "Hamming embedding and weak geometric consistency for large scale image search", ECCV 2008.
+Jégou, Douze, Schmid, "On the burstiness of visual elements", CVPR 2009.
+"""
 
 from __future__ import annotations
 
@@ -10,50 +18,135 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recessive.galleries import nearest
-from recessive.galleries.gallery import SCRATCH_VALUES, Hits
-from recessive.galleries.hamming_embedding import (
-    SIGNATURE_BITS,
-    burst_votes,
-    squared_norm,
-    squared_norms,
-    votes,
-    word_scores,
-)
-from recessive.galleries.inverted_arrays import check_arrays
-from recessive.galleries.postings import Postings
+from recessive.galleries.gallery import Gallery, check_pairs, chunks
+from recessive.galleries.postings import Postings, check_arrays
 from recessive.visual_words import VisualWords
 
 Scoring = Literal["words", "hamming", "burstiness"]
 
+SIGNATURE_BITS = 64
+_WIDTH = 16.0  # σ of the weight exp(−h² / σ²) of a Hamming distance h
+# Multiples of 2⁻³⁰, so that their sums are exact and do not depend on the order of a photo's features.
+_WEIGHTS = np.round(np.exp(-((np.arange(SIGNATURE_BITS + 1) / _WIDTH) ** 2)) * 2**30) / 2**30
 
-class InvertedFile:
-    """Bags of visual words, compared by the words that they share. Implements `Gallery[Sequence[VisualWords]]`.
 
-    With N photos, N_w of which have word w, and a photo's tf(w) features of it, idf(w) = ln(N / N_w), where a word
-    of no photo counts as one of a single photo, and the distance of a photo d from a query q is
+def word_scores(query: VisualWords, postings: Postings, squared_idf: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Σ_w tf_q(w) tf_d(w) idf(w)² of each photo d, the inner product of tf-idf vectors: (N,)."""
+    scores = np.zeros(postings.count)
+    words, counts = np.unique(query.words, return_counts=True)
+    weights = squared_idf[words] * counts
+    words, weights = words[weights > 0], weights[weights > 0]
+    for places, firsts, lasts in postings.blocks(words):
+        bounds = zip(firsts.tolist(), lasts.tolist(), strict=True)
+        # Indices of NumPy's own width: its conversion would be slower.
+        photos = np.concatenate([postings.photos[first:last] for first, last in bounds], dtype=np.intp)
+        np.add.at(scores, photos, np.repeat(weights[places], lasts - firsts))
+    return scores
+
+
+def votes(
+    query: VisualWords, postings: Postings, squared_idf: NDArray[np.float64], threshold: int
+) -> NDArray[np.float64]:
+    """Σ idf(w)² over the matches of each photo: (N,). Jégou et al. 2008, Section 4.2.
+
+    A feature of the query and one of the photo match if they have the same word w and their signatures differ in at
+    most `threshold` bits. Every such pair votes, so that a structure repeated in both photos votes many times.
+    """
+    scores = np.zeros(postings.count)
+    for weights, photos, _, _ in _matches(query, postings, squared_idf, threshold):
+        np.add.at(scores, photos, weights)
+    return scores
+
+
+def burst_votes(
+    query: VisualWords, postings: Postings, squared_idf: NDArray[np.float64], threshold: int
+) -> NDArray[np.float64]:
+    """Σ_f idf(w_f)² · (Σ_m exp(−h_m² / 16²)) / √n over the query's features f, of each photo: (N,).
+
+    The sum is over the n matches m of feature f in the photo, at Hamming distance h_m. A feature with many matches in
+    one photo, as in a repeated structure, counts less for each: Jégou et al. 2009, intra-image burstiness. Weights and
+    threshold are those of COLMAP.
+    """
+    scores = np.zeros(postings.count)
+    for weights, photos, features, bits in _matches(query, postings, squared_idf, threshold):
+        if len(photos):
+            first = np.ones(len(photos), np.bool_)
+            first[1:] = (photos[1:] != photos[:-1]) | (features[1:] != features[:-1])
+            starts = np.flatnonzero(first)
+            sums = np.add.reduceat(_WEIGHTS[bits], starts)
+            matches = np.diff(starts, append=len(photos))
+            np.add.at(scores, photos[starts], weights[starts] * (sums / np.sqrt(matches)))
+    return scores
+
+
+def _matches(
+    query: VisualWords, postings: Postings, squared_idf: NDArray[np.float64], threshold: int
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.int64], NDArray[np.uint8]]]:
+    """Matches, some at a time, by feature of the query and then by photo; those of a feature in a photo stay together.
+
+    Yields:
+        (M,) each: idf² of the word, photo, feature, and the number of bits in which the signatures differ.
+    """
+    order = np.lexsort((query.signatures, query.words))  # independent of the order of the query's features
+    order = order[squared_idf[query.words[order]] > 0]
+    weights, signatures = squared_idf[query.words[order]], query.signatures[order]
+    for features, firsts, lasts in postings.blocks(query.words[order]):
+        ends = np.cumsum(lasts - firsts)
+        begins = ends - (lasts - firsts)
+        different = np.empty(ends[-1], np.uint64)
+        # A loop, because in a large gallery a word has thousands of entries, and indexing them all would take longer.
+        bounds = zip(firsts.tolist(), lasts.tolist(), begins.tolist(), ends.tolist(), strict=True)
+        for signature, (first, last, begin, end) in zip(signatures[features], bounds, strict=True):
+            np.bitwise_xor(postings.signatures[first:last], signature, out=different[begin:end])
+        bits = np.bitwise_count(different)
+        near = np.flatnonzero(bits <= threshold)
+        piece = np.repeat(np.arange(len(ends)), np.diff(np.searchsorted(near, ends), prepend=0))
+        photos = postings.photos[near + (firsts - begins)[piece]]
+        feature = features[piece]
+        yield weights[feature], photos, feature, bits[near]
+
+
+def squared_norms(postings: Postings, squared_idf: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Σ_w (tf(w) idf(w))² and Σ_w tf(w) idf(w)² of each photo: (2, N)."""
+    norms = np.zeros((2, postings.count))
+    for words, photos, counts, _ in postings.counted():
+        weights = squared_idf[words]
+        np.add.at(norms[0], photos, weights * counts)  # tf times, so that the score of a copy is its squared norm
+        np.add.at(norms[1], photos, weights)
+    return norms
+
+
+def squared_norm(query: VisualWords, squared_idf: NDArray[np.float64]) -> float:
+    """Σ_w (tf(w) idf(w))² of a query, summed in the same order as that of a photo."""
+    words, counts = np.unique(query.words, return_counts=True)
+    return float(np.cumsum(np.repeat(squared_idf[words] * counts, counts))[-1]) if len(words) else 0.0
+
+
+class InvertedFile(Gallery[Sequence[VisualWords]]):
+    """Bags of visual words, compared by the words that they share.
+
+    A word that no photo has counts as a word of one photo. With tf_x(w) features of word w in x, the distance of a
+    photo d from a query q is
 
       D(q, d) = 1 − score(q, d) / (‖q‖ ‖d‖),   ‖x‖ = √Σ_w (tf_x(w) idf(w))²,
 
     from 0 to 1 (nothing shared), float32; a photo without repeated words is at 0 from its copy. The score is
 
-    - "words": Σ_w tf_q(w) tf_d(w) idf(w)², so that D is one minus the cosine of tf-idf vectors;
-    - "hamming": Σ idf(w)² over all pairs of a feature of q and one of d that have the same word and signatures that
-      differ in at most `threshold` bits (Jégou et al., ECCV 2008);
-    - "burstiness": Σ_f idf(w_f)² (Σ_m exp(−h_m² / 16²)) / √n over q's features f, m going through the n matches of f
-      in d, at h_m ≤ `threshold` bits; here ‖d‖ = √Σ_w tf_d(w) idf(w)² (Jégou et al., CVPR 2009, as in COLMAP).
+    - "words": `word_scores`, so that D is one minus the cosine of tf-idf vectors;
+    - "hamming": `votes` (Jégou et al., ECCV 2008);
+    - "burstiness": `burst_votes`; here ‖d‖ = √Σ_w tf_d(w) idf(w)² (Jégou et al., CVPR 2009, as in COLMAP).
 
-    ‖q‖ changes no ranking. A photo or query whose norm is zero is at distance 1 from everything: one without features,
-    or with only such words as all photos have; hence all photos in a gallery of one. Distances change as the gallery
-    grows, since idf does; in an empty one idf = 1.
+    ‖q‖ does not change the ranking. A photo or query whose norm is zero is at distance 1 from everything: one without
+    features or only with words that all photos have, and therefore every photo in a gallery of one. Distances change as
+    the gallery grows, because idf does; in an empty gallery idf = 1.
 
     Args:
-        words: size of the vocabulary.
-        scoring: one of the above.
-        threshold: bits, from 0 to 64; nothing to "words".
+        words: the size of the vocabulary.
+        scoring: one of the scorings above.
+        threshold: the largest Hamming distance of a match, 0 to 64 bits; has no effect on "words".
 
     Raises:
-        ValueError: no words, another scoring, or a threshold out of range.
+        ValueError: if there are no words, the scoring is unknown, or the threshold out of range.
     """
 
     unrelated = 1.0
@@ -66,13 +159,13 @@ class InvertedFile:
         if not 0 <= threshold <= SIGNATURE_BITS:
             raise ValueError(f"signatures differ in 0 to {SIGNATURE_BITS} bits: {threshold}")
         self.words, self.scoring, self.threshold = words, scoring, threshold
-        self._added: list[VisualWords] = []  # sorted in when first searched, so that many small additions stay cheap
+        self._added: list[VisualWords] = []  # sorted by the first search, so that small additions stay cheap
         self._postings = Postings.of([], words)
         self._frequencies = self._postings.frequencies()
         self._squared_norms = np.zeros((2, 0))
 
     def __len__(self) -> int:
-        """How many photos it holds."""
+        """The number of photos."""
         return self._postings.count + len(self._added)
 
     def _check(self, bags: Sequence[VisualWords]) -> Sequence[VisualWords]:
@@ -85,11 +178,7 @@ class InvertedFile:
         return bags
 
     def add(self, items: Sequence[VisualWords]) -> None:
-        """Append the words of N photos.
-
-        Raises:
-            ValueError: a word is outside the vocabulary.
-        """
+        """Appends the words of N photos, all of which must lie in the vocabulary."""
         self._added += [VisualWords(bag.words.copy(), bag.signatures.copy()) for bag in self._check(items)]
 
     def _held(self) -> Postings:
@@ -110,46 +199,31 @@ class InvertedFile:
     def _row(
         self, query: VisualWords, photos: Postings, squared_idf: NDArray[np.float64], norms: NDArray[np.float64]
     ) -> NDArray[np.float32]:
-        """Distances of one query from some photos, whose squared norms are given (2, N)."""
+        """Distances of one query from some photos with the given squared norms (2, N)."""
         if self.scoring == "words":
             scores = word_scores(query, photos, squared_idf)
         else:
             scoring = votes if self.scoring == "hamming" else burst_votes
             scores = scoring(query, photos, squared_idf, self.threshold)
-        # One root of both squared norms: of a copy, it is the squared norm itself.
+        # A single root of both squared norms: for a copy, it is exactly the squared norm.
         product = np.sqrt(squared_norm(query, squared_idf) * norms[int(self.scoring == "burstiness")])
         similarities = np.divide(scores, product, out=np.zeros(len(product)), where=product > 0)
         distances: NDArray[np.float32] = np.maximum(1 - similarities, 0).astype(np.float32)
         return distances
 
     def distances(self, queries: Sequence[VisualWords]) -> Iterator[tuple[slice, Tensor]]:
-        """Distances (few, len), float32, a few queries at a time."""
+        """See `Gallery`."""
         self._check(queries)
         held, squared_idf = self._held(), self._squared_idf()
-        few = max(1, SCRATCH_VALUES // max(1, held.count))
-        for first in range(0, max(1, len(queries)), few):
-            some = slice(first, min(first + few, len(queries)))
+        for some in chunks(len(queries), held.count):
             rows = np.empty((some.stop - some.start, held.count), np.float32)
             for row, query in zip(rows, queries[some], strict=True):
                 row[:] = self._row(query, held, squared_idf, self._squared_norms)
             yield some, torch.from_numpy(rows)
 
-    def search(self, queries: Sequence[VisualWords], k: int) -> Hits:
-        """See `Gallery`; distances are float32."""
-        return nearest.search(self, queries, k)
-
-    def count_within(self, queries: Sequence[VisualWords], radius: float) -> Tensor:
-        """See `Gallery`."""
-        counts = torch.zeros(len(queries), dtype=torch.int64)
-        for some, distances in self.distances(queries):
-            # A wider type than the distances': comparing does not round the radius.
-            counts[some] = torch.from_numpy((distances.numpy() <= np.float64(radius)).sum(axis=1))
-        return counts
-
     def between(self, first: Sequence[VisualWords], second: Sequence[VisualWords]) -> Tensor:
-        """See `Gallery`; the first of a pair is the query, and idf is this gallery's, which neither need be in."""
-        if len(first) != len(second):
-            raise ValueError(f"pairs need as many of the one as of the other: {len(first)} and {len(second)}")
+        """See `Gallery`; the first of each pair is the query, and idf is that of this gallery."""
+        check_pairs(first, second)
         for bags in (first, second):
             self._check(bags)
         self._held()
@@ -160,14 +234,14 @@ class InvertedFile:
         return found
 
     def photos(self) -> list[VisualWords]:
-        """The words of all photos, each photo's in the order of the vocabulary: what another gallery can be made of."""
+        """Returns the words of all photos, in the order of the vocabulary: another gallery can be made of them."""
         return self._held().bags()
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """All that it holds, for a file: not copies, so not to be written to.
+        """Returns the content of the gallery for a file; the arrays are not copies and must not be written to.
 
-        E features of N photos, ordered by word and then by photo, W words: `offsets` (W + 1,), int64, where each
-        word's features begin; `photos` (E,), int32; `signatures` (E,), uint64; `frequencies` (W,), int64, N_w;
+        For E features of N photos, ordered by word and then by photo, and W words: `offsets` (W + 1,), int64, where the
+        features of each word begin; `photos` (E,), int32; `signatures` (E,), uint64; `frequencies` (W,), int64, N_w;
         `squared_norms` (2, N), float64, Σ_w (tf idf)² and Σ_w tf idf² of each photo.
         """
         held = self._held()
@@ -183,12 +257,12 @@ class InvertedFile:
     def from_arrays(
         cls, arrays: Mapping[str, NDArray[Any]], words: int, scoring: Scoring = "hamming", threshold: int = 24
     ) -> InvertedFile:
-        """The gallery that `arrays` came from, or the same with another scoring; it may be added to.
+        """Returns the gallery of these `arrays`, possibly with another scoring; photos can be added to it.
 
-        Nothing is copied, and nothing written to: arrays may be read-only memory maps.
+        Arrays are neither copied nor written to: they may be read-only memory maps.
 
         Raises:
-            ValueError: these are not the arrays of a gallery with that many words, or another argument is wrong.
+            ValueError: if these are not the arrays of a gallery with that many words, or another argument is invalid.
         """
         gallery = cls(words, scoring, threshold)
         held = check_arrays(arrays, words)

@@ -1,9 +1,9 @@
-"""mAP where people have judged photo by photo what a query ought to find, and which photos do not count: junk.
+"""mAP by judgements: people have decided which photos a query should find, and which are ignored as junk.
 
-Philbin et al., "Object retrieval with large vocabularies and fast spatial matching", CVPR 2007 (Oxford5k, and after it
+Philbin et al., "Object retrieval with large vocabularies and fast spatial matching", CVPR 2007 (Oxford5k, later
 Paris6k), whose average precision is an area of trapezoids; Radenović et al., "Revisiting Oxford and Paris", CVPR 2018,
-section 3, for the precision of the first results. Both differ from `recessive.galleries.ranking`, which takes the
-mean of the precisions at the hits.
+section 3, for the precision of the first results. Both differ from `recessive.galleries.ranking`, which takes the mean
+of the precisions at the hits.
 """
 
 from __future__ import annotations
@@ -17,20 +17,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recessive.galleries.gallery import Gallery, Items
-from recessive.galleries.nearest import sort_keys
-from recessive.galleries.parts import over_parts
+from recessive.galleries.gallery import Gallery, Items, map_chunks, sort_keys
 
-_FIRST = (1, 5, 10)  # results, as the revisited evaluation counts them
+_FIRST = (1, 5, 10)  # k of mP@k in the revisited evaluation
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What one query ought to find; all photos that are not named are wrong.
+    """What one query should find; all photos that are not named are wrong results.
 
     Attributes:
-        positive: gallery indices of the photos to be found.
-        junk: gallery indices of photos that neither count for a ranking nor against it.
+        positive: gallery indices of the photos to find.
+        junk: gallery indices of the photos that are ignored.
     """
 
     positive: tuple[int, ...]
@@ -39,22 +37,22 @@ class Judgement:
     def __post_init__(self) -> None:
         named = self.positive + self.junk
         if len(set(named)) != len(named):
-            raise ValueError("a judgement names a photo twice: it is positive once, or junk once")
+            raise ValueError("a judgement names a photo twice; it may be positive once, or junk once")
         if named and min(named) < 0:
             raise ValueError(f"a judgement names gallery indices, at least 0: {min(named)}")
 
 
 @dataclass(frozen=True)
 class JudgedReport:
-    """mAP by judgements, and what it is a mean of.
+    """mAP by judgements, and over how many queries.
 
     Attributes:
         map: mean of `trapezoid_average_precision` over all queries.
-        precision_at: mP@k for k = 1, 5 and 10: the mean over all queries of the precision of the first
-            min(k, rank of the last positive) results, junk not among them, as the revisited evaluation has it.
-        queries: how many there were.
+        precision_at: mP@k for k = 1, 5 and 10, as in the revisited evaluation: the mean over all queries of the
+            precision of the first min(k, rank of the last positive) results, without junk.
+        queries: the number of queries.
         without_relevant: how many of them have no positive photo; they count as 0.
-        average_precisions: of each query, in their order.
+        average_precisions: the average precision of each query, in order.
     """
 
     map: float
@@ -65,7 +63,7 @@ class JudgedReport:
 
     @property
     def answerable(self) -> JudgedReport:
-        """The same over the queries that have a positive photo, as the revisited evaluation reports it."""
+        """The same over the queries that have a positive photo, as in the revisited evaluation."""
         found = tuple(value for value in self.average_precisions if value > 0)  # a positive photo always has a rank
         share = self.queries / max(1, len(found))
         precision_at = {first: share * value for first, value in self.precision_at.items()}
@@ -80,42 +78,42 @@ class JudgedReport:
 
 
 def trapezoid_average_precision(distances: Tensor, judgements: Sequence[Judgement]) -> Tensor:
-    """The area below precision over recall, in trapezoids, of each query; 0 where there is nothing to find.
+    """Returns the area under precision over recall, in trapezoids, of each query; 0 if there is nothing to find.
 
-    Results are ordered by (distance, gallery index), and junk is taken out: ranks close up. With P positive photos, of
-    which the j-th (from 0) comes at rank r_j (from 0) of what is left,
+    Results are ordered by (distance, gallery index), and junk is removed first. With P positive photos, of which the
+    j-th (from 0) comes at rank r_j (from 0) of the rest,
 
-        AP = Σ_j (p₀ + p₁) / 2P,   p₁ = (j + 1) / (r_j + 1),   p₀ = j / r_j, or 1 where r_j = 0
+        AP = Σ_j (p₀ + p₁) / 2P,   p₁ = (j + 1) / (r_j + 1),   p₀ = j / r_j, or 1 if r_j = 0
 
-    which is what a walk along the results gives that adds (recall − recall before) · (precision before + precision) / 2
-    at each, with a precision of 1 before the first.
+    This equals the sum of (recall − recall before) · (precision before + precision) / 2 over all results, with a
+    precision of 1 before the first.
 
     Args:
         distances: (Q, N).
-        judgements: one a query.
+        judgements: one per query.
 
     Returns:
         (Q,), float64.
 
     Raises:
-        ValueError: not one judgement a query, or one that names a photo outside the gallery.
+        ValueError: if there is not one judgement per query, or one names a photo outside the gallery.
     """
     _check(judgements, *distances.shape)
     return torch.tensor([_average_precision(ranks) for ranks in _ranks(distances, judgements)], dtype=torch.float64)
 
 
 def judged_map(gallery: Gallery[Items], queries: Items, judgements: Sequence[Judgement]) -> JudgedReport:
-    """mAP and mP@k of queries against a gallery, by judgements.
+    """Returns mAP and mP@k of queries against a gallery, by judgements.
 
-    A query that is in the gallery itself is no exception: it counts as its judgement says.
+    A query that is itself in the gallery counts as its judgement says.
 
     Args:
-        gallery: what is searched.
-        queries: Q of what it holds: codes or descriptors (Q, D), or bags of visual words.
-        judgements: one a query.
+        gallery: the gallery to search.
+        queries: the Q queries.
+        judgements: one per query.
 
     Raises:
-        ValueError: not one judgement a query, or one that names a photo outside the gallery.
+        ValueError: if there is not one judgement per query, or one names a photo outside the gallery.
     """
     _check(judgements, len(queries), len(gallery))
 
@@ -125,7 +123,7 @@ def judged_map(gallery: Gallery[Items], queries: Items, judgements: Sequence[Jud
             for ranks in _ranks(distances, judgements[some])
         ]
 
-    rows = [row for part in over_parts(gallery, queries, measured) for row in part]
+    rows = [row for chunk in map_chunks(gallery, queries, measured) for row in chunk]
     means = np.asarray(rows).reshape(-1, 1 + len(_FIRST)).sum(axis=0) / max(1, len(rows))
     return JudgedReport(
         float(means[0]),
@@ -138,7 +136,7 @@ def judged_map(gallery: Gallery[Items], queries: Items, judgements: Sequence[Jud
 
 def _check(judgements: Sequence[Judgement], queries: int, photos: int) -> None:
     if len(judgements) != queries:
-        raise ValueError(f"one judgement a query is needed: {len(judgements)} for {queries} queries")
+        raise ValueError(f"one judgement per query is needed: {len(judgements)} for {queries} queries")
     for query, judgement in enumerate(judgements):
         largest = max(judgement.positive + judgement.junk, default=-1)
         if largest >= photos:
@@ -146,7 +144,7 @@ def _check(judgements: Sequence[Judgement], queries: int, photos: int) -> None:
 
 
 def _ranks(distances: Tensor, judgements: Sequence[Judgement]) -> list[NDArray[np.int64]]:
-    """Ranks of each query's positive photos among its results without junk, from 0, in ascending order."""
+    """The ascending ranks, from 0, of each query's positive photos among its results without junk."""
     return [_rank(keys, judgement) for keys, judgement in zip(sort_keys(distances), judgements, strict=True)]
 
 
@@ -169,7 +167,7 @@ def _average_precision(ranks: NDArray[np.int64]) -> float:
 
 
 def _precision(ranks: NDArray[np.int64], first: int) -> float:
-    """Of the first results, as many as are asked for, but none behind the last positive photo."""
+    """The precision of the first results, up to the last positive photo."""
     if not len(ranks):
         return 0.0
     count = min(first, int(ranks[-1]) + 1)

@@ -1,22 +1,31 @@
-"""Kinds of galleries: how each is made of what encoders give, and how it lies in an index file."""
+"""Kinds of galleries: how each is made of what encoders return, and how an index file stores it."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Generic, TypeVar
 
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from recessive.codes import pack, unpack
-from recessive.galleries.dense import DenseGallery
+from recessive.galleries.dense import (
+    DenseGallery,
+    Measure,
+    cosine_distances,
+    euclidean_distances,
+    tanimoto_distances,
+)
 from recessive.galleries.gallery import Gallery
 from recessive.galleries.hamming import HammingGallery
 from recessive.galleries.inverted_file import InvertedFile, Scoring
-from recessive.galleries.measures import Measure, cosine_distances, euclidean_distances, tanimoto_distances
 from recessive.visual_words import VisualWords
+
+Item = TypeVar("Item")
+Arrays = Mapping[str, NDArray[Any]]
 
 _MEASURES: dict[str, Measure] = {
     "cosine": cosine_distances,
@@ -25,44 +34,44 @@ _MEASURES: dict[str, Measure] = {
 }
 
 
-class GalleryKind(Protocol):
-    """A kind of gallery with its constants. An item is what one photo gives: a tensor (D,), or its visual words."""
+class GalleryKind(ABC, Generic[Item]):
+    """A kind of gallery with its constants. An item is what an encoder returns for one photo."""
 
+    @abstractmethod
     def empty(self) -> Gallery[Any]:
-        """A gallery without items."""
-        ...
+        """Returns a gallery without items."""
 
-    def batch(self, items: Sequence[Any]) -> Any:  # noqa: ANN401 - whatever galleries of the kind take
-        """Items as its galleries add and search them."""
-        ...
+    @abstractmethod
+    def batch(self, items: Sequence[Item]) -> Any:  # noqa: ANN401 - whatever galleries of the kind take
+        """Stacks items as galleries of this kind take them."""
 
-    def arrays(self, items: Sequence[Any]) -> dict[str, NDArray[Any]]:
-        """A gallery of items, ready to search, as arrays by name."""
-        ...
+    @abstractmethod
+    def arrays(self, items: Sequence[Item]) -> dict[str, NDArray[Any]]:
+        """Returns the arrays, by name, of a gallery of these items."""
 
-    def gallery(self, arrays: Mapping[str, NDArray[Any]]) -> Gallery[Any]:
-        """The gallery that arrays hold.
+    @abstractmethod
+    def gallery(self, arrays: Arrays) -> Gallery[Any]:
+        """Returns the gallery of these arrays, ready to search.
 
         Raises:
-            ValueError: they do not fit this kind, or each other.
+            ValueError: if the arrays do not fit this kind, or each other.
         """
-        ...
 
-    def items(self, arrays: Mapping[str, NDArray[Any]]) -> Sequence[Any]:
-        """What a gallery was made of, from its arrays."""
-        ...
+    @abstractmethod
+    def items(self, arrays: Arrays) -> Sequence[Item]:
+        """Returns the items of a gallery from its arrays."""
 
     def score(self, distance: float) -> float:
-        """How like two items at a distance are: at most 1, which is at distance 0."""
-        ...
+        """Returns the similarity of two items: 1 − distance unless the kind says otherwise, at most 1."""
+        return 1 - distance
 
 
 @dataclass(frozen=True)
-class OfCodes:
-    """Codes of ±1, packed; the score is the share of bits that agree.
+class HammingKind(GalleryKind[Tensor]):
+    """Codes of ±1, stored packed as `codes` (N, ⌈bits/8⌉), uint8; the score is the share of equal bits.
 
     Attributes:
-        bits: length of a code.
+        bits: the length of a code.
     """
 
     bits: int
@@ -76,21 +85,21 @@ class OfCodes:
         return torch.stack(list(items)) if items else torch.empty(0, self.bits)
 
     def arrays(self, items: Sequence[Tensor]) -> dict[str, NDArray[Any]]:
-        """`codes`: (N, ⌈bits/8⌉), uint8, see `recessive.codes.pack`."""
+        """See `GalleryKind`."""
         return {"codes": pack(self.batch(items)).numpy()}
 
-    def gallery(self, arrays: Mapping[str, NDArray[Any]]) -> HammingGallery:
+    def gallery(self, arrays: Arrays) -> HammingGallery:
         """See `GalleryKind`."""
         gallery = self.empty()
         gallery.add(self._codes(arrays))
         return gallery
 
-    def items(self, arrays: Mapping[str, NDArray[Any]]) -> Sequence[Tensor]:
+    def items(self, arrays: Arrays) -> Sequence[Tensor]:
         """See `GalleryKind`."""
         return list(self._codes(arrays))
 
-    def _codes(self, arrays: Mapping[str, NDArray[Any]]) -> Tensor:
-        return unpack(_one(arrays, "codes"), self.bits).float()
+    def _codes(self, arrays: Arrays) -> Tensor:
+        return unpack(_tensor(arrays, "codes"), self.bits).float()
 
     def score(self, distance: float) -> float:
         """1 − distance / bits."""
@@ -98,11 +107,11 @@ class OfCodes:
 
 
 @dataclass(frozen=True)
-class OfDescriptors:
-    """Descriptors, as float32; the score is 1 − distance, but 1 / (1 + distance) by the Euclidean measure.
+class DenseKind(GalleryKind[Tensor]):
+    """Descriptors, stored as `descriptors` (N, dim), float32.
 
     Attributes:
-        dim: length of a descriptor.
+        dim: the length of a descriptor.
         measure: cosine, euclidean or tanimoto.
     """
 
@@ -118,31 +127,31 @@ class OfDescriptors:
         return torch.stack(list(items)).float() if items else torch.empty(0, self.dim)
 
     def arrays(self, items: Sequence[Tensor]) -> dict[str, NDArray[Any]]:
-        """`descriptors`: (N, dim), float32."""
+        """See `GalleryKind`."""
         return {"descriptors": self.batch(items).numpy()}
 
-    def gallery(self, arrays: Mapping[str, NDArray[Any]]) -> DenseGallery:
+    def gallery(self, arrays: Arrays) -> DenseGallery:
         """See `GalleryKind`."""
         gallery = self.empty()
-        gallery.add(_one(arrays, "descriptors"))
+        gallery.add(_tensor(arrays, "descriptors"))
         return gallery
 
-    def items(self, arrays: Mapping[str, NDArray[Any]]) -> Sequence[Tensor]:
+    def items(self, arrays: Arrays) -> Sequence[Tensor]:
         """See `GalleryKind`."""
-        return list(_one(arrays, "descriptors"))
+        return list(_tensor(arrays, "descriptors"))
 
     def score(self, distance: float) -> float:
-        """See the class."""
+        """1 − distance, or 1 / (1 + distance) by the Euclidean measure."""
         return 1 / (1 + distance) if self.measure == "euclidean" else 1 - distance
 
 
 @dataclass(frozen=True)
-class OfWords:
-    """Visual words in an inverted file, which is searched where it lies; the score is 1 − distance.
+class InvertedKind(GalleryKind[VisualWords]):
+    """Visual words, stored as an inverted file that is searched where it lies.
 
     Attributes:
-        words: how many the vocabulary has.
-        scoring: of `InvertedFile`.
+        words: the size of the vocabulary.
+        scoring: the scoring of `InvertedFile`.
     """
 
     words: int
@@ -153,7 +162,7 @@ class OfWords:
         return InvertedFile(self.words, self.scoring)
 
     def batch(self, items: Sequence[VisualWords]) -> Sequence[VisualWords]:
-        """As they are."""
+        """The items themselves."""
         return items
 
     def arrays(self, items: Sequence[VisualWords]) -> dict[str, NDArray[Any]]:
@@ -162,20 +171,16 @@ class OfWords:
         gallery.add(items)
         return gallery.arrays()
 
-    def gallery(self, arrays: Mapping[str, NDArray[Any]]) -> InvertedFile:
+    def gallery(self, arrays: Arrays) -> InvertedFile:
         """See `GalleryKind`."""
         return InvertedFile.from_arrays(arrays, self.words, self.scoring)
 
-    def items(self, arrays: Mapping[str, NDArray[Any]]) -> Sequence[VisualWords]:
+    def items(self, arrays: Arrays) -> Sequence[VisualWords]:
         """See `GalleryKind`."""
         return self.gallery(arrays).photos()
 
-    def score(self, distance: float) -> float:
-        """1 − distance."""
-        return 1 - distance
 
-
-def _one(arrays: Mapping[str, NDArray[Any]], name: str) -> Tensor:
+def _tensor(arrays: Arrays, name: str) -> Tensor:
     if name not in arrays:
         raise ValueError(f"there are no {name}")
     return torch.from_numpy(arrays[name])

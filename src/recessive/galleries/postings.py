@@ -1,8 +1,8 @@
-"""Which features of which photos have a word: the entries of an inverted file, as arrays."""
+"""The entries of an inverted file: which features of which photos have a word, as arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -12,21 +12,29 @@ from numpy.typing import NDArray
 
 from recessive.visual_words import VisualWords
 
-_BLOCK = 1 << 16  # entries worked on at a time: what fits the processor's cache
+_BLOCK = 1 << 16  # entries processed at a time, so that they fit the processor's cache
 _PART = 1 << 20  # features sorted at a time
+
+_KINDS: dict[str, type[np.generic]] = {
+    "offsets": np.int64,
+    "photos": np.int32,
+    "signatures": np.uint64,
+    "frequencies": np.int64,
+    "squared_norms": np.float64,
+}
 
 
 @dataclass(frozen=True, eq=False)
 class Postings:
-    """Entries, one a local feature, ordered by word, then by photo, then as they came.
+    """One entry per local feature, ordered by word, then by photo, then by the order of addition.
 
     The entries of word w are those from offsets[w] to offsets[w + 1]. Arrays may be read-only; none is written to.
 
     Attributes:
-        offsets: (W + 1,), int64, of a vocabulary of W words.
-        photos: (E,), int32, whose feature an entry is.
+        offsets: (W + 1,), int64, for a vocabulary of W words.
+        photos: (E,), int32, the photo of each entry.
         signatures: (E,), uint64.
-        count: how many photos there are, those without features included.
+        count: the number of photos, including those without features.
     """
 
     offsets: NDArray[np.int64]
@@ -36,7 +44,7 @@ class Postings:
 
     @classmethod
     def of(cls, bags: Sequence[VisualWords], words: int) -> Postings:
-        """The entries of some photos, all of whose words lie in a vocabulary of that many words."""
+        """The entries of some photos, whose words all lie in a vocabulary of that many words."""
         lengths = [len(bag) for bag in bags]
         cuts = 1 + np.flatnonzero(np.diff(np.cumsum(lengths) // _PART))
         parts = [bags[a:b] for a, b in pairwise([0, *cuts.tolist(), len(bags)])]
@@ -45,7 +53,7 @@ class Postings:
             offsets[1:] += np.bincount(_joined([bag.words for bag in part], np.int32), minlength=words)
         np.cumsum(offsets, out=offsets)
         photos, signatures = np.empty(offsets[-1], np.int32), np.empty(offsets[-1], np.uint64)
-        # A part at a time, which takes less memory than sorting them all, and less time: a part stays in the cache.
+        # Sorting in parts takes less memory than sorting all at once, and less time: a part stays in the cache.
         following, first = offsets[:-1].copy(), 0
         for part in parts:
             own = _joined([bag.words for bag in part], np.int32)
@@ -60,17 +68,17 @@ class Postings:
         return cls(offsets, photos, signatures, len(bags))
 
     def followed_by(self, later: Postings) -> Postings:
-        """These photos and then those, of the same vocabulary."""
+        """These photos followed by others of the same vocabulary."""
         places = np.repeat(self.offsets[1:], np.diff(later.offsets))
         photos = np.insert(self.photos, places, later.photos + np.int32(self.count))
         signatures = np.insert(self.signatures, places, later.signatures)
         return Postings(self.offsets + later.offsets, photos, signatures, self.count + later.count)
 
     def blocks(self, words: NDArray[np.integer[Any]]) -> Iterator[NDArray[np.int64]]:
-        """The entries of some words, in their order, a few at a time: what a photo has of one word stays together.
+        """The entries of some words, in their order, a few at a time; those of one word and photo stay together.
 
         Yields:
-            (3, P): a place among the given words, its first entry, and the one after its last.
+            (3, P): position among the given words, first entry, and the entry after the last.
         """
         block: list[tuple[int, int, int]] = []
         held = 0
@@ -86,7 +94,7 @@ class Postings:
             yield np.array(block, np.int64).T
 
     def _pieces(self, first: int, last: int) -> Iterator[tuple[int, int]]:
-        """The entries of one word, cut between photos where they are more than a block."""
+        """The entries of one word, cut between photos if they exceed a block."""
         while last - first > _BLOCK:
             own, photo = self.photos[first:last], self.photos[first + _BLOCK]
             length = int(np.searchsorted(own, photo)) or int(np.searchsorted(own, photo, side="right"))
@@ -96,10 +104,10 @@ class Postings:
             yield first, last
 
     def counted(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64], NDArray[np.bool_]]]:
-        """All entries in their order, the words of about a block at a time.
+        """All entries in their order, about one block of words at a time.
 
         Yields:
-            (B,) each: words, photos, how often the photo has the word, and whether this is the first time.
+            (B,) each: word, photo, how often the photo has the word, and whether this entry is the first of these.
         """
         begin, words = 0, len(self.offsets) - 1
         while begin < words:
@@ -115,14 +123,14 @@ class Postings:
             begin = end
 
     def frequencies(self) -> NDArray[np.int64]:
-        """N_w, in how many photos each word occurs: (W,)."""
+        """N_w, the number of photos that have each word: (W,)."""
         found = np.zeros(len(self.offsets) - 1, np.int64)
         for words, _, _, first in self.counted():
             np.add.at(found, words[first], 1)
         return found
 
     def bags(self) -> list[VisualWords]:
-        """The words of all photos, each photo's in the order of the vocabulary."""
+        """The words of all photos, in the order of the vocabulary."""
         order = _stable_order(self.photos)
         words = np.repeat(np.arange(len(self.offsets) - 1, dtype=np.int32), np.diff(self.offsets))[order]
         signatures = self.signatures[order]
@@ -135,11 +143,64 @@ def _joined(arrays: list[NDArray[Any]], kind: type[np.generic]) -> NDArray[Any]:
 
 
 def _stable_order(values: NDArray[np.int32]) -> NDArray[np.int64]:
-    """A stable argsort of numbers that are not negative, by their lower and then their upper sixteen bits.
+    """A stable argsort of non-negative integers, by their lower and then their upper sixteen bits.
 
-    NumPy sorts numbers of sixteen bits by counting, wider ones by comparing, which takes several times as long.
+    NumPy sorts integers of sixteen bits by counting, and wider ones by comparing, which takes several times as long.
     """
     order = np.argsort(values.astype(np.uint16), kind="stable")
     if len(values) and values.max() > np.iinfo(np.uint16).max:
         order = order[np.argsort((values >> 16).astype(np.uint16)[order], kind="stable")]
     return order
+
+
+def check_arrays(arrays: Mapping[str, NDArray[Any]], words: int) -> dict[str, NDArray[Any]]:
+    """Returns arrays of `InvertedFile.arrays` that are safe to search, neither copied nor written to.
+
+    All of them except the signatures are read once.
+
+    Raises:
+        ValueError: if one is missing, or they do not fit each other or a vocabulary of that many words.
+    """
+    missing = sorted(_KINDS.keys() - arrays.keys())
+    if missing:
+        raise ValueError(f"an inverted file also has the arrays {', '.join(missing)}")
+    held = {name: np.asarray(arrays[name]) for name in _KINDS}
+    problem = next(_problems(words, **held), None)
+    if problem is not None:
+        raise ValueError(f"these are not the arrays of an inverted file of {words} words: {problem}")
+    return held
+
+
+def _problems(
+    words: int,
+    offsets: NDArray[Any],
+    photos: NDArray[Any],
+    signatures: NDArray[Any],
+    frequencies: NDArray[Any],
+    squared_norms: NDArray[Any],
+) -> Iterator[str]:
+    """What is wrong with the arrays; each check relies on those before it, so that only the first answer counts."""
+    count = squared_norms.shape[-1] if squared_norms.ndim else 0
+    wanted = {
+        "offsets": (offsets, (words + 1,)),
+        "photos": (photos, (photos.size,)),
+        "signatures": (signatures, (photos.size,)),
+        "frequencies": (frequencies, (words,)),
+        "squared_norms": (squared_norms, (2, count)),
+    }
+    for name, (array, shape) in wanted.items():
+        if array.dtype != _KINDS[name]:
+            yield f"{name} are {array.dtype}, not {np.dtype(_KINDS[name])}"
+        if array.shape != shape:
+            yield f"{name} have the shape {array.shape}, not {shape}"
+    if offsets[0] != 0 or offsets[-1] != len(photos) or (offsets[1:] < offsets[:-1]).any():
+        yield f"offsets do not go up from 0 to {len(photos)}, the number of features"
+    if len(photos) and not 0 <= photos.min() <= photos.max() < count:
+        yield f"not all photos are among {count}"
+    if not np.isin(1 + np.flatnonzero(photos[1:] < photos[:-1]), offsets).all():
+        yield "the photos of a word are not in order"
+    entries = np.diff(offsets)
+    if (frequencies < np.minimum(entries, 1)).any() or (frequencies > np.minimum(entries, count)).any():
+        yield "frequencies do not fit the offsets"
+    if not ((squared_norms >= 0) & (squared_norms < np.inf)).all():
+        yield "squared_norms are not all finite and at least 0"

@@ -1,39 +1,95 @@
-"""Ranking and mean average precision.
+"""Ranking figures: mAP, precision and recall within a radius, over all radii of a code, and by rank.
 
-Ties between equal distances are ordered by gallery index, `k` is explicit, and queries without a relevant
-photo count as 0 and are reported apart.
+All figures are means over queries. A query that returns nothing has precision 0, one without a relevant photo has
+average precision and recall 0; how many there are of either is reported separately. Ties are ordered by gallery index.
+A photo is relevant to a query if the two share a label.
+
+Labels are (Q,) and (len(gallery),), or with several labels per photo (Q, L) and (len(gallery), L), bool.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from recessive.class_labels import relevant
-from recessive.galleries.gallery import Gallery, Items
-from recessive.galleries.labels import check_labels
-from recessive.galleries.nearest import sort_keys
-from recessive.galleries.parts import over_parts
+from recessive.galleries.gallery import Gallery, Items, map_chunks, sort_keys, within
+from recessive.galleries.hamming import HammingGallery
+
+
+@dataclass(frozen=True)
+class RetrievalReport:
+    """mAP, and over how many queries.
+
+    Attributes:
+        map: mean average precision over all queries.
+        queries: the number of queries.
+        without_relevant: how many of them have no relevant photo in the gallery; they count as 0.
+    """
+
+    map: float
+    queries: int
+    without_relevant: int
+
+
+@dataclass(frozen=True)
+class WithinReport:
+    """Precision within a radius.
+
+    Attributes:
+        precision: mean over all queries of relevant returned / returned.
+        radius: the radius within which a photo is returned.
+        queries: the number of queries.
+        empty: how many of them return nothing; they count as 0.
+    """
+
+    precision: float
+    radius: float
+    queries: int
+    empty: int
+
+
+@dataclass(frozen=True)
+class PrecisionRecall:
+    """A precision-recall curve: one value of each figure for every radius, or for every rank.
+
+    Attributes:
+        at: radii in bits, or ranks.
+        precision: mean over queries of relevant returned / returned.
+        recall: mean over queries of relevant returned / relevant.
+        empty: share of the queries that return nothing; their precision counts as 0.
+        queries: the number of queries.
+        without_relevant: how many of them have no relevant photo in the gallery; their recall counts as 0.
+    """
+
+    at: tuple[int, ...]
+    precision: tuple[float, ...]
+    recall: tuple[float, ...]
+    empty: tuple[float, ...]
+    queries: int
+    without_relevant: int
 
 
 def average_precision(distances: Tensor, relevant: Tensor, k: int | None = None) -> Tensor:
-    """AP = Σ_{r ≤ k} P(r) rel(r) / (relevant among the first k), of each query; 0 where there is none.
+    """AP = Σ_{r ≤ k} P(r) rel(r) / (relevant among the first k), of each query; 0 if there is none.
 
     P(r) is the share of relevant photos among the first r results.
 
     Args:
         distances: (Q, N).
         relevant: (Q, N), bool.
-        k: how many results count; None for all.
+        k: how many results count; all when None.
 
     Returns:
         (Q,), float64.
 
     Raises:
-        ValueError: shapes differ or k < 1.
+        ValueError: if the shapes differ or k < 1.
     """
     if distances.shape != relevant.shape:
         raise ValueError(f"distances {tuple(distances.shape)} and relevant {tuple(relevant.shape)} must have one shape")
@@ -47,21 +103,6 @@ def average_precision(distances: Tensor, relevant: Tensor, k: int | None = None)
     return torch.from_numpy(found)
 
 
-@dataclass(frozen=True)
-class RetrievalReport:
-    """mAP and what it is a mean of.
-
-    Attributes:
-        map: mean average precision over all queries.
-        queries: how many there were.
-        without_relevant: how many of them have no relevant photo in the gallery; they count as 0.
-    """
-
-    map: float
-    queries: int
-    without_relevant: int
-
-
 def mean_average_precision(
     gallery: Gallery[Items],
     queries: Items,
@@ -71,25 +112,25 @@ def mean_average_precision(
     k: int | None = None,
     leave_one_out: bool = False,
 ) -> RetrievalReport:
-    """mAP of queries against a gallery; a photo is relevant when it bears the query's label, or one of its labels.
+    """Returns the mAP of queries against a gallery.
 
     Args:
-        gallery: what is searched.
-        queries: codes or descriptors (Q, D).
-        query_labels: (Q,), or (Q, L), bool.
-        gallery_labels: (len(gallery),), or (len(gallery), L), bool.
-        k: how many results count; None for all.
-        leave_one_out: query i is item i of the gallery and is taken out of its own results.
+        gallery: the gallery to search.
+        queries: the Q queries.
+        query_labels: the labels of the queries.
+        gallery_labels: the labels of the gallery.
+        k: how many results count; all when None.
+        leave_one_out: query i is item i of the gallery and is removed from its own results.
 
     Raises:
-        ValueError: labels do not match queries or gallery, k < 1, or more queries than photos when leaving
-            one out.
+        ValueError: if labels do not match queries or gallery, k < 1, or there are more queries than photos with
+            `leave_one_out`.
     """
-    check_labels(gallery, queries, query_labels, gallery_labels)
+    _check_labels(gallery, queries, query_labels, gallery_labels)
     if leave_one_out and len(queries) > len(gallery):
         raise ValueError(f"{len(queries)} queries are not the first items of a gallery of {len(gallery)}")
 
-    def summed(some: slice, distances: Tensor) -> tuple[float, int]:
+    def sums(some: slice, distances: Tensor) -> tuple[float, int]:
         right = relevant(query_labels[some], gallery_labels)
         if leave_one_out:
             own = torch.arange(some.start, some.stop)
@@ -98,6 +139,116 @@ def mean_average_precision(
             distances, right = distances[others].view(shape), right[others].view(shape)
         return float(average_precision(distances, right, k).sum()), int((~right.any(dim=1)).sum())
 
-    parts = over_parts(gallery, queries, summed)
-    total, without = sum(part[0] for part in parts), sum(part[1] for part in parts)
-    return RetrievalReport(total / max(1, len(queries)), len(queries), without)
+    totals, without = zip(*map_chunks(gallery, queries, sums), strict=True)
+    return RetrievalReport(sum(totals) / max(1, len(queries)), len(queries), sum(without))
+
+
+def precision_within(
+    gallery: Gallery[Items], queries: Items, query_labels: Tensor, gallery_labels: Tensor, *, radius: float = 2
+) -> WithinReport:
+    """Returns the precision of what lies at distance ≤ radius, as in "precision within Hamming radius 2".
+
+    Args:
+        gallery: the gallery to search.
+        queries: the Q queries.
+        query_labels: the labels of the queries.
+        gallery_labels: the labels of the gallery.
+        radius: in bits for codes, as 1 − cosine for descriptors.
+
+    Raises:
+        ValueError: if labels do not match queries or gallery.
+    """
+    _check_labels(gallery, queries, query_labels, gallery_labels)
+
+    def sums(some: slice, distances: Tensor) -> tuple[float, int]:
+        returned = within(distances, radius)
+        counts = returned.sum(axis=1)
+        hits = (returned & relevant(query_labels[some], gallery_labels).numpy()).sum(axis=1)
+        return float((hits / np.maximum(counts, 1)).sum()), int((counts == 0).sum())
+
+    totals, empty = zip(*map_chunks(gallery, queries, sums), strict=True)
+    return WithinReport(sum(totals) / max(1, len(queries)), radius, len(queries), sum(empty))
+
+
+def precision_recall(
+    gallery: HammingGallery, queries: Tensor, query_labels: Tensor, gallery_labels: Tensor
+) -> PrecisionRecall:
+    """Returns precision and recall within each radius, from 0 to the length of the code.
+
+    Args:
+        gallery: a gallery of codes of m bits.
+        queries: codes (Q, m).
+        query_labels: the labels of the queries.
+        gallery_labels: the labels of the gallery.
+
+    Raises:
+        ValueError: if labels do not match queries or gallery.
+    """
+    _check_labels(gallery, queries, query_labels, gallery_labels)
+    radii = gallery.bits + 1
+
+    def sums(some: slice, distances: Tensor) -> NDArray[np.float64]:
+        returned, hits = (np.zeros((some.stop - some.start, radii), np.int64) for _ in range(2))
+        right = relevant(query_labels[some], gallery_labels).numpy()
+        for query, (row, own) in enumerate(zip(distances.numpy(), right, strict=True)):
+            returned[query] = np.bincount(row, minlength=radii).cumsum()
+            hits[query] = np.bincount(row[own], minlength=radii).cumsum()
+        return _sums(returned, hits, right.sum(axis=1))
+
+    return _curve(range(radii), len(queries), map_chunks(gallery, queries, sums))
+
+
+def precision_recall_by_rank(
+    gallery: Gallery[Items], queries: Items, query_labels: Tensor, gallery_labels: Tensor, ranks: Sequence[int]
+) -> PrecisionRecall:
+    """Returns precision and recall of the first r results, for several r: P(r) and R(r).
+
+    Args:
+        gallery: the gallery to search.
+        queries: the Q queries.
+        query_labels: the labels of the queries.
+        gallery_labels: the labels of the gallery.
+        ranks: the values of r, each from 1 to len(gallery).
+
+    Raises:
+        ValueError: if labels do not match queries or gallery, or there is no rank or one outside the gallery.
+    """
+    _check_labels(gallery, queries, query_labels, gallery_labels)
+    if not ranks or not 1 <= min(ranks) <= max(ranks) <= len(gallery):
+        raise ValueError(f"ranks go from 1 to {len(gallery)}, the size of the gallery: {list(ranks)}")
+    at = np.array(ranks)
+
+    def sums(some: slice, distances: Tensor) -> NDArray[np.float64]:
+        right = relevant(query_labels[some], gallery_labels).numpy()
+        hits = np.zeros((len(right), len(at)), np.int64)
+        for query, (keys, own) in enumerate(zip(sort_keys(distances), right, strict=True)):
+            order = np.argsort(keys, kind="stable")[: at.max()]
+            hits[query] = own[order].cumsum()[at - 1]
+        return _sums(np.broadcast_to(at, hits.shape), hits, right.sum(axis=1))
+
+    return _curve(ranks, len(queries), map_chunks(gallery, queries, sums))
+
+
+def _check_labels(gallery: Gallery[Items], queries: Items, query_labels: Tensor, gallery_labels: Tensor) -> None:
+    if len(query_labels) != len(queries) or len(gallery_labels) != len(gallery):
+        raise ValueError(
+            f"one label per query and one per gallery photo are needed: {len(query_labels)} for {len(queries)} "
+            f"queries, {len(gallery_labels)} for {len(gallery)} photos"
+        )
+    relevant(query_labels[:0], gallery_labels[:0])
+
+
+def _sums(
+    returned: NDArray[np.int64], hits: NDArray[np.int64], relevant_photos: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Sums over queries (4, points) of precision, recall, empty results, and queries without relevant photos."""
+    precision = hits / np.maximum(returned, 1)
+    recall = hits / np.maximum(relevant_photos, 1)[:, None]
+    without = np.full(hits.shape[1], (relevant_photos == 0).sum())
+    return np.stack([precision.sum(axis=0), recall.sum(axis=0), (returned == 0).sum(axis=0), without])
+
+
+def _curve(at: Sequence[int], queries: int, chunks: list[NDArray[np.float64]]) -> PrecisionRecall:
+    sums = np.sum(chunks, axis=0)
+    precision, recall, empty = (tuple(row) for row in (sums[:3] / max(1, queries)).tolist())
+    return PrecisionRecall(tuple(at), precision, recall, empty, queries, int(sums[3, 0]))

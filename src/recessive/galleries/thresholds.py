@@ -1,4 +1,4 @@
-"""Where a searcher would cut: thresholds T chosen on labelled photos.
+"""Thresholds: the distance T at which a searcher would cut its results, chosen on labelled photos.
 
 Xiao, Wang, Gao, CVPR 2020, section 5: T of the best F1 score, and T of the best precision.
 """
@@ -13,11 +13,11 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Threshold:
-    """A threshold and what a search within it reaches.
+    """A threshold and the figures of a search within it.
 
     Attributes:
-        threshold: T; a query returns what lies at distance ≤ T.
-        precision: mean over queries of relevant returned / returned, 0 where nothing is returned.
+        threshold: T; a query returns all photos at distance ≤ T.
+        precision: mean over queries of relevant returned / returned; 0 for a query that returns nothing.
         recall: mean over queries of relevant returned / relevant.
     """
 
@@ -27,21 +27,21 @@ class Threshold:
 
     @property
     def f1(self) -> float:
-        """F1 = 2PR / (P + R) of the mean precision and the mean recall; 0 when both are 0."""
+        """F1 = 2PR / (P + R) of the mean precision and the mean recall; 0 if both are 0."""
         total = self.precision + self.recall
         return 2 * self.precision * self.recall / total if total else 0.0
 
 
 def sweep(distances: Tensor, relevant: Tensor, candidates: Tensor) -> list[Threshold]:
-    """Precision and recall at each candidate threshold.
+    """Returns precision and recall at each candidate threshold.
 
     Args:
-        distances: of each query to each gallery photo (Q, N).
-        relevant: whether they show the same (Q, N), bool; each query needs one relevant photo at least.
-        candidates: thresholds (C,).
+        distances: the distance of each query to each gallery photo (Q, N).
+        relevant: whether the photo is relevant to the query (Q, N), bool; each query needs at least one.
+        candidates: the thresholds (C,).
 
     Raises:
-        ValueError: shapes differ, or a query has no relevant photo.
+        ValueError: if shapes differ, or a query has no relevant photo.
     """
     if distances.shape != relevant.shape:
         raise ValueError(f"distances {tuple(distances.shape)} and relevant {tuple(relevant.shape)} must match")
@@ -58,20 +58,20 @@ def sweep(distances: Tensor, relevant: Tensor, candidates: Tensor) -> list[Thres
 
 
 def best_f1(distances: Tensor, relevant: Tensor, candidates: Tensor) -> Threshold:
-    """The candidate with the highest F1; the smallest of equals. Arguments as in `sweep`."""
+    """Returns the candidate with the highest F1, the smallest of equals; see `sweep`."""
     return max(sweep(distances, relevant, candidates), key=lambda found: (found.f1, -found.threshold))
 
 
 def best_precision(distances: Tensor, relevant: Tensor, candidates: Tensor) -> Threshold:
-    """The candidate with the highest precision, empty results counting 0; the smallest of equals."""
+    """Returns the candidate with the highest precision, the smallest of equals; see `sweep`."""
     return max(sweep(distances, relevant, candidates), key=lambda found: (found.precision, -found.threshold))
 
 
 def hamming_candidates(bits: int) -> Tensor:
-    """All Hamming distances: 0, 1, …, bits."""
+    """Returns all Hamming distances: 0, 1, …, bits."""
     return torch.arange(bits + 1, dtype=torch.float32)
 
 
 def cosine_candidates(steps: int = 200) -> Tensor:
-    """Cosine distances 0, 1/steps, …, 1: beyond a right angle nobody searches."""
+    """Returns the cosine distances 0, 1/steps, …, 1; nobody searches beyond a right angle."""
     return torch.linspace(0, 1, steps + 1)

@@ -33,7 +33,7 @@ from recessive.errors import SettingsError
 from recessive.files import digest
 from recessive.galleries import Gallery
 from recessive.galleries.index_file import IndexFile, IndexFileError
-from recessive.galleries.kinds import GalleryKind, OfCodes, OfDescriptors, OfWords
+from recessive.galleries.kinds import DenseKind, GalleryKind, HammingKind, InvertedKind
 from recessive.searchers.settings import POOLINGS, SCORINGS, VECTORS, EncoderSettings
 from recessive.visual_words import VisualWords
 
@@ -52,7 +52,7 @@ class SearchEncoder:
 
     settings: EncoderSettings
     digest: str
-    kind: GalleryKind
+    kind: GalleryKind[Any]
     see: Callable[[Tensor, Box | None], Tensor | VisualWords]
     vocabulary: Vocabulary | None = None
 
@@ -91,9 +91,9 @@ def items(encoder: Encoder, outputs: Tensor) -> Tensor:
     return sign(outputs) if encoder.outputs == "logits" else outputs
 
 
-def kind_of(encoder: Encoder) -> GalleryKind:
+def kind_of(encoder: Encoder) -> GalleryKind[Any]:
     """The kind of gallery that an encoder's items are searched in."""
-    return OfCodes(encoder.dim) if encoder.outputs == "logits" else OfDescriptors(encoder.dim)
+    return HammingKind(encoder.dim) if encoder.outputs == "logits" else DenseKind(encoder.dim)
 
 
 def search_encoder(settings: EncoderSettings, vocabulary: Vocabulary | None = None) -> SearchEncoder:
@@ -122,7 +122,7 @@ def _bag_of_words(settings: EncoderSettings, vocabulary: Vocabulary | None) -> S
     if vocabulary is None:
         vocabulary = bundled_vocabulary() if settings.vocabulary is None else Vocabulary.load(Path(settings.vocabulary))
     bag = BagOfWords(vocabulary)
-    kind = OfWords(len(vocabulary), SCORINGS[settings.encoder])
+    kind = InvertedKind(len(vocabulary), SCORINGS[settings.encoder])
 
     def see(photo: Tensor, box: Box | None) -> VisualWords:
         return bag.describe(_part(photo, box))
@@ -133,7 +133,7 @@ def _bag_of_words(settings: EncoderSettings, vocabulary: Vocabulary | None) -> S
 def _vector(settings: EncoderSettings) -> SearchEncoder:
     make, measure = VECTORS[settings.encoder]
     describer = make()
-    kind = OfDescriptors(describer.dim, measure)
+    kind = DenseKind(describer.dim, measure)
 
     def see(photo: Tensor, box: Box | None) -> Tensor:
         return describer(_part(photo, box)[None])[0]
@@ -167,7 +167,7 @@ def _pooled(settings: EncoderSettings, pooling: str, network: str) -> SearchEnco
         named = pools[type(pool.rpool if isinstance(pool, RegionalPooling) else pool)]
         if named != pooling:
             raise SettingsError(f"{network} does not pool by {pooling}; name it {named}:{network}")
-    kind = OfDescriptors(encoder.dim)
+    kind = DenseKind(encoder.dim)
     sees = f"{pooling} {encoder.trunk.longest_side} {scales}"
     return SearchEncoder(settings, _digest(_weights(encoder), sees, repr(kind)), kind, encoder.describe)
 

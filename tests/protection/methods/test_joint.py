@@ -12,7 +12,7 @@ from torch import Tensor
 
 from recessive.balls import LInf
 from recessive.encoders import CEDD, GIST, SIFT, descriptor_sample, soft_cedd
-from recessive.galleries.measures import euclidean_distances, tanimoto_distances
+from recessive.galleries import euclidean_distances, tanimoto_distances
 from recessive.protection.drift import GlobalDrift, LocalDrift
 from recessive.protection.losses import KeepSimilar
 from recessive.protection.methods import METHODS, MethodError, Run, Surrogate, joint
