@@ -122,13 +122,11 @@ def test_the_first_protocol_is_the_default(root):
 
 
 def test_unknown_names_list_the_known_ones(root, tmp_path):
-    with pytest.raises(
-        DataError, match=r"unknown data set 'cifar10': choose cifar-10, .*rparis6k, or an existing folder"
-    ):
+    with pytest.raises(DataError, match=r"unknown data set 'cifar10'; choose one of cifar-10, .*rparis6k, or a folder"):
         load_data("cifar10", root)
     with pytest.raises(DataError, match="unknown data set"):
         load_data(str(tmp_path / "nothing"), None)
-    with pytest.raises(DataError, match="mnist has no protocol 'III': choose hashstash, I, II"):
+    with pytest.raises(DataError, match="mnist has no protocol 'III'; choose one of hashstash, I, II"):
         load_data("mnist", root, protocol="III")
 
 
@@ -144,9 +142,9 @@ def test_what_is_missing_is_said_with_where_to_get_it(name, tmp_path):
 
 
 def test_a_missing_root_is_said(tmp_path):
-    with pytest.raises(DataError, match=r"mnist: .*nowhere does not exist; get four files"):
+    with pytest.raises(DataError, match=r"mnist: .*nowhere does not exist; download four files"):
         load_data("mnist", tmp_path / "nowhere")
-    with pytest.raises(DataError, match=r"mnist: name the folder .* get four files"):
+    with pytest.raises(DataError, match=r"mnist: --root must be the folder .* download four files"):
         load_data("mnist", None)
 
 
@@ -178,7 +176,7 @@ def test_nothing_is_fetched_when_the_data_are_there(root, monkeypatch):
 
 
 def test_what_has_owners_is_not_fetched(tmp_path):
-    with pytest.raises(DataError, match="imagenet-100 cannot be downloaded for you; get ILSVRC 2012"):
+    with pytest.raises(DataError, match="imagenet-100 cannot be downloaded automatically; download ILSVRC 2012"):
         load_data("imagenet-100", tmp_path, download=True)
 
 

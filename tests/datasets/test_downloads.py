@@ -63,17 +63,17 @@ def test_a_failed_download_leaves_nothing(server, tmp_path, path):
         fetch(download(url), tmp_path)
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith(url)
-    assert str(caught.value).endswith(f"fetch it by other means and put it at {tmp_path / 'set' / 'file.bin'}")
+    assert str(caught.value).endswith(f"download it in another way and save it as {tmp_path / 'set' / 'file.bin'}")
     assert list((tmp_path / "set").iterdir()) == []
 
 
 def test_offline_is_one_clear_line(tmp_path):
-    with pytest.raises(DataError, match=r"http://127.0.0.1:1/x cannot be downloaded \(.*\); fetch it by other means"):
+    with pytest.raises(DataError, match=r"http://127.0.0.1:1/x cannot be downloaded \(.*\); download it in another"):
         fetch(download("http://127.0.0.1:1/x"), tmp_path)
 
 
 def test_another_file_is_refused(server, tmp_path):
-    with pytest.raises(DataError, match="what came is not the file expected"):
+    with pytest.raises(DataError, match="the downloaded file is not the expected one"):
         fetch(download(f"{server}/whole", b"other"), tmp_path)
     assert list((tmp_path / "set").iterdir()) == []
 

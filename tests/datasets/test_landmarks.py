@@ -18,7 +18,7 @@ def base(tmp_path):
 def test_landmarks_with_enough_photos_are_the_classes(base):
     data = load_data("landmarks", base)
     assert data.classes == ("3", "5")
-    assert data.note == "landmarks by train.csv; only 2 of 100 landmarks are there"
+    assert data.note == "landmarks by train.csv; incomplete copy: 2 of 100 landmarks"
     assert data.query.labels.bincount().tolist() == [5, 5]
     assert data.gallery.labels.bincount().tolist() == [45, 46]
     for split in (data.query, data.gallery):
@@ -39,13 +39,15 @@ def test_the_clean_list_goes_first(base):
 
 def test_landmarks_that_are_not_on_disk_are_passed_over(base):
     next((base / "train" / "0" / "0" / "3").iterdir()).unlink()
-    with pytest.raises(DataError, match="1 landmarks have 50 photos there; at least two are needed"):
+    with pytest.raises(DataError, match="at least two landmarks with 50 photos are needed, but there are 1"):
         load_data("landmarks", base)
 
 
 def test_a_missing_list_is_said(base):
     (base / "train.csv").unlink()
-    with pytest.raises(DataError, match=r"landmarks: .* has neither train_clean\.csv nor train\.csv beside train; get"):
+    with pytest.raises(
+        DataError, match=r"landmarks: .* has neither train_clean\.csv nor train\.csv beside train; down"
+    ):
         load_data("landmarks", base)
 
 
@@ -58,11 +60,11 @@ HEAD = "id,url,landmark_id\n"
 )
 def test_damaged_lists_are_named(base, content):
     (base / "train.csv").write_text(content)
-    with pytest.raises(DataError, match=r"train\.csv: is damaged"):
+    with pytest.raises(DataError, match=r"train\.csv: damaged"):
         load_data("landmarks", base)
 
 
 def test_an_empty_list_is_said(base):
     (base / "train.csv").write_text("")
-    with pytest.raises(DataError, match="0 landmarks have 50 photos there"):
+    with pytest.raises(DataError, match="two landmarks with 50 photos are needed, but there are 0"):
         load_data("landmarks", base)

@@ -34,10 +34,10 @@ def test_damaged_idx_files_are_named(tmp_path, compress):
     whole = path.read_bytes()
     for content in (whole[:-9], whole[:3], whole[:1], b"", b"\0\0\x0d\3" + whole[4:], whole + b"more"):
         path.write_bytes(content)
-        with pytest.raises(DataError, match=r"digits\.gz: is (damaged|not an IDX file)"):
+        with pytest.raises(DataError, match=r"digits\.gz: (damaged|not an IDX file)"):
             read_idx(path, dimensions=3)
     path.write_bytes(whole)
-    with pytest.raises(DataError, match="is not an IDX file of bytes in 1 dimensions"):
+    with pytest.raises(DataError, match="not an IDX file of bytes in 1 dimensions"):
         read_idx(path, dimensions=1)
 
 
@@ -65,20 +65,20 @@ def test_names_with_a_dot_are_found(digits):
 def test_a_missing_file_is_named(digits):
     (digits / "t10k-labels-idx1-ubyte").unlink()
     with pytest.raises(
-        DataError, match=r"mnist: .* has no t10k-labels-idx1-ubyte\.gz, compressed or not; get four files"
+        DataError, match=r"mnist: .* has no t10k-labels-idx1-ubyte\.gz, gzipped or not; download four files"
     ):
         load_data("mnist", digits)
 
 
 def test_counts_must_agree(digits):
     write_idx(digits / "train-labels-idx1-ubyte", np.zeros(9, np.uint8), compress=False)
-    with pytest.raises(DataError, match=r"train-images.* has 10 pictures, .*train-labels.* has 9 labels"):
+    with pytest.raises(DataError, match=r"train-images.* has 10 pictures, but .*train-labels.* has 9 labels"):
         load_data("mnist", digits)
 
 
 def test_wrong_labels_and_sizes_are_named(digits):
     write_idx(digits / "t10k-labels-idx1-ubyte", np.full(10, 10, np.uint8), compress=False)
-    with pytest.raises(DataError, match="t10k-labels-idx1-ubyte: has label 10, the largest is 9"):
+    with pytest.raises(DataError, match="t10k-labels-idx1-ubyte: contains label 10; the largest is 9"):
         load_data("mnist", digits)
     write_idx(digits / "train-images-idx3-ubyte", np.zeros((10, 32, 28), np.uint8), compress=False)
     with pytest.raises(DataError, match="train-images-idx3-ubyte: the pictures are 28 x 32, not 28 x 28"):
@@ -93,7 +93,7 @@ def test_the_two_sets_are_not_mixed_up(digits):
 
 
 def test_too_few_photos_a_class_are_said(digits):
-    with pytest.raises(DataError, match="mnist, queries, class 0: 100 photos are needed, there are 1"):
+    with pytest.raises(DataError, match="mnist, queries, class 0: 100 photos are needed, but there are 1"):
         load_data("mnist", digits)
 
 

@@ -22,7 +22,7 @@ def small(tmp_path):
 def test_the_most_frequent_concepts_are_the_classes(root):
     data = load_data("nus-wide-21", root)
     assert data.classes == tuple(f"concept{i:02}" for i in range(21))
-    assert data.note == "30 photos without a label are left out"
+    assert data.note == "30 photos without labels are left out"
     assert data.query.labels.sum(dim=0).min() >= 100
     assert data.train.labels.sum(dim=0).min() >= 500
     for row in range(0, len(data.gallery), 501):
@@ -39,7 +39,7 @@ def test_the_other_protocol_has_all_concepts(root):
 
 def test_photos_that_are_not_there_are_counted(small):
     (small / "Flickr" / "f" / "3.jpg").unlink()
-    with pytest.raises(DataError, match="nus-wide-21, queries: 500 photos are needed, there are 41"):
+    with pytest.raises(DataError, match="nus-wide-21, queries: 500 photos are needed, but there are 41"):
         load_data("nus-wide-21", small, protocol="rnm")
 
 
@@ -50,18 +50,18 @@ def test_lists_name_photos_that_are_not_there(root, tmp_path):
     for folder in range(1, 7):  # f0 is not there
         (tmp_path / "Flickr" / f"f{folder}").symlink_to(root / "NUS-WIDE" / "Flickr" / f"f{folder}")
     data = load_data("nus-wide-21", tmp_path, protocol="rnm")
-    assert "2,070 photos of the list are not there" in data.note
+    assert "2,070 photos of the list are missing" in data.note
     assert len(data.query) + len(data.gallery) == 14_490 - 2_070
 
 
 def test_damaged_labels_are_named(small):
     write_concept(small, "concept07", np.ones(41))
     with pytest.raises(
-        DataError, match=r"Labels_concept07\.txt: has 41 labels, ImageList/Imagelist\.txt has 42 photos"
+        DataError, match=r"Labels_concept07\.txt: contains 41 labels, but ImageList/Imagelist\.txt lists 42 photos"
     ):
         load_data("nus-wide-21", small)
     (small / "Groundtruth" / "AllLabels" / "Labels_concept07.txt").write_text("10\n" * 42)
-    with pytest.raises(DataError, match=r"Labels_concept07\.txt: is damaged"):
+    with pytest.raises(DataError, match=r"Labels_concept07\.txt: damaged"):
         load_data("nus-wide-21", small)
 
 
@@ -69,7 +69,7 @@ def test_missing_concepts_are_counted(small):
     for path in list((small / "Groundtruth" / "AllLabels").glob("*_a_rare*")):
         path.unlink()
     (small / "Groundtruth" / "AllLabels" / "Labels_concept00.txt").unlink()
-    with pytest.raises(DataError, match=r"AllLabels: has 20 files Labels_<concept>\.txt of 81"):
+    with pytest.raises(DataError, match=r"AllLabels: contains 20 of 81 files Labels_<concept>\.txt"):
         load_data("nus-wide-21", small)
 
 
@@ -77,10 +77,12 @@ def test_missing_concepts_are_counted(small):
 def test_lists_cannot_lead_elsewhere(small, name):
     with (small / "ImageList" / "Imagelist.txt").open("a") as file:
         file.write(f"{name}\n")
-    with pytest.raises(DataError, match=r"Imagelist\.txt: is damaged; it names .*secret\.jpg"):
+    with pytest.raises(DataError, match=r"Imagelist\.txt: damaged; it lists .*secret\.jpg"):
         load_data("nus-wide-21", small)
 
 
 def test_rare_concepts_are_named(small):
-    with pytest.raises(DataError, match=r"nus-wide-21, queries, class concept\d\d: 100 photos are needed, there are 2"):
+    with pytest.raises(
+        DataError, match=r"nus-wide-21, queries, class concept\d\d: 100 photos are needed, but there are 2"
+    ):
         load_data("nus-wide-21", small)

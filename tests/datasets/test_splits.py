@@ -27,7 +27,7 @@ def test_draws_come_from_the_rows_given():
     rows = np.array([3, 5, 8, 13])
     assert draw(rows, 4, random_source(0), "x").tolist() == rows.tolist()
     assert set(draw(rows, 2, random_source(0), "x").tolist()) < set(rows.tolist())
-    with pytest.raises(DataError, match="queries: 5 photos are needed, there are 4"):
+    with pytest.raises(DataError, match="queries: 5 photos are needed, but there are 4"):
         draw(rows, 5, random_source(0), "queries")
 
 
@@ -36,7 +36,7 @@ def test_each_class_gives_as_many():
     assert drawn.tolist() == sorted(set(drawn.tolist()))
     assert drawn.min() >= 10
     assert LABELS[drawn].bincount().tolist() == [4, 4, 4]
-    with pytest.raises(DataError, match="x, class b: 21 photos are needed, there are 20"):
+    with pytest.raises(DataError, match="x, class b: 21 photos are needed, but there are 20"):
         draw_per_class(torch.cat([LABELS, torch.zeros(5, dtype=torch.int64)]), np.arange(65), 21, random_source(0),
                        classes="abc", what="x")  # fmt: skip
 
@@ -52,7 +52,7 @@ def test_shared_labels_are_drawn_once():
         assert len(set(drawn.tolist())) == 6
         assert {0, 1} <= set(drawn.tolist())
         assert labels[drawn].sum(dim=0)[2] >= 2
-    with pytest.raises(DataError, match="x, class b: 3 photos are needed, there are 2"):
+    with pytest.raises(DataError, match="x, class b: 3 photos are needed, but there are 2"):
         draw_per_class(labels, np.arange(10), 3, random_source(0), classes="abc", what="x")
 
 
@@ -92,7 +92,7 @@ def test_labels_of_a_data_set_must_agree():
     with pytest.raises(DataError, match="the gallery split has labels of another kind"):
         RetrievalData("x", "p", tuple("abc"), single, several, single)
     for part in (single, several):
-        with pytest.raises(DataError, match="has 3 classes, 2 have names"):
+        with pytest.raises(DataError, match="has 3 classes, but 2 names"):
             RetrievalData("x", "p", tuple("ab"), part, part, part)
 
 
@@ -104,7 +104,7 @@ def test_what_is_to_be_found_is_good_or_ok_once():
 
 @pytest.mark.parametrize(("good", "ok"), [((1, 5), ()), ((), (5, 9)), ((5,), (5,))])
 def test_a_photo_is_not_to_be_found_and_junk(good, ok):
-    with pytest.raises(DataError, match="keble_1: photo 5 of the gallery is judged twice, as to be found and as junk"):
+    with pytest.raises(DataError, match="keble_1: gallery photo 5 is judged both as relevant and as junk"):
         GroundTruth("keble_1", None, None, good, ok, (5, 8))
 
 

@@ -1,9 +1,9 @@
-"""CIFAR-10: 60,000 photos of 32 x 32 pixels, in any of the forms in which it is handed round.
+"""CIFAR-10: 60,000 photos of 32 x 32 pixels, in any of the forms in which it is distributed.
 
-Krizhevsky, "Learning multiple layers of features from tiny images", 2009. The official forms hold the exact
-pixels: batches pickled by Python, or records of one label byte and 3,072 pixel bytes, in folders or in their
-archives. Copies of one file a photo are taken too, in a folder or in ``cifar10-jpeg.tar.gz``; nothing is unpacked
-to disk. Pickles are read by an unpickler that knows numpy arrays and nothing else, so they cannot run code.
+Krizhevsky, "Learning multiple layers of features from tiny images", 2009. The official forms hold the exact pixels:
+batches pickled by Python, or records of one label byte and 3,072 pixel bytes, in folders or in their archives. Copies
+with one file per photo are read as well, from a folder or from ``cifar10-jpeg.tar.gz``; nothing is unpacked to the
+disk. Pickles are read by an unpickler that accepts NumPy arrays and plain values only, so they cannot run code.
 """
 
 import tarfile
@@ -17,11 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recessive.datasets.decoding import squeezed
-from recessive.datasets.errors import DataError, MissingDataError
-from recessive.datasets.photos import ArrayPhotos
-from recessive.datasets.splits import RetrievalData, Split
-from recessive.datasets.ten_classes import ten_class_data
+from recessive.datasets.photos import ArrayPhotos, DataError, MissingDataError, file_content, squeezed
+from recessive.datasets.splits import RetrievalData, Split, ten_class_data
 from recessive.photos import format_of_path
 from recessive.safe_pickle import read_pickle
 
@@ -30,16 +27,16 @@ LOSSY = "lossy JPEG copy: figures are not comparable with published ones"
 
 _BATCHES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch")
 _PIXELS = 3 * 32 * 32
-_LARGEST_FILE = 1 << 20  # of a copy of one file a photo
+_LARGEST_FILE = 1 << 20  # of a copy with one file per photo
 _BROKEN_ARCHIVE = (tarfile.TarError, EOFError, zlib.error, OSError)
 
 
 def load_cifar10(root: Path, protocol: str, seed: int) -> RetrievalData:
-    """Reads CIFAR-10 from the first form of it found: exact ones first.
+    """Read CIFAR-10 from the first form that exists, exact forms first.
 
     Raises:
-        MissingDataError: no form of it is there.
-        DataError: what is there is damaged.
+        MissingDataError: if no form exists.
+        DataError: if the form is damaged.
     """
     note = ""
     if (found := _batches(root)) is not None:
@@ -87,12 +84,7 @@ def _archives(root: Path, name: str) -> Iterator[Path]:
 def _folder_contents(folder: Path, suffix: str) -> Iterator[tuple[str, bytes]]:
     for batch in _BATCHES:
         path = folder / f"{batch}{suffix}"
-        try:
-            yield str(path), path.read_bytes()
-        except FileNotFoundError:
-            raise MissingDataError(f"{path} does not exist") from None
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+        yield str(path), file_content(path)
 
 
 def _archive_contents(archive: Path, folder: str, suffix: str) -> Iterator[tuple[str, bytes]]:
@@ -100,19 +92,19 @@ def _archive_contents(archive: Path, folder: str, suffix: str) -> Iterator[tuple
     found = {wanted[name]: data for name, data in _members(archive) if name in wanted}
     for batch in _BATCHES:
         if batch not in found:
-            raise DataError(f"{archive}: holds no {folder}{batch}{suffix}; download it again")
+            raise DataError(f"contains no {folder}{batch}{suffix}; download it again", archive)
         yield f"{archive}/{folder}{batch}{suffix}", found[batch]
 
 
 def _members(archive: Path) -> Iterator[tuple[str, bytes]]:
-    """The regular files of an archive: name and content."""
+    """The name and content of each regular file in an archive."""
     try:
         with tarfile.open(archive, "r:*") as opened:
             for member in opened:
                 if member.isreg() and (file := opened.extractfile(member)) is not None:
                     yield member.name.removeprefix("./"), file.read()
     except _BROKEN_ARCHIVE as error:
-        raise DataError(f"{archive}: is damaged or cut short ({error}); download it again") from error
+        raise DataError(f"damaged or cut short ({error}); download it again", archive) from error
 
 
 def _python_batch(data: bytes, where: str) -> _Part:
@@ -120,24 +112,24 @@ def _python_batch(data: bytes, where: str) -> _Part:
         batch = read_pickle(data)
         pixels, labels = np.asarray(batch["data"]), np.asarray(batch["labels"])
     except Exception as error:  # a damaged pickle raises anything
-        raise DataError(f"{where}: is not a batch of CIFAR-10, or is damaged ({error})") from error
+        raise DataError(f"{where}: not a batch of CIFAR-10, or damaged ({error})") from error
     if pixels.dtype != np.uint8 or pixels.shape[1:] != (_PIXELS,):
-        raise DataError(f"{where}: does not hold photos of 32 x 32 pixels")
+        raise DataError(f"{where}: does not contain photos of 32 x 32 pixels")
     return pixels, _labels(labels, len(pixels), where)
 
 
 def _binary_batch(data: bytes, where: str) -> _Part:
     if len(data) % (1 + _PIXELS):
-        raise DataError(f"{where}: is damaged or cut short ({len(data)} bytes are no multiple of {1 + _PIXELS})")
+        raise DataError(f"{where}: damaged or cut short ({len(data)} bytes are not a multiple of {1 + _PIXELS})")
     records = np.frombuffer(data, np.uint8).reshape(-1, 1 + _PIXELS)
     return records[:, 1:], _labels(records[:, 0], len(records), where)
 
 
 def _labels(labels: NDArray[Any], photos: int, where: str) -> NDArray[np.int64]:
     if labels.shape != (photos,) or labels.dtype.kind not in "iu":
-        raise DataError(f"{where}: holds {photos} photos and {labels.size} labels")
+        raise DataError(f"{where}: contains {photos} photos, but {labels.size} labels")
     if photos and not 0 <= labels.min() <= labels.max() < len(CLASSES):
-        raise DataError(f"{where}: has a label outside 0 to {len(CLASSES) - 1}")
+        raise DataError(f"{where}: contains a label outside of 0 to {len(CLASSES) - 1}")
     return labels.astype(np.int64)
 
 
@@ -162,13 +154,13 @@ def _packed(archive: Path) -> _Files:
     files: _Files = []
     for name, data in _members(archive):
         if len(data) > _LARGEST_FILE:
-            raise DataError(f"{archive}: {name} is larger than any photo of 32 x 32 pixels")
+            raise DataError(f"{name} is larger than any photo of 32 x 32 pixels", archive)
         files.append(("/".join(name.split("/")[-3:]), data))
     return files
 
 
 def _decoded(files: _Files, where: str) -> tuple[_Part, _Part, str]:
-    """Decodes one file a photo, by part, class and name."""
+    """Decode one file per photo, ordered by part, class and name."""
     sorted_files: dict[tuple[str, str], list[tuple[str, Path | bytes]]] = {}
     lossy = False
     for name, source in sorted(files, key=lambda file: file[0]):
@@ -182,7 +174,7 @@ def _decoded(files: _Files, where: str) -> tuple[_Part, _Part, str]:
     for part in ("train", "test"):
         for class_ in CLASSES:
             if (part, class_) not in sorted_files:
-                raise DataError(f"{where}: has no photo in {part}/{class_}")
+                raise DataError(f"{where}: there are no photos in {part}/{class_}")
         chosen = [sorted_files[part, class_] for class_ in CLASSES]
         labels = np.repeat(np.arange(len(CLASSES)), [len(group) for group in chosen])
         parts.append((_stacked(file for group in chosen for file in group), labels))

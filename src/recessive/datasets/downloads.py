@@ -1,4 +1,4 @@
-"""Fetching the files of data sets that may be fetched without asking anybody."""
+"""Download of data sets that everybody may download."""
 
 import hashlib
 import secrets
@@ -10,10 +10,10 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
-from recessive.datasets.errors import DataError
+from recessive.datasets.photos import DataError
 
 Progress = Callable[[int, int], None]
-"""Called with the bytes that have come and the bytes to come in all; 0 when the server does not say."""
+"""Called with (bytes received, bytes in total); the total is 0 if the server does not state it."""
 
 _CHUNK = 1 << 20
 _TIMEOUT = 30  # seconds without a byte
@@ -21,12 +21,12 @@ _TIMEOUT = 30  # seconds without a byte
 
 @dataclass(frozen=True)
 class Download:
-    """A file to fetch.
+    """A file to download.
 
     Attributes:
-        url: where from.
-        place: where to, below the folder of the data sets.
-        sha256: of its content, in hexadecimal.
+        url: its address.
+        place: where to save it, relative to the folder of the data sets.
+        sha256: the SHA-256 of its content, in hexadecimal.
     """
 
     url: str
@@ -35,10 +35,10 @@ class Download:
 
 
 def fetch(download: Download, root: Path, progress: Progress | None = None) -> None:
-    """Fetches a file unless it is there; it appears under its name only when it is whole and right.
+    """Download a file unless it exists; it gets its name only when it is complete and has the expected digest.
 
     Raises:
-        DataError: it cannot be fetched or written, or is not the file expected; nothing is left behind.
+        DataError: if it cannot be downloaded or written, or is not the expected file; nothing is left behind.
     """
     target = root / download.place
     if target.exists():
@@ -49,8 +49,8 @@ def fetch(download: Download, root: Path, progress: Progress | None = None) -> N
         found = _stream(download.url, temporary, progress)
         if found != download.sha256:
             raise DataError(
-                f"{download.url}: what came is not the file expected (sha256 {found}, not {download.sha256}); "
-                f"fetch it by other means and put it at {target}"
+                f"{download.url}: the downloaded file is not the expected one (sha256 {found}, not "
+                f"{download.sha256}); download it in another way and save it as {target}"
             )
         temporary.replace(target)
     except (OSError, HTTPException) as error:  # URLError is an OSError
@@ -58,10 +58,10 @@ def fetch(download: Download, root: Path, progress: Progress | None = None) -> N
             error.close()  # it holds the connection
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
         raise DataError(
-            f"{download.url} cannot be downloaded ({reason}); fetch it by other means and put it at {target}"
+            f"{download.url} cannot be downloaded ({reason}); download it in another way and save it as {target}"
         ) from error
     finally:
-        with suppress(OSError):  # gone already, or never made
+        with suppress(OSError):  # renamed already, or never created
             temporary.unlink()
 
 

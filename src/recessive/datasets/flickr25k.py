@@ -1,8 +1,8 @@
 """MIRFLICKR-25K: 25,000 photos with several labels each.
 
-Huiskes and Lew, "The MIR Flickr retrieval evaluation", 2008. ``mirflickr/im1.jpg`` and on; one file a label in
-``mirflickr25k_annotations_v080``, which lists the numbers of its photos. 24 labels say that something may be seen,
-14 more (``_r1``) that it is what the photo is about.
+Huiskes and Lew, "The MIR Flickr retrieval evaluation", 2008. Photos are ``mirflickr/im1.jpg``, ``im2.jpg``, ...; each
+label has a file in ``mirflickr25k_annotations_v080`` that lists the numbers of its photos. 24 labels say that something
+is visible, 14 more (``_r1``) that the photo is about it.
 """
 
 from pathlib import Path
@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from recessive.datasets.class_folders import base_folder
-from recessive.datasets.errors import DataError, MissingDataError
-from recessive.datasets.photos import FilePhotos
+from recessive.datasets.folders import base_folder
+from recessive.datasets.photos import DataError, FilePhotos, file_content
 from recessive.datasets.splits import RetrievalData, Split, divide, draw, others, random_source
 
 PROTOCOLS = {
-    "38": "queries = 2,000, drawn; gallery = all others; train = 5,000 of the gallery; photos without label left out",
-    "24": "the same with 24 labels: without the 14 stricter ones, whose files end in _r1",
-    "rnm": "queries = 500, drawn; gallery and train = all others; photos without label left out",
+    "38": "queries: 2,000, drawn; gallery: all others; training photos: 5,000, drawn from the gallery; photos without "
+    "labels are left out",
+    "24": "the same with 24 labels, without the 14 stricter ones, whose files end in _r1",
+    "rnm": "queries: 500, drawn; gallery and training photos: all others; photos without labels are left out",
 }
 """rnm as in Huang, Zhan, Hu and Shi, Machines 2022, section 5.1."""
 
@@ -35,11 +35,11 @@ _PHOTOS, _ANNOTATIONS = "mirflickr", "mirflickr25k_annotations_v080"
 
 
 def load_flickr25k(root: Path, protocol: str, seed: int) -> RetrievalData:
-    """Reads MIRFLICKR-25K.
+    """Read MIRFLICKR-25K.
 
     Raises:
-        MissingDataError: the photos or an annotation file is not there.
-        DataError: an annotation file is damaged, or there are too few photos.
+        MissingDataError: if the photos or an annotation file are missing.
+        DataError: if an annotation file is damaged, or there are too few photos.
     """
     base = base_folder(root, ("mirflickr25k", "MIRFLICKR-25K"), (_PHOTOS, _ANNOTATIONS))
     classes = _SEEN if protocol == "24" else _SEEN + _RELEVANT
@@ -50,7 +50,7 @@ def load_flickr25k(root: Path, protocol: str, seed: int) -> RetrievalData:
         path = base / _ANNOTATIONS / f"{class_}.txt"
         for number in _numbers(path):
             if number not in place:
-                raise DataError(f"{path}: lists im{number}.jpg, which is not in {base / _PHOTOS}")
+                raise DataError(f"lists im{number}.jpg, but there is no such photo in {base / _PHOTOS}", path)
             labels[place[number], column] = True
     labelled = np.flatnonzero(labels.any(axis=1))
     photos = FilePhotos(base / _PHOTOS, tuple(f"im{numbers[row]}.jpg" for row in labelled))
@@ -60,16 +60,15 @@ def load_flickr25k(root: Path, protocol: str, seed: int) -> RetrievalData:
     query = draw(everything, 500 if protocol == "rnm" else 2_000, source, "flickr-25k, queries")
     gallery = others(len(whole), query)
     train = gallery if protocol == "rnm" else draw(gallery, 5_000, source, "flickr-25k, training photos")
-    note = f"{len(numbers) - len(whole):,} photos without a label are left out"
+    note = f"{len(numbers) - len(whole):,} photos without labels are left out"
     if len(numbers) != 25_000:
         note += f"; incomplete copy: {len(numbers):,} of 25,000 photos"
     return RetrievalData("flickr-25k", protocol, classes, *divide(whole, query, gallery, train), note=note)
 
 
 def _numbers(path: Path) -> list[int]:
+    content = file_content(path)
     try:
-        return [int(word) for word in path.read_text(encoding="ascii").split()]
-    except FileNotFoundError:
-        raise MissingDataError(f"{path} does not exist") from None
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: is damaged; it ought to list numbers of photos") from error
+        return [int(word) for word in content.split()]
+    except ValueError as error:
+        raise DataError("damaged; expected a list of numbers of photos", path) from error

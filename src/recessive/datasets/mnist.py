@@ -1,7 +1,7 @@
-"""MNIST and Fashion-MNIST: 70,000 grey pictures of 28 x 28 pixels in IDX files, plain or compressed by gzip.
+"""MNIST and Fashion-MNIST: 70,000 greyscale pictures of 28 x 28 pixels in IDX files, plain or gzipped.
 
-LeCun, Cortes and Burges, 1998; Xiao, Rasul and Vollgraf, arXiv:1708.07747. An IDX file is a magic number (0, 0,
-8 for bytes, number of dimensions), one big-endian length a dimension, and the bytes.
+LeCun, Cortes and Burges, 1998; Xiao, Rasul and Vollgraf, arXiv:1708.07747. An IDX file consists of a magic number (0,
+0, 8 for bytes, number of dimensions), one big-endian length per dimension, and the bytes.
 """
 
 import gzip
@@ -13,15 +13,13 @@ import torch
 from numpy.typing import NDArray
 
 from recessive.datasets.downloads import Download
-from recessive.datasets.errors import DataError, MissingDataError
-from recessive.datasets.photos import ArrayPhotos
-from recessive.datasets.splits import RetrievalData, Split
-from recessive.datasets.ten_classes import ten_class_data
+from recessive.datasets.photos import ArrayPhotos, DataError, MissingDataError, file_content
+from recessive.datasets.splits import RetrievalData, Split, ten_class_data
 
 DIGITS = tuple("0123456789")
 CLOTHES = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 
-_MNIST_URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"  # the authors' own page serves the files no more
+_MNIST_URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"  # the authors' page no longer serves the files
 MNIST_DOWNLOADS = tuple(
     Download(f"{_MNIST_URL}{name}-ubyte.gz", f"mnist/{name}-ubyte.gz", sha256)
     for name, sha256 in (
@@ -48,38 +46,34 @@ _BROKEN_GZIP = (OSError, EOFError, zlib.error)
 
 
 def load_mnist(root: Path, protocol: str, seed: int) -> RetrievalData:
-    """Reads MNIST.
-
-    Raises:
-        MissingDataError: one of the four files is not there.
-        DataError: a file is damaged, or belongs to Fashion-MNIST.
-    """
+    """Read MNIST, see `_load`."""
     return _load("mnist", ("mnist", "MNIST/raw", "."), DIGITS, root, protocol, seed)
 
 
 def load_fashion_mnist(root: Path, protocol: str, seed: int) -> RetrievalData:
-    """Reads Fashion-MNIST.
-
-    Raises:
-        MissingDataError: one of the four files is not there.
-        DataError: a file is damaged, or belongs to MNIST.
-    """
+    """Read Fashion-MNIST, see `_load`."""
     return _load("fashion-mnist", ("fashion-mnist", "FashionMNIST/raw", "."), CLOTHES, root, protocol, seed)
 
 
 def _load(
     name: str, folders: tuple[str, ...], classes: tuple[str, ...], root: Path, protocol: str, seed: int
 ) -> RetrievalData:
+    """Read four IDX files from the first of the folders that has them.
+
+    Raises:
+        MissingDataError: if one of the files is missing.
+        DataError: if a file is damaged, or belongs to the other data set.
+    """
     images, labels = [], []
     for part in ("train", "t10k"):
         image_path, label_path = (_find(root, folders, f"{part}-{kind}") for kind in ("images-idx3", "labels-idx1"))
         pictures, numbers = read_idx(image_path, dimensions=3), read_idx(label_path, dimensions=1)
         if len(pictures) != len(numbers):
-            raise DataError(f"{image_path} has {len(pictures)} pictures, {label_path} has {len(numbers)} labels")
+            raise DataError(f"{image_path} has {len(pictures)} pictures, but {label_path} has {len(numbers)} labels")
         if pictures.shape[1:] != (28, 28):
-            raise DataError(f"{image_path}: the pictures are {pictures.shape[2]} x {pictures.shape[1]}, not 28 x 28")
+            raise DataError(f"the pictures are {pictures.shape[2]} x {pictures.shape[1]}, not 28 x 28", image_path)
         if len(numbers) and numbers.max() >= len(classes):
-            raise DataError(f"{label_path}: has label {numbers.max()}, the largest is {len(classes) - 1}")
+            raise DataError(f"contains label {numbers.max()}; the largest is {len(classes) - 1}", label_path)
         if part == "train":
             _not_the_other(name, label_path, numbers)
         images.append(pictures)
@@ -98,36 +92,36 @@ def _find(root: Path, folders: tuple[str, ...], stem: str) -> Path:
         for name in names:
             if (path := root / folder / name).is_file():
                 return path
-    raise MissingDataError(f"{root} has no {names[0]}, compressed or not")
+    raise MissingDataError(f"{root} has no {names[0]}, gzipped or not")
 
 
 def _not_the_other(name: str, path: Path, labels: NDArray[np.uint8]) -> None:
     for other, first in _FIRST_LABELS.items():
         if other != name and labels[:10].tolist() == first:
-            raise DataError(f"{path}: belongs to {other}, not to {name}; name another folder")
+            raise DataError(f"belongs to {other}, not to {name}; choose another folder", path)
 
 
 def read_idx(path: Path, *, dimensions: int) -> NDArray[np.uint8]:
-    """Reads an IDX file of bytes, plain or compressed.
+    """Read an IDX file of bytes, plain or gzipped, as its first bytes say.
 
     Args:
-        path: the file; it is compressed if its first bytes say so.
-        dimensions: how many it must have.
+        path: the path of the file.
+        dimensions: the number of dimensions that it must have.
 
     Raises:
-        DataError: it cannot be read, or is not such a file, whole.
+        DataError: if it cannot be read, or is not an intact file of this kind.
     """
+    data = file_content(path)
     try:
-        data = path.read_bytes()
         if data[:2] == b"\x1f\x8b":
             data = gzip.decompress(data)
     except _BROKEN_GZIP as error:
-        raise DataError(f"{path}: is damaged or cut short ({error}); download it again") from error
+        raise DataError(f"damaged or cut short ({error}); download it again", path) from error
     start = 4 + 4 * dimensions
     if len(data) < start or data[:4] != bytes([0, 0, 8, dimensions]):
-        raise DataError(f"{path}: is not an IDX file of bytes in {dimensions} dimensions; download it again")
+        raise DataError(f"not an IDX file of bytes in {dimensions} dimensions; download it again", path)
     shape = [int.from_bytes(data[at : at + 4], "big") for at in range(4, start, 4)]
     expected = start + int(np.prod(shape, dtype=object))
     if len(data) != expected:
-        raise DataError(f"{path}: is damaged or cut short ({len(data)} bytes of {expected}); download it again")
+        raise DataError(f"damaged or cut short ({len(data)} bytes of {expected}); download it again", path)
     return np.frombuffer(data, np.uint8, offset=start).reshape(shape)

@@ -1,19 +1,168 @@
-"""Sequences of photos, read when asked for: in memory, or in files."""
+"""Photos of data sets: sequences that decode a photo when it is needed, whole, cut out by its box, or as a square.
 
-from collections.abc import Sequence
+Training reads millions of photos. Most are plain JPEG or PNG files, which need neither floating point nor colour
+management, and a JPEG decoder can shrink a photo while it decodes. `squeezed` takes this short way where it changes
+nothing. Any other file, and any file that looks damaged, goes to `recessive.photos`, which reads it or says what is
+wrong.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
-from recessive.datasets.boxes import cut_out
-from recessive.datasets.decoding import Box, squeezed
-from recessive.datasets.errors import DataError
-from recessive.photos import PhotoError, read_photo
+from recessive.errors import RecessiveError
+from recessive.photos import MAX_PIXELS, PhotoError, decode_photo, part_within, read_photo
+from recessive.photos.decoders import DECODER_ERRORS, decoder_warnings
+from recessive.photos.formats import HEADER, format_of_content
+
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom, in pixels of the upright photo."""
+
+_COLOUR_MANAGED = {"icc_profile", "transparency"}
+
+
+class DataError(RecessiveError, ValueError):
+    """A data set is missing, damaged or too small; the message says what to do."""
+
+
+class MissingDataError(DataError):
+    """A file or folder of a data set does not exist; `load_data` adds where to get it."""
+
+
+def file_content(path: Path) -> bytes:
+    """Read a file of a data set.
+
+    Raises:
+        MissingDataError: if it does not exist.
+        DataError: if it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise MissingDataError(f"{path} does not exist") from None
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror or error}", path) from error
+
+
+def read_box(values: Iterable[float | str], where: str) -> Box:
+    """Convert four numbers, or their text, to a box.
+
+    Args:
+        values: left, top, right and bottom, in pixels of the upright photo.
+        where: the place of the numbers, which begins the message of an error.
+
+    Raises:
+        DataError: if these are not four finite numbers, or the box is empty.
+    """
+    try:
+        left, top, right, bottom = (float(value) for value in values)
+    except (TypeError, ValueError):
+        raise DataError(f"{where}: damaged; a box is four numbers: left, top, right and bottom") from None
+    if not (left < right and top < bottom and all(map(math.isfinite, (left, top, right, bottom)))):
+        numbers = f"{left:g} {top:g} {right:g} {bottom:g}"
+        raise DataError(f"{where}: damaged; {numbers} is not a box: it must have left < right and top < bottom")
+    return left, top, right, bottom
+
+
+def _empty(box: Box, name: str) -> DataError:
+    return DataError(f"{name}: the box {' '.join(f'{edge:g}' for edge in box)} contains no part of the photo")
+
+
+def cut_out(photo: Tensor, box: Box, name: str) -> Tensor:
+    """Cut the box out of a photo, in whole pixels; see `recessive.photos.part_within`.
+
+    Args:
+        photo: (3, H, W).
+        box: the part to keep.
+        name: the name of the photo, which begins the message of an error.
+
+    Returns:
+        (3, h, w), a copy.
+
+    Raises:
+        DataError: if the box contains no part of the photo.
+    """
+    part = part_within(photo, box)
+    if not part.numel():
+        raise _empty(box, name)
+    return part.clone()
+
+
+def squeezed(source: Path | bytes, size: int, *, name: str = "photo", box: Box | None = None) -> Tensor:
+    """Decode a photo, turn it upright, cut out the box, and resize that to a square.
+
+    The resampling is bicubic and antialiased. The aspect ratio is lost and transparency is dropped. A JPEG file may be
+    halved while it is decoded, but not below twice the size.
+
+    Args:
+        source: the path of a file, or its content.
+        size: the height and width of the result.
+        name: the name of the content in errors; a file is named by its path.
+        box: the part to keep, clipped to the photo; None for the whole photo.
+
+    Returns:
+        ``(3, size, size)`` uint8, RGB; a grey photo has three equal channels.
+
+    Raises:
+        DataError: if it is not an intact photo, or the box lies outside of it; the message names the photo.
+    """
+    name = str(source) if isinstance(source, Path) else name
+    image = _plain(source, size, shrink=box is None)
+    if image is None:
+        try:
+            photo = read_photo(source) if isinstance(source, Path) else decode_photo(source, name)
+        except PhotoError as error:
+            raise DataError(error.problem, error.path) from error
+        image = Image.fromarray((photo.pixels * 255).round().to(torch.uint8).permute(1, 2, 0).numpy())
+    if box is not None:
+        left, top, right, bottom = box
+        box = (max(0.0, left), max(0.0, top), min(float(image.width), right), min(float(image.height), bottom))
+        if not (box[0] < box[2] and box[1] < box[3]):
+            raise _empty((left, top, right, bottom), name)
+    if box is not None or image.size != (size, size):
+        image = image.resize((size, size), Image.Resampling.BICUBIC, box=box)
+    return torch.from_numpy(np.asarray(image.convert("RGB")).transpose(2, 0, 1).copy())
+
+
+def _plain(source: Path | bytes, size: int, *, shrink: bool) -> Image.Image | None:
+    """A photo in a plain JPEG or PNG file; None if `recessive.photos` must read it."""
+    try:
+        if isinstance(source, bytes):
+            return _open_plain(BytesIO(source), size, shrink=shrink)
+        if not source.is_file():
+            return None
+        with source.open("rb") as file:
+            return _open_plain(file, size, shrink=shrink)
+    except (*DECODER_ERRORS, Image.DecompressionBombError):
+        return None
+
+
+def _open_plain(file: IO[bytes], size: int, *, shrink: bool) -> Image.Image | None:
+    format_ = format_of_content(file.read(HEADER))
+    if format_ not in ("JPEG", "PNG"):
+        return None
+    file.seek(0)
+    with decoder_warnings(quiet=False):
+        image = Image.open(file, formats=(format_,))
+        if image.mode not in ("RGB", "L") or image.width * image.height > MAX_PIXELS:
+            return None
+        if getattr(image, "is_animated", False):
+            return None
+        if shrink:
+            image.draft(image.mode, (2 * size, 2 * size))
+        image.load()
+        if image.info.keys() & _COLOUR_MANAGED:
+            return None
+        ImageOps.exif_transpose(image, in_place=True)
+        return image
 
 
 class Photos(Protocol):
@@ -22,31 +171,32 @@ class Photos(Protocol):
     def __len__(self) -> int: ...
 
     def batch(self, indices: Sequence[int] | Tensor, size: int) -> Tensor:
-        """Some of the photos, squeezed to a square: (n, 3, size, size), uint8, RGB.
+        """Some of the photos, resized to squares: (n, 3, size, size), uint8, RGB.
 
         Raises:
-            DataError: a file is missing or damaged; the message names it.
+            DataError: if a file is missing or damaged; the message names it.
         """
         ...
 
     def photo(self, index: int) -> Tensor:
-        """One photo at its own size, cut out by its box where it has one: (3, H, W), float32, RGB in [0, 1].
+        """One photo at its own size, cut out by its box if it has one: (3, H, W), float32, RGB in [0, 1].
 
         Raises:
-            DataError: the file is missing or damaged, or the box holds nothing of the photo; the message names it.
+            DataError: if the file is missing or damaged, or the box contains no part of the photo; the message names
+                it.
         """
         ...
 
     def whole(self, index: int) -> Tensor:
-        """The same without the box being cut out."""
+        """The same photo, not cut out."""
         ...
 
     def box(self, index: int) -> Box | None:
-        """The part of the whole photo that `photo` and `batch` give; None for all of it."""
+        """The part of the photo that `photo` and `batch` return; None for the whole photo."""
         ...
 
     def key(self, index: int) -> str:
-        """The photo's name, which does not depend on splits, seeds or the order of drawing."""
+        """The name of the photo, which is independent of splits, seeds and the order of draws."""
         ...
 
 
@@ -55,8 +205,8 @@ class ArrayPhotos:
     """Photos in memory.
 
     Attributes:
-        array: uint8 ``(N, C, H, W)`` with C = 3, or C = 1 for grey photos, which `batch` repeats.
-        parts: the names and lengths of the parts that the photos come in; a photo's key is ``part/place``.
+        array: uint8 ``(N, C, H, W)``, with C = 3, or C = 1 for grey photos, whose channel `batch` repeats.
+        parts: the names and lengths of the parts that the photos come in; the key of a photo is ``part/place``.
     """
 
     array: Tensor
@@ -72,7 +222,7 @@ class ArrayPhotos:
         return len(self.array)
 
     def batch(self, indices: Sequence[int] | Tensor, size: int) -> Tensor:
-        """Some of the photos: plain indexing when they have that size already, else bicubic, antialiased."""
+        """Some of the photos, as they are if they have that size, else resized: bicubic and antialiased."""
         found = self.array[torch.as_tensor(indices, dtype=torch.int64)]
         if found.shape[-2:] != (size, size):
             resized = np.empty((len(found), found.shape[1], size, size), np.uint8)
@@ -83,19 +233,17 @@ class ArrayPhotos:
         return found if found.shape[1] == 3 else found.repeat(1, 3, 1, 1)
 
     def photo(self, index: int) -> Tensor:
-        """The photo, all of it."""
-        return self.whole(index)
-
-    def whole(self, index: int) -> Tensor:
         """The photo, its levels divided by 255."""
         found = self.array[index].float() / 255
         return found if len(found) == 3 else found.repeat(3, 1, 1)
 
+    whole = photo
+
     def box(self, index: int) -> None:
-        """Photos in memory have none."""
+        """Photos in memory have no boxes."""
 
     def key(self, index: int) -> str:
-        """Such as train/17."""
+        """The key, such as train/17."""
         if index < 0:
             raise IndexError(index)
         for part, length in self.parts:
@@ -107,12 +255,12 @@ class ArrayPhotos:
 
 @dataclass(frozen=True, eq=False)
 class FilePhotos:
-    """Photos in files, decoded at each asking; it pickles, so worker processes can read from it.
+    """Photos in files, decoded whenever they are needed. It can be pickled, so worker processes can read from it.
 
     Attributes:
-        root: the folder that the names begin in.
-        names: the files below it, with ``/`` between folders; they are the keys.
-        boxes: the part to cut out of each photo, None for one that stays whole; all do when there are no boxes.
+        root: the folder that the names are relative to.
+        names: the files, with ``/`` between folders; the name of a photo is its key.
+        boxes: the part of each photo to cut out, None for a whole photo; no boxes at all if every photo is whole.
     """
 
     root: Path
@@ -135,37 +283,37 @@ class FilePhotos:
         return found
 
     def photo(self, index: int) -> Tensor:
-        """The photo, decoded; of its box whole pixels (`cut_out`), where `batch` resamples from the box as it is."""
+        """The photo; its box in whole pixels (`cut_out`), whereas `batch` resamples from the exact box."""
         box = self.box(index)
         return self.whole(index) if box is None else cut_out(self.whole(index), box, str(self.path(index)))
 
     def whole(self, index: int) -> Tensor:
-        """The photo, decoded as `recessive.photos` does."""
+        """The photo as `recessive.photos` decodes it."""
         try:
             return read_photo(self.path(index)).pixels
         except PhotoError as error:
-            raise DataError(str(error)) from error
+            raise DataError(error.problem, error.path) from error
 
     def box(self, index: int) -> Box | None:
-        """As it was given: neither rounded nor clipped."""
+        """The box as it was given: neither rounded nor clipped."""
         return self.boxes[index] if self.boxes else None
 
     def path(self, index: int) -> Path:
-        """The file."""
+        """The path of the file."""
         return self.root / self.names[index]
 
     def key(self, index: int) -> str:
-        """Such as beach/3.jpg."""
+        """The key, such as beach/3.jpg."""
         return self.names[index]
 
 
 @dataclass(frozen=True, eq=False)
 class ChosenPhotos:
-    """Some photos of a sequence, in the order chosen; nothing is copied.
+    """Some photos of a sequence, in any order, without copies.
 
     Attributes:
         photos: the sequence.
-        rows: int64 ``(n,)``, places in it.
+        rows: int64 ``(n,)``, their indices in it.
     """
 
     photos: Photos
@@ -179,24 +327,24 @@ class ChosenPhotos:
         return self.photos.batch(self.rows[torch.as_tensor(indices, dtype=torch.int64)], size)
 
     def photo(self, index: int) -> Tensor:
-        """As the sequence gives it."""
+        """See `Photos`."""
         return self.photos.photo(int(self.rows[index]))
 
     def whole(self, index: int) -> Tensor:
-        """As the sequence gives it."""
+        """See `Photos`."""
         return self.photos.whole(int(self.rows[index]))
 
     def box(self, index: int) -> Box | None:
-        """The box that the sequence gives."""
+        """See `Photos`."""
         return self.photos.box(int(self.rows[index]))
 
     def key(self, index: int) -> str:
-        """The key that the sequence gives."""
+        """See `Photos`."""
         return self.photos.key(int(self.rows[index]))
 
 
 def choose(photos: Photos, indices: Sequence[int] | Tensor) -> ChosenPhotos:
-    """Some of the photos; a choice among chosen photos refers to the sequence that they were chosen from."""
+    """Choose some of the photos; a choice from chosen photos refers to the sequence that they were chosen from."""
     rows = torch.as_tensor(indices, dtype=torch.int64)
     if isinstance(photos, ChosenPhotos):
         return ChosenPhotos(photos.photos, photos.rows[rows])

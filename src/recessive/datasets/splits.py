@@ -12,20 +12,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recessive.datasets.decoding import Box
-from recessive.datasets.errors import DataError
-from recessive.datasets.photos import Photos, choose
+from recessive.datasets.photos import ArrayPhotos, Box, DataError, Photos, choose
 
 Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Photos and what they show.
+    """Photos and their labels.
 
     Attributes:
         photos: N photos.
-        labels: int64 ``(N,)``, one class each; or bool ``(N, L)``, any of L classes.
+        labels: int64 ``(N,)``, one class per photo; or bool ``(N, L)``, any of L classes.
     """
 
     photos: Photos
@@ -48,15 +46,15 @@ class Split:
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """What a query ought to find, where people have judged it photo by photo.
+    """What a query should find, according to people who judged each photo.
 
     Attributes:
-        name: the query's, such as ``all_souls_1``.
-        photo: the gallery index of the photo that the query is, or is cut out of; None where it is in no gallery.
-        box: the part of that photo that shows the object; None where nobody has drawn it.
-        good: gallery indices of photos that show the object clearly.
-        ok: gallery indices of photos that show it less well, such as more than a quarter of it.
-        junk: gallery indices of photos that show less; a ranking is judged as if they were not in the gallery.
+        name: the name of the query, such as ``all_souls_1``.
+        photo: the gallery index of the photo that the query is, or is cut out of; None if it is not in the gallery.
+        box: the part of that photo that shows the object; None if nobody has drawn a box.
+        good: the gallery indices of photos that show the object clearly.
+        ok: the gallery indices of photos that show it less well, such as more than a quarter of it.
+        junk: the gallery indices of photos that show less; a ranking is judged as if they were not in the gallery.
     """
 
     name: str
@@ -68,29 +66,27 @@ class GroundTruth:
 
     def __post_init__(self) -> None:
         if self.junk and (both := set(self.junk).intersection(self.positive)):
-            raise DataError(
-                f"{self.name}: photo {min(both)} of the gallery is judged twice, as to be found and as junk"
-            )
+            raise DataError(f"{self.name}: gallery photo {min(both)} is judged both as relevant and as junk")
 
     @property
     def positive(self) -> tuple[int, ...]:
-        """The photos to be found: good ones, then ok ones."""
+        """The relevant photos: good ones, then ok ones."""
         return tuple(dict.fromkeys(self.good + self.ok))
 
 
 @dataclass(frozen=True, eq=False)
 class RetrievalData:
-    """A data set, divided as a protocol says.
+    """A data set, divided by a protocol.
 
     Attributes:
-        name: of the data set, or of the photo folder.
-        protocol: its name.
-        classes: the labels' names.
-        query: photos to search with.
-        gallery: photos to search in.
-        train: photos to learn from; empty where the data set has none.
-        note: what a reader of figures must know, such as that the photos are a lossy copy; empty for nothing.
-        truth: one judgement a query, where the data set comes with them.
+        name: the name of the data set, or of the photo folder.
+        protocol: the name of the protocol.
+        classes: the names of the labels.
+        query: the photos to search with.
+        gallery: the photos to search in.
+        train: the photos to learn from; empty if the data set has none.
+        note: what a reader of figures must know, such as that the photos are a lossy copy; may be empty.
+        truth: one judgement per query, for data sets that come with them.
     """
 
     name: str
@@ -103,15 +99,14 @@ class RetrievalData:
     truth: tuple[GroundTruth, ...] = ()
 
     def __post_init__(self) -> None:
-        for word, split in (("query", self.query), ("gallery", self.gallery)):
-            if not len(split):
-                raise DataError(f"{self.name}: the {word} split is empty")
         for word, split in (("query", self.query), ("gallery", self.gallery), ("train", self.train)):
+            if not len(split) and word != "train":
+                raise DataError(f"{self.name}: the {word} split is empty")
             if split.labels.ndim != self.query.labels.ndim:
                 raise DataError(f"{self.name}: the {word} split has labels of another kind than the query split")
             count = split.labels.shape[1] if self.multi_label else len(split.labels.bincount())
             if (count != len(self.classes)) if self.multi_label else (count > len(self.classes)):
-                raise DataError(f"{self.name}: the {word} split has {count} classes, {len(self.classes)} have names")
+                raise DataError(f"{self.name}: the {word} split has {count} classes, but {len(self.classes)} names")
         if self.truth and len(self.truth) != len(self.query):
             raise DataError(f"{self.name}: {len(self.query)} queries have {len(self.truth)} judgements")
 
@@ -122,10 +117,10 @@ class RetrievalData:
 
 
 def random_source(seed: int) -> Any:  # noqa: ANN401 - numpy has no public name for what it returns
-    """The source that splits are drawn from.
+    """Make the source of random numbers that splits are drawn from.
 
     Raises:
-        DataError: the seed is not in 0 to 2³² − 1.
+        DataError: if the seed is not in 0 to 2³² − 1.
     """
     if not 0 <= seed < 2**32:
         raise DataError(f"a seed is a number from 0 to {2**32 - 1}, not {seed}")
@@ -133,38 +128,38 @@ def random_source(seed: int) -> Any:  # noqa: ANN401 - numpy has no public name 
 
 
 def draw(rows: Rows, count: int, source: Any, what: str) -> Rows:  # noqa: ANN401
-    """Draws ``count`` of the rows without replacement; they come sorted.
+    """Draw ``count`` of the rows without replacement, and sort them.
 
     Args:
-        rows: to draw from.
-        count: how many.
+        rows: the rows to draw from.
+        count: the number of rows to draw.
         source: from `random_source`.
-        what: begins the error's message.
+        what: the purpose of the draw, which begins the message of an error.
 
     Raises:
-        DataError: there are not that many.
+        DataError: if there are fewer rows.
     """
     if len(rows) < count:
-        raise DataError(f"{what}: {count} photos are needed, there are {len(rows)}")
+        raise DataError(f"{what}: {count} photos are needed, but there are {len(rows)}")
     return np.sort(source.permutation(rows)[:count])
 
 
 def draw_per_class(labels: Tensor, rows: Rows, count: int, source: Any, *, classes: Sequence[str], what: str) -> Rows:  # noqa: ANN401
-    """Draws ``count`` photos of each class, no photo twice; they come sorted.
+    """Draw ``count`` photos of each class, none of them twice, and sort them.
 
-    With several labels a photo, the rarest class draws first, each from the photos that no class has drawn yet,
-    so that the frequent classes do not use up the photos of the rare ones.
+    With several labels per photo, the rarest class draws first, and each class draws from the photos that no other
+    class has drawn, so that frequent classes do not use up the photos of rare ones.
 
     Args:
-        labels: of all photos, as in `Split`.
+        labels: the labels of all photos, as in `Split`.
         rows: the photos to draw from.
-        count: how many a class.
+        count: the number of photos per class.
         source: from `random_source`.
-        classes: the classes' names.
-        what: begins the error's message.
+        classes: the names of the classes.
+        what: the purpose of the draw, which begins the message of an error.
 
     Raises:
-        DataError: a class has too few photos; the message names it.
+        DataError: if a class has too few photos; the message names it.
     """
     if labels.ndim == 1:
         member = labels.numpy()[rows][:, None] == np.arange(len(classes))
@@ -188,6 +183,54 @@ def others(length: int, *taken: Rows) -> Rows:
 
 
 def divide(whole: Split, query: Rows, gallery: Rows, train: Rows) -> tuple[Split, Split, Split]:
-    """Query, gallery and train splits out of one sequence of photos."""
+    """The query, gallery and train splits of one sequence of photos."""
     first, second, third = (whole.subset(torch.from_numpy(rows)) for rows in (query, gallery, train))
     return first, second, third
+
+
+TEN_CLASSES = {
+    "hashstash": "queries: 100 per class, drawn from the test set; gallery and training photos: the training set",
+    "I": "queries: 100 per class, drawn from both sets; gallery: all others; training photos: 500 per class, drawn "
+    "from the gallery",
+    "II": "queries: the test set; gallery and training photos: the training set",
+}
+"""hashstash as in Xiao, Wang and Gao, CVPR 2020, section 5; I as in DPSH (IJCAI 2016), II as in DSH (CVPR 2016)."""
+
+
+def ten_class_data(
+    name: str, protocol: str, seed: int, whole: Split, classes: Sequence[str], note: str, official: tuple[int, int]
+) -> RetrievalData:
+    """Divide a small data set that has a training set and a test set of ten classes.
+
+    Args:
+        name: the name of the data set.
+        protocol: a key of `TEN_CLASSES`.
+        seed: the seed of the draws.
+        whole: the photos, an `ArrayPhotos` of two parts: the training set, then the test set.
+        classes: the names of the classes.
+        note: what a reader of figures must know.
+        official: the number of photos in the official training set and test set.
+
+    Raises:
+        DataError: if a part is empty, or a class has too few photos.
+    """
+    photos = whole.photos
+    assert isinstance(photos, ArrayPhotos)  # noqa: S101 - for the type checker
+    for part, length in photos.parts:
+        if not length:
+            raise DataError(f"{name}: the {part} set is empty")
+    (_, training), (_, testing) = photos.parts
+    train, test = np.arange(training), np.arange(training, training + testing)
+    source = random_source(seed)
+    query, gallery = test, train
+    if protocol != "II":
+        drawn_from = test if protocol == "hashstash" else np.arange(len(whole))
+        query = draw_per_class(whole.labels, drawn_from, 100, source, classes=classes, what=f"{name}, queries")
+    if protocol == "I":
+        gallery = others(len(whole), query)
+        train = draw_per_class(whole.labels, gallery, 500, source, classes=classes, what=f"{name}, training photos")
+    missing = sum(official) - len(whole)
+    notes = [note, f"incomplete copy: {len(whole):,} of {sum(official):,} photos" if missing else ""]
+    return RetrievalData(
+        name, protocol, tuple(classes), *divide(whole, query, gallery, train), note="; ".join(filter(None, notes))
+    )

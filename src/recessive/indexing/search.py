@@ -10,9 +10,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from recessive.datasets.boxes import cut_out
-from recessive.datasets.decoding import Box
-from recessive.datasets.errors import DataError
+from recessive.datasets import Box, DataError, cut_out
 from recessive.encoders import EncoderError
 from recessive.errors import SettingsError, photo_error
 from recessive.galleries.index_file import IndexFileError, read_index

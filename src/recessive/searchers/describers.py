@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recessive.codes import sign
-from recessive.datasets.boxes import cut_out
-from recessive.datasets.decoding import Box
+from recessive.datasets import Box, cut_out
 from recessive.encoders import (
     BACKBONES,
     Encoder,
