@@ -16,11 +16,7 @@ from recessive.workflows.records import finished
 
 pytestmark = pytest.mark.usefixtures("tiny_encoders")
 
-_watching = runpy.run_path(str(Path(__file__).with_name("watching.py")))
-clock, incoming, out, held, complaints, watch, passing, stubborn, protections = (
-    _watching[name]
-    for name in ("clock", "incoming", "out", "held", "complaints", "watch", "passing", "stubborn", "protections")
-)
+_watching = runpy.run_path(str(Path(__file__).with_name("conftest.py")))
 MORE, loaded, names, states, unjudged = (_watching[name] for name in ("MORE", "loaded", "names", "states", "unjudged"))
 
 

@@ -15,11 +15,7 @@ from recessive.workflows import Protector
 
 pytestmark = pytest.mark.usefixtures("tiny_encoders")
 
-_watching = runpy.run_path(str(Path(__file__).with_name("watching.py")))
-clock, incoming, out, held, complaints, watch, passing, stubborn, protections = (
-    _watching[name]
-    for name in ("clock", "incoming", "out", "held", "complaints", "watch", "passing", "stubborn", "protections")
-)
+_watching = runpy.run_path(str(Path(__file__).with_name("conftest.py")))
 names, states = (_watching["names"], _watching["states"])
 
 
