@@ -27,8 +27,35 @@ def test_two_tasks_are_done_at_once_each_by_a_thread_that_has_torch_alone():
         together.wait()
         return torch.get_num_threads()
 
-    assert list(ordered_map(work, range(4))) == [1] * 4
+    assert list(ordered_map(work, range(4), threads=2)) == [1] * 4
     assert torch.get_num_threads() == threads
+
+
+def test_one_thread_is_the_callers_own():
+    def work(_):
+        return threading.get_ident()
+
+    assert set(ordered_map(work, range(4), threads=1)) == {threading.get_ident()}
+
+
+def test_the_caller_keeps_its_threads_of_torch_while_others_work():
+    threads = torch.get_num_threads()
+    with closing(ordered_map(str, range(9), threads=2, ahead=1)) as results:
+        next(results)
+        assert torch.get_num_threads() == threads
+
+
+def test_tasks_are_taken_as_far_ahead_as_asked():
+    taken = []
+
+    def tasks():
+        for number in range(100):
+            taken.append(number)
+            yield number
+
+    with closing(ordered_map(str, tasks(), threads=2, ahead=1)) as results:
+        next(results)
+        assert len(taken) == 3
 
 
 def test_no_more_is_taken_than_is_soon_wanted():

@@ -12,7 +12,7 @@ class Backoff:
     Attributes:
         first: the first waiting time, in seconds.
         longest: the upper limit, in seconds.
-        attempts: k, how many waiting times have been handed out since the last success.
+        attempts: k, the number of waiting times since the last success.
     """
 
     first: float
@@ -20,16 +20,16 @@ class Backoff:
     attempts: int = 0
 
     def wait(self) -> float:
-        """The next waiting time."""
+        """Returns the next waiting time in seconds."""
         seconds = backoff(self.attempts, self.first, self.longest)
         self.attempts += 1
         return seconds
 
     def reset(self) -> None:
-        """Start again from the first waiting time, after a success."""
+        """Starts again from the first waiting time, after a success."""
         self.attempts = 0
 
 
 def backoff(attempt: int, first: float, longest: float) -> float:
-    """The waiting time after attempt k = 0, 1, 2, ...: min(first · 2ᵏ, longest), in seconds."""
+    """Returns the waiting time after attempt k = 0, 1, 2, ...: min(first · 2ᵏ, longest), in seconds."""
     return min(first * 2.0 ** min(attempt, 60), longest)

@@ -29,7 +29,7 @@ MACHINE_ERRNOS = frozenset(
 
 
 def readable(path: Path) -> str:
-    """Return a path as one printable line, whatever bytes its name consists of."""
+    """Returns a path as one printable line, whatever bytes its name consists of."""
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
@@ -39,7 +39,7 @@ class RecessiveError(Exception):
 
     Attributes:
         problem: what is wrong and what to do, in one line and without the path.
-        path: the file that it is about; None where it is about none. ``str(error)`` is ``"<path>: <problem>"``.
+        path: the file that the error is about, or None. ``str(error)`` is ``"<path>: <problem>"``.
     """
 
     kind: ClassVar[Kind] = "request"
@@ -50,7 +50,7 @@ class RecessiveError(Exception):
         self.path = path
 
     def __str__(self) -> str:
-        """The sentence, after the path that it is about."""
+        """The sentence, after the path if there is one."""
         return self.problem if self.path is None else f"{readable(self.path)}: {self.problem}"
 
 
@@ -58,7 +58,7 @@ class PhotoError(RecessiveError):
     """A photo cannot be read, changed or written.
 
     Args:
-        path: of the photo.
+        path: the path of the photo.
         problem: what is wrong with it.
     """
 
@@ -84,10 +84,10 @@ class MachineError(RecessiveError):
 
 
 def kind_of(error: BaseException) -> Kind:
-    """Whose fault an error is. Any error that says nothing else is taken for a fault of the photo.
+    """Returns whose fault an error is: the photo's, unless the error or one of its causes says otherwise.
 
     Args:
-        error: any exception; the errors that caused it count as well.
+        error: any exception.
     """
     if isinstance(error, RecessiveError) and error.kind != "photo":
         return error.kind
@@ -97,14 +97,14 @@ def kind_of(error: BaseException) -> Kind:
 
 
 ONE_PHOTO = (PhotoError, OSError, ValueError, RuntimeError, MemoryError)
-"""What goes wrong with one photo and does not stop the others: a folder without permission, too little memory."""
+"""Errors of a single photo, which do not stop the others, such as a missing permission or too little memory."""
 
 
 def photo_error(path: Path, error: Exception, wanted: str = "protected") -> PhotoError:
-    """What went wrong with one photo that was to be `wanted`, in one line; the error itself becomes its cause.
+    """Returns the error of a photo that was to be `wanted`, in one line; the given error becomes its cause.
 
     Args:
-        path: of the photo.
+        path: the path of the photo.
         error: one of `ONE_PHOTO`.
         wanted: the past participle that follows "cannot be".
     """

@@ -5,7 +5,6 @@ import os
 
 import pytest
 
-from recessive.files import digest, file_digest
 from recessive.workflows.records import finished, remember
 
 
@@ -18,18 +17,6 @@ def output(tmp_path):
 
 def record_of(output):
     return output.parent / ".recessive" / f"{output.name}.json"
-
-
-def test_a_digest_knows_where_its_parts_end():
-    assert len({digest(b"ab", b"c"), digest(b"a", b"bc"), digest(b"abc"), digest(b"abc", b"")}) == 4
-
-
-def test_content_is_that_of_files_that_can_be_read(output, tmp_path):
-    same, other = tmp_path / "same", tmp_path / "other"
-    same.write_bytes(b"a photo")
-    other.write_bytes(b"another")
-    assert file_digest(output) == file_digest(same) != file_digest(other)
-    assert file_digest(tmp_path) == file_digest(tmp_path / "missing") == file_digest(tmp_path / "a\0b") == b""
 
 
 def test_what_was_remembered_is_finished(output):
