@@ -132,8 +132,8 @@ def test_a_part_of_a_photo_finds_the_photo_that_has_it(indexed, folder, photo):
         ((0, 30, 10, 20), "in this order"),
         ((0, 0, float("nan"), 5), "in this order"),
         ((0, 0, float("inf"), 5), "in this order"),
-        ((96, 0, 200, 50), "3.png: the box 96 0 200 50 holds nothing of the photo, which is 96 wide and 96 high"),
-        ((0.1, 0, 0.2, 50), "holds nothing of the photo"),
+        ((96, 0, 200, 50), "3.png: the box 96 0 200 50 contains no part of the photo, which is 96 wide and 96 high"),
+        ((0.1, 0, 0.2, 50), "contains no part of the photo"),
     ],
 )
 def test_boxes_that_hold_nothing(indexed, folder, box, said):
