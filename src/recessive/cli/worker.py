@@ -40,8 +40,8 @@ def worker(
 
         from recessive.errors import SettingsError
         from recessive.service.store.storage import StorageError
-        from recessive.service.work.run_worker import run_worker
         from recessive.service.work.targets import TargetError, check_allow_list
+        from recessive.service.work.worker import run_worker
 
         log_to_stderr()
         try:

@@ -23,10 +23,10 @@ def photo_files(folder: Path, what: str = "a gallery") -> list[Path]:
         SettingsError: if it is not a folder, or holds no photo.
     """
     if not folder.is_dir():
-        raise SettingsError(f"{folder}: is not a folder; {what} is a folder of photos")
+        raise SettingsError(f"is not a folder; {what} is a folder of photos", folder)
     files = sorted(file for file in folder.rglob("*") if format_of_path(file) is not None and file.is_file())
     if not files:
-        raise SettingsError(f"{folder}: holds no photos; {what} is a folder of photos")
+        raise SettingsError(f"holds no photos; {what} is a folder of photos", folder)
     return files
 
 
@@ -64,4 +64,4 @@ def photos_below(
         if progress is not None:
             progress(done, len(files))
     if not read:
-        raise SettingsError(f"{folder}: holds no photo that can be read")
+        raise SettingsError("holds no photo that can be read", folder)

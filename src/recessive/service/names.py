@@ -1,4 +1,4 @@
-"""Names of files: cleaned when they come from a client, harmless when they go back."""
+"""File names: cleaned when they arrive from a client, harmless when they are sent back."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from recessive.photos import SUFFIXES, Format, format_of_path
 LONGEST_NAME = 200
 _LONGEST_SUFFIX = 16
 _UNNAMED = "photo"
-_RESERVED = str.maketrans(dict.fromkeys('<>:"|?*', "_"))  # what some systems refuse in names
-_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn"}  # controls, text direction, halves of pairs, what is no character
+_RESERVED = str.maketrans(dict.fromkeys('<>:"|?*', "_"))  # refused in names by some systems
+_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn"}  # controls, text direction, half surrogate pairs, unassigned
 
 
 def clean_name(name: str) -> str:
-    """What a client calls a file, as a name: no folder, nothing invisible, not hidden, at most 200 characters."""
+    """A client's name of a file, made safe: without folders and invisible characters, not hidden, at most 200 long."""
     base = re.split(r"[/\\]", unicodedata.normalize("NFC", name))[-1]
     words = base.translate(_RESERVED).split()
     seen = ("".join(char for char in word if unicodedata.category(char) not in _UNSEEN) for word in words)
@@ -30,7 +30,7 @@ def clean_name(name: str) -> str:
 
 
 def saved_name(name: str, format_: Format) -> str:
-    """The name of a photo that is saved in a format: its own, with a suffix that promises that format."""
+    """The name of a photo saved in a format: its own name with a suffix of that format."""
     promised = format_of_path(Path(name))
     if promised == format_:
         return name
@@ -39,7 +39,7 @@ def saved_name(name: str, format_: Format) -> str:
 
 
 def unique_name(name: str, taken: set[str]) -> str:
-    """The same name, with a number if it is taken, in whatever case; then it is."""
+    """The name, with a number if it is taken in upper or lower case; it is taken afterwards."""
     path, number, chosen = Path(name), 1, name
     while chosen.casefold() in taken:
         number += 1
@@ -49,7 +49,7 @@ def unique_name(name: str, taken: set[str]) -> str:
 
 
 def attachment(name: str) -> str:
-    """A header `Content-Disposition` (RFC 6266) that has browsers save what they get under a name."""
+    """The header `Content-Disposition` (RFC 6266) that makes browsers save a response under a name."""
     plain = re.sub(r'[^ -~]|["\\%]', "_", name)
     extended = "" if plain == name else f"; filename*=UTF-8''{quote(name, safe='')}"
     return f'attachment; filename="{plain}"{extended}'

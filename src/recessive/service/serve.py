@@ -1,4 +1,4 @@
-"""The service in this process: database, folder, workers and HTTP server, until it is told to stop."""
+"""The server process: database, folder, worker processes and HTTP server, until it is told to stop."""
 
 from __future__ import annotations
 
@@ -14,52 +14,53 @@ from contextlib import closing, contextmanager
 import uvicorn
 from fastapi import FastAPI
 
+from recessive.errors import RecessiveError
 from recessive.service.http.access import is_loopback
 from recessive.service.http.app import create_app
-from recessive.service.http.connections import PromptConnection
+from recessive.service.http.exchange import PromptConnection
 from recessive.service.settings import ServiceSettings
 from recessive.service.store.database import Database
 from recessive.service.store.keys import Keys
 from recessive.service.store.storage import Storage
+from recessive.service.work.supervisor import Supervisor
 from recessive.service.work.targets import check_allow_list
-from recessive.service.work.workers import Workers
 
-DATABASE_URL = "RECESSIVE_DATABASE_URL"  # variable that commands take the URL from
-MOST_CONNECTIONS = 500  # an upload takes a socket and a file, and a process may usually have 1024 of both
-LONGEST_HEAD = 32_768  # bytes of a request line and its headers
-IDLE = 15  # seconds that a connection without a request is kept
-LAST_REQUESTS = 10  # seconds that requests get to end in once the service stops
+DATABASE_URL = "RECESSIVE_DATABASE_URL"  # environment variable with the URL for commands
+MOST_CONNECTIONS = 500  # an upload needs a socket and a file, and a process usually may have 1024 of both
+LONGEST_HEAD = 32_768  # bytes of a request line and headers
+IDLE = 15  # seconds for which a connection without a request is kept
+LAST_REQUESTS = 10  # seconds that requests get to finish once the service stops
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - how to reach what listens everywhere
 _REFUSED = {
-    errno.EADDRINUSE: "something else listens there already; choose another --port, or 0 for any that is free",
-    errno.EADDRNOTAVAIL: "this machine has no such address; --host 127.0.0.1 is always one",
-    errno.EACCES: "ports below 1024 are not for everybody; choose another --port",
+    errno.EADDRINUSE: "another program listens there already; choose another --port, or 0 for any free port",
+    errno.EADDRNOTAVAIL: "this machine does not have this address; --host 127.0.0.1 always works",
+    errno.EACCES: "ports below 1024 need special rights; choose another --port",
 }
 
 
-class ServeError(Exception):
-    """The service cannot begin; the message is one line and says what to do."""
+class ServeError(RecessiveError):
+    """The service cannot start."""
 
 
 def serve(settings: ServiceSettings, *, ready: Callable[[str], None] | None = None) -> None:
-    """Serve until SIGINT or SIGTERM; then requests are ended, workers put their jobs back, and everything is closed.
+    """Serve until SIGINT or SIGTERM; then requests are finished, workers release their jobs, and everything is closed.
 
-    Runs in the main thread, which gets the signals.
+    Must run in the main thread, which gets the signals.
 
     Args:
-        settings: of the service.
-        ready: told the address to open as soon as requests are answered.
+        settings: the settings of the service.
+        ready: called with the URL of the service as soon as requests are answered.
 
     Raises:
-        ServeError: it cannot listen as asked, or should not; or there is no such gallery.
-        TargetError: the allow-list of delivery targets makes no sense.
-        DatabaseError: the database cannot be used.
-        StorageError: the folder cannot.
+        ServeError: if the service cannot listen, needs a key first, or the gallery does not exist.
+        TargetError: if the allow-list of delivery targets is invalid.
+        DatabaseError: if the database cannot be used.
+        StorageError: if the folder cannot be used.
     """
     check_allow_list(settings.deliver_to)
     if settings.workers and settings.gallery and not settings.gallery.is_dir():
-        raise ServeError(f"{settings.gallery} is no folder of photos to search: choose another --gallery, or none")
-    with _until_told(), closing(_bound(settings)) as listener:
+        raise ServeError("is not a folder of photos to search; choose another --gallery, or none", settings.gallery)
+    with _until_signal(), closing(_bound(settings)) as listener:
         address, port = listener.getsockname()[:2]
         settings = settings.model_copy(update={"port": port})
         storage = Storage(settings.folder)
@@ -73,28 +74,30 @@ def serve(settings: ServiceSettings, *, ready: Callable[[str], None] | None = No
                 listener.listen(socket.SOMAXCONN)
             url = f"http://{_shown(settings.host)}:{port}"
             app = create_app(settings, database)
-            # Event streams have no end of their own, and the server waits for all responses.
             server = _Server(
-                _config(app), ready=lambda: ready(url) if ready else None, ending=app.state.parts.watcher.close
+                _config(app),
+                on_ready=lambda: ready(url) if ready else None,
+                # Event streams have no end of their own, and the server waits for all responses.
+                on_shutdown=app.state.dependencies.watcher.close,
             )
-            with _without_pauses(), Workers(settings):
+            with _without_pauses(), Supervisor(settings):
                 server.run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
-    """Tells when it answers requests, and when it is about to wait for the last of them."""
+    """Calls back when it answers requests, and when it is about to wait for the last of them."""
 
-    def __init__(self, config: uvicorn.Config, *, ready: Callable[[], None], ending: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, *, on_ready: Callable[[], None], on_shutdown: Callable[[], None]) -> None:
         super().__init__(config)
-        self._ready, self._ending = ready, ending
+        self._on_ready, self._on_shutdown = on_ready, on_shutdown
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            self._ready()
+            self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._ending()
+        self._on_shutdown()
         await super().shutdown(sockets)
 
 
@@ -105,11 +108,11 @@ def _config(app: FastAPI) -> uvicorn.Config:
         h11_max_incomplete_event_size=LONGEST_HEAD,
         ws="none",
         lifespan="on",
-        log_config=None,  # as the rest of the program
+        log_config=None,  # as in the rest of the program
         log_level="warning",
-        access_log=False,  # addresses and names of photos are nobody's business
+        access_log=False,  # addresses and names of photos are private
         server_header=False,
-        proxy_headers=False,  # nothing here goes by the address of the client
+        proxy_headers=False,  # nothing here depends on the address of the client
         limit_concurrency=MOST_CONNECTIONS,
         timeout_keep_alive=IDLE,
         timeout_graceful_shutdown=LAST_REQUESTS,
@@ -118,7 +121,7 @@ def _config(app: FastAPI) -> uvicorn.Config:
 
 @contextmanager
 def _without_pauses() -> Iterator[None]:
-    """What is loaded by now stays: to look through all of it for garbage would halt requests for 0.2 s."""
+    """Exempt all that is loaded by now from garbage collection, which would halt requests for 0.2 s."""
     gc.collect()
     gc.freeze()
     try:
@@ -128,8 +131,8 @@ def _without_pauses() -> Iterator[None]:
 
 
 @contextmanager
-def _until_told() -> Iterator[None]:
-    """SIGTERM unwinds the block as Ctrl-C does; either is an ordinary end of it."""
+def _until_signal() -> Iterator[None]:
+    """Let SIGTERM end the block as Ctrl-C does; both are ordinary ends."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
@@ -140,11 +143,11 @@ def _until_told() -> Iterator[None]:
 
 
 def _bound(settings: ServiceSettings) -> socket.socket:
-    """A socket that has the address already, but does not listen yet."""
+    """A socket that is bound to the address, but does not listen yet."""
     try:
         found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
-        raise ServeError(f"{settings.host} is not known as an address: choose another --host") from error
+        raise ServeError(f"{settings.host} is not a known address; choose another --host") from error
     family, kind, protocol, _, address = found[0]
     listener = socket.socket(family, kind, protocol)
     try:
@@ -159,7 +162,7 @@ def _bound(settings: ServiceSettings) -> socket.socket:
 
 @contextmanager
 def _refusals(settings: ServiceSettings) -> Iterator[None]:
-    """What the system says of an address, in words."""
+    """Explain why an address is refused by the system."""
     try:
         yield
     except OSError as error:
@@ -168,13 +171,13 @@ def _refusals(settings: ServiceSettings) -> Iterator[None]:
 
 
 def _shown(host: str) -> str:
-    """As part of a URL that a browser on this machine opens."""
+    """The host in a URL that a browser on this machine opens."""
     return _WILDCARDS.get(host, f"[{host}]" if ":" in host else host)
 
 
 def _needs_key(settings: ServiceSettings) -> str:
-    """With the command that makes one; the URL of a database may hold a password, so that it is not repeated."""
+    """Why a key is needed, with the command that creates one, but without the URL of a database and its password."""
     words = ["recessive", "keys", "add", "NAME", "--folder", str(settings.folder)]
     if settings.database_url and settings.database_url != os.environ.get(DATABASE_URL):
         words += ["--database-url", "URL"]
-    return f"other machines can reach {settings.host}, so a key is needed; make one first: {shlex.join(words)}"
+    return f"other machines can reach {settings.host}, so the service needs a key; create one first: {shlex.join(words)}"

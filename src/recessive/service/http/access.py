@@ -1,4 +1,4 @@
-"""Who may ask for what: host names, other web sites, keys, and the headers that tell browsers what is allowed."""
+"""Which requests are allowed: host names, other web sites, keys; and the headers that restrict browsers."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from hashlib import sha256
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from recessive.service.http.exchange import HttpMiddleware
 from recessive.service.http.problems import Problem
-from recessive.service.http.recent import Recent
+from recessive.service.http.short_cache import ShortCache
 from recessive.service.settings import ServiceSettings
 from recessive.service.store.keys import Key, Keys
 
 KEY = "recessive.key"
-"""Under this name the scope of a request holds its key, or None."""
+"""The entry of a request's scope that holds its key, or None."""
 
 PAGES = ("/", "/docs")
-"""What other web sites may link to."""
+"""Pages that other web sites may link to."""
 
 _LOCAL_NAMES = {"localhost", "127.0.0.1", "::1"}
 _NEEDS_KEY = ("/v1", "/metrics")
@@ -38,19 +39,11 @@ _HEADERS = {
 }
 
 
-class SafeHeaders:
-    """ASGI middleware: every response says what browsers may do with it, and that they keep nothing of anybody's."""
+class SafeHeaders(HttpMiddleware):
+    """Adds headers to every response that restrict what browsers do with it and keep of it."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one connection."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        async def with_headers(message: Message) -> None:
+    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(_HEADERS)
@@ -59,15 +52,15 @@ class SafeHeaders:
                 headers["Cache-Control"] = "no-store" if scope["path"].startswith(_SECRET) else "no-cache"
             await send(message)
 
-        await self._app(scope, receive, with_headers)
+        await self._app(scope, receive, send_with_headers)
 
 
-class Lock:
-    """Whether requests need a key, and whose they are.
+class Authenticator:
+    """Decides whether requests need a key, and finds their keys.
 
     Args:
-        settings: of the service.
-        keys: the keys there are; none is needed on a loopback address while there are none.
+        settings: the settings of the service.
+        keys: the keys of the service. While there are none, a service on a loopback address needs no key.
     """
 
     def __init__(self, settings: ServiceSettings, keys: Keys) -> None:
@@ -75,69 +68,63 @@ class Lock:
         self._loopback = is_loopback(settings.host)
 
     def needs_key(self) -> bool:
-        """Whether a request needs a key.
+        """Whether requests need a key.
 
         Raises:
-            DatabaseError: nobody knows.
+            DatabaseError: if the database cannot be used.
         """
         return not self._loopback or self._keys.any()
 
-    def key(self, authorization: str | None) -> Key | None:
-        """The key of a header `Authorization`; None where there is none and none is needed.
+    def authenticate(self, authorization: str | None) -> Key | None:
+        """The key of an `Authorization` header; None if there is no header and none is needed.
 
         Raises:
             Problem: 401.
-            DatabaseError: nobody knows.
+            DatabaseError: if the database cannot be used.
         """
         if authorization is None:
             if self.needs_key():
-                raise _locked("this service needs a key: send it as Authorization: Bearer KEY", "")
+                raise _unauthorized("this service needs a key; send it in the header Authorization: Bearer KEY", "")
             return None
         scheme, _, token = authorization.partition(" ")
         key = self._keys.find(token.strip()) if scheme.lower() == "bearer" else None
         if key is None:
-            raise _locked("this key is none of the service's, or is not valid any more", ', error="invalid_token"')
+            raise _unauthorized("this key does not exist or was revoked", ', error="invalid_token"')
         return key
 
 
-class Gate:
-    """ASGI middleware: refuses what comes under a foreign name, from another web site, or without a key.
+class AccessControl(HttpMiddleware):
+    """Refuses requests that use a foreign host name, come from another web site, or lack a key.
 
-    The first two protect an open service on this machine from web pages in its user's browser: those can reach it under
-    a name of theirs (DNS rebinding), or send it requests whose answers they do not see. That a key is made or revoked
-    counts after a moment: see `Recent`.
+    The first two protect an open service on this machine from web pages in its user's browser, which can reach it under
+    a name of theirs (DNS rebinding), or send it requests whose answers they do not see. New and revoked keys take
+    effect after a moment: see `ShortCache`.
 
     Args:
-        app: what is behind the gate.
-        settings: of the service.
-        lock: who needs a key.
+        app: the app behind it.
+        settings: the settings of the service.
+        authenticator: finds the keys of requests.
     """
 
-    def __init__(self, app: ASGIApp, settings: ServiceSettings, lock: Lock) -> None:
-        self._app, self._lock = app, lock
-        self._let_in: Recent[Key | None] = Recent()
+    def __init__(self, app: ASGIApp, settings: ServiceSettings, authenticator: Authenticator) -> None:
+        super().__init__(app)
+        self._authenticator = authenticator
+        self._authenticated: ShortCache[Key | None] = ShortCache()
         self._names = {bare.lower() for name in (settings.host, *settings.names) if (bare := host_of(name))}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one connection.
-
-        Raises:
-            Problem: it is refused.
-            DatabaseError: nobody knows the keys.
-        """
-        if scope["type"] == "http":
-            headers = Headers(scope=scope)
-            self._check_host(headers, scope)
-            _check_site(headers, scope)
-            scope[KEY] = None
-            if scope["path"].startswith(_NEEDS_KEY):
-                given = headers.get("authorization")
-                about = given and sha256(given.encode()).digest()  # keys themselves are not kept
-                scope[KEY] = await self._let_in.get(about, lambda: self._lock.key(given))
+    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        self._check_host(headers, scope)
+        _check_site(headers, scope)
+        scope[KEY] = None
+        if scope["path"].startswith(_NEEDS_KEY):
+            given = headers.get("authorization")
+            digest = given and sha256(given.encode()).digest()  # keys themselves are not kept
+            scope[KEY] = await self._authenticated.get(digest, lambda: self._authenticator.authenticate(given))
         await self._app(scope, receive, send)
 
     def _check_host(self, headers: Headers, scope: Scope) -> None:
-        """Let in what asks for a name of ours, or for the address that the connection reached us at."""
+        """Allow the names of the service, and the address at which the connection reached it."""
         given = headers.getlist("host")
         name = host_of(given[0]).lower() if len(given) == 1 else ""
         server = scope.get("server")
@@ -146,20 +133,20 @@ class Gate:
         if not ours and not (reached is not None and is_loopback(str(reached)) and name in _LOCAL_NAMES):
             raise Problem(
                 421,
-                "this service is not called that; whoever runs it can add the name with --name",
+                "the service does not have this host name; its operator can add the name with --name",
                 "unknown-host",
                 "Unknown host",
             )
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches what listens there."""
+    """Whether only this machine reaches a service that listens on a host."""
     address = _address(host)
     return host.lower() == "localhost" if address is None else address.is_loopback
 
 
 def host_of(authority: str) -> str:
-    """The host of a `Host` header, without port and brackets; empty when it makes no sense."""
+    """The host of a `Host` header, without port and brackets; empty if the header is invalid."""
     if _address(authority) is not None:  # an IPv6 address, in settings
         return authority
     if authority.startswith("["):
@@ -180,7 +167,7 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def _check_site(headers: Headers, scope: Scope) -> None:
-    """Refuse requests that another web site's page makes; following its link to a page of ours is fine."""
+    """Refuse requests by pages of other web sites, except when a user follows their link to one of `PAGES`."""
     origin = headers.get("origin")
     own = origin is None or origin.partition("://")[2].lower() == headers["host"].lower()
     if own and headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
@@ -191,6 +178,6 @@ def _check_site(headers: Headers, scope: Scope) -> None:
         raise Problem(403, "requests from other web sites are refused", "other-site", "From another web site")
 
 
-def _locked(detail: str, why: str) -> Problem:
+def _unauthorized(detail: str, why: str) -> Problem:
     challenge = f'Bearer realm="recessive"{why}'
     return Problem(401, detail, "key-needed", "A key is needed", {"WWW-Authenticate": challenge})

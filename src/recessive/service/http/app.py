@@ -1,4 +1,4 @@
-"""The HTTP side of the service, as one ASGI app."""
+"""The HTTP side of the service as one ASGI app."""
 
 from __future__ import annotations
 
@@ -15,45 +15,56 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Scope
 
-from recessive.service.http.access import Gate, Lock, SafeHeaders
-from recessive.service.http.adding import Adder
-from recessive.service.http.api import catalogue, jobs, operations, pages, results
+from recessive.service.http.access import AccessControl, Authenticator, SafeHeaders
+from recessive.service.http.api import catalogue, jobs, pages, results
+from recessive.service.http.api.dependencies import Dependencies
 from recessive.service.http.api.document import describe
-from recessive.service.http.api.parts import Parts
 from recessive.service.http.events import Watcher
 from recessive.service.http.exchange import HeadAsGet, ReadOn
 from recessive.service.http.metrics import Measure, Metrics
 from recessive.service.http.problems import Problems, problem_of
-from recessive.service.http.recent import Recent
+from recessive.service.http.short_cache import ShortCache
 from recessive.service.settings import ServiceSettings
+from recessive.service.store.cleaning import Cleaner
 from recessive.service.store.database import Database
-from recessive.service.store.jobs import Jobs
+from recessive.service.store.inbox import Inbox
 from recessive.service.store.keys import Keys
+from recessive.service.store.reading import JobReader
 from recessive.service.store.storage import Storage
-from recessive.service.work.housekeeping import Housekeeping
+from recessive.service.work.cleaning import CleaningRunner
 
 _METHODS = ("GET", "HEAD", "POST", "DELETE")
 
 
 def create_app(settings: ServiceSettings, database: Database) -> FastAPI:
-    """The app; `app.state.parts` holds what its routes use.
+    """The app; `app.state.dependencies` holds the objects that its routes use.
 
-    While it runs, so does the service's housekeeping. Whoever stops it calls `app.state.parts.watcher.close()` first:
-    servers wait for the ends of all responses, and event streams have no other.
+    While it runs, the queue and the folder are cleaned. Whoever stops it must first call
+    `app.state.dependencies.watcher.close()`: servers wait for the ends of all responses, and event streams have no
+    other end.
 
     Args:
-        settings: of the service.
-        database: with its tables up to date; stays open.
+        settings: the settings of the service.
+        database: the database, with its tables up to date; it stays open.
     """
-    all_jobs, storage = Jobs(database, queue=settings.queue), Storage(settings.folder)
-    lock, metrics, watcher = Lock(settings, Keys(database)), Metrics(all_jobs), Watcher(all_jobs)
+    reader, storage = JobReader(database), Storage(settings.folder)
+    dependencies = Dependencies(
+        settings=settings,
+        inbox=Inbox(database, queue=settings.queue),
+        reader=reader,
+        storage=storage,
+        watcher=Watcher(reader),
+        metrics=Metrics(reader),
+        authenticator=Authenticator(settings, Keys(database)),
+        quotas_checked=ShortCache(),
+    )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         storage.open()
-        with Housekeeping(all_jobs, storage):
+        with CleaningRunner(Cleaner(database), storage):
             yield
-            watcher.close()
+            dependencies.watcher.close()
 
     app = FastAPI(
         title="recessive",
@@ -64,23 +75,23 @@ def create_app(settings: ServiceSettings, database: Database) -> FastAPI:
         lifespan=lifespan,
         middleware=[  # the first is the outermost
             Middleware(SafeHeaders),
-            Middleware(Measure, metrics=metrics),
+            Middleware(Measure, metrics=dependencies.metrics),
             Middleware(HeadAsGet),
             Middleware(ReadOn),
             Middleware(Problems),
-            Middleware(Gate, settings=settings, lock=lock),
+            Middleware(AccessControl, settings=settings, authenticator=dependencies.authenticator),
         ],
         exception_handlers={HTTPException: _refuse, RequestValidationError: _refuse},
     )
-    app.state.parts = Parts(settings, all_jobs, Adder(all_jobs, storage), storage, watcher, metrics, lock, Recent())
-    for part in (jobs, results, catalogue, operations, pages):
-        app.include_router(part.router)
+    app.state.dependencies = dependencies
+    for module in (jobs, results, catalogue, pages):
+        app.include_router(module.router)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     return app
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
-    """What the framework refuses, as a problem."""
+    """A refusal of the framework, as a problem document."""
     problem = problem_of(error)
     if problem.status == 405:
         problem.headers = {"Allow": ", ".join(_allowed(request.scope))}
@@ -88,7 +99,7 @@ async def _refuse(request: Request, error: Exception) -> Response:
 
 
 def _allowed(scope: Scope) -> list[str]:
-    """What can be done with a path, by all its routes; the framework looks at the first one only."""
+    """The methods of a path by all its routes; the framework looks at the first one only."""
     bare = {name: scope[name] for name in ("type", "path", "root_path", "headers") if name in scope}
     routes = scope["app"].routes
     found = [m for m in _METHODS if any(r.matches({**bare, "method": m})[0] == Match.FULL for r in routes)]

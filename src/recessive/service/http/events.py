@@ -1,4 +1,4 @@
-"""Server-sent events: what becomes of jobs, told to whoever listens."""
+"""Server-sent events: the changes of jobs, for everybody who follows them."""
 
 from __future__ import annotations
 
@@ -9,108 +9,106 @@ from dataclasses import replace
 
 from starlette.concurrency import run_in_threadpool
 
-from recessive.service.store.job import DeliveryState, Job, JobState
-from recessive.service.store.jobs import Jobs
+from recessive.service.store.job import ACTIVE, DeliveryState, Job
+from recessive.service.store.reading import JobReader
 
-POLL_EVERY = 0.25  # s
-KEEP_ALIVE = 15.0  # s without an event after which proxies and clients are told that the connection lives
+POLL_EVERY = 0.25  # seconds
+KEEP_ALIVE = 15.0  # seconds without an event after which proxies and clients are shown that the connection lives
 _log = logging.getLogger(__name__)
 
 
-class _Listener:
-    """Who listens to one job: what is known of it, None once it is deleted, and whether that is news."""
+class _Follower:
+    """One who follows a job: its last known state, None once it is deleted, and whether that is new."""
 
     def __init__(self, job: Job) -> None:
         self.job: Job | None = job
-        self.news = asyncio.Event()
+        self.changed = asyncio.Event()
 
 
 class Watcher:
-    """Tells any number of listeners of changes of their jobs, with one query for all of them at a time.
+    """Tells any number of followers of changes of their jobs, with one query at a time for all of them.
 
-    All methods belong to one event loop. The database is asked only while somebody listens.
+    All methods belong to one event loop. The database is queried only while somebody follows a job.
 
     Args:
-        jobs: of the service.
-        every: seconds between two questions to the database.
+        reader: reads the jobs.
+        every: seconds between two queries.
     """
 
-    def __init__(self, jobs: Jobs, *, every: float = POLL_EVERY) -> None:
-        self._jobs, self._every = jobs, every
-        self._listeners: dict[str, set[_Listener]] = {}
-        self._asking: asyncio.Task[None] | None = None
+    def __init__(self, reader: JobReader, *, every: float = POLL_EVERY) -> None:
+        self._reader, self._every = reader, every
+        self._followers: dict[str, set[_Follower]] = {}
+        self._polling: asyncio.Task[None] | None = None
         self._closed = False
 
     def close(self) -> None:
-        """End all streams, now and henceforth: a server that stops waits for them."""
+        """End all streams, present and future: a server that stops waits for them."""
         self._closed = True
-        for listeners in self._listeners.values():
-            for listener in listeners:
-                listener.news.set()
+        for followers in self._followers.values():
+            for follower in followers:
+                follower.changed.set()
 
     async def follow(self, job: Job) -> AsyncGenerator[Job | None]:
-        """The job as it is, and again after each change, until it is final, deleted, or the service stops.
+        """The job as it is, and again after each change, until it is final or deleted, or the service stops.
 
         Args:
-            job: as it was just now.
+            job: the job, as it was just now.
 
         Yields:
-            The job; None when nothing has happened for `KEEP_ALIVE` seconds.
+            The job; None if nothing has happened for `KEEP_ALIVE` seconds.
         """
-        job = replace(job, insight=None)  # as `Jobs.watch` has it
-        listener = _Listener(job)
-        self._listeners.setdefault(job.id, set()).add(listener)
-        if self._asking is None:
-            self._asking = asyncio.create_task(self._ask())
+        job = replace(job, insight=None)  # as `JobReader.watch` returns it
+        follower = _Follower(job)
+        self._followers.setdefault(job.id, set()).add(follower)
+        if self._polling is None:
+            self._polling = asyncio.create_task(self._poll())
         try:
             yield job
             while not (is_final(job) or self._closed):
                 try:
                     async with asyncio.timeout(KEEP_ALIVE):
-                        await listener.news.wait()
+                        await follower.changed.wait()
                 except TimeoutError:
                     yield None
                     continue
-                listener.news.clear()
-                if listener.job is None:
+                follower.changed.clear()
+                if follower.job is None:
                     return
-                if listener.job is not job:
-                    job = listener.job
+                if follower.job is not job:
+                    job = follower.job
                     yield job
         finally:
-            self._leave(job.id, listener)
+            self._leave(job.id, follower)
 
-    def _leave(self, id_: str, listener: _Listener) -> None:
-        self._listeners[id_].discard(listener)
-        if not self._listeners[id_]:
-            del self._listeners[id_]
-        if not self._listeners and self._asking is not None:
-            self._asking.cancel()
-            self._asking = None
+    def _leave(self, job_id: str, follower: _Follower) -> None:
+        self._followers[job_id].discard(follower)
+        if not self._followers[job_id]:
+            del self._followers[job_id]
+        if not self._followers and self._polling is not None:
+            self._polling.cancel()
+            self._polling = None
 
-    async def _ask(self) -> None:
+    async def _poll(self) -> None:
         while True:
-            asked = {id_: tuple(listeners) for id_, listeners in self._listeners.items()}
+            followed = {job_id: tuple(followers) for job_id, followers in self._followers.items()}
             try:
-                found = {job.id: job for job in await run_in_threadpool(self._jobs.watch, list(asked))}
-            except Exception as error:  # noqa: BLE001 - a database that is away comes back; listeners wait for that
+                found = {job.id: job for job in await run_in_threadpool(self._reader.watch, list(followed))}
+            except Exception as error:  # noqa: BLE001 - followers wait until the database is available again
                 _log.warning("watching jobs: %s", type(error).__name__)
             else:
-                for id_, listeners in asked.items():
-                    for listener in listeners:
-                        if listener.job != found.get(id_):
-                            listener.job = found.get(id_)
-                            listener.news.set()
+                for job_id, followers in followed.items():
+                    for follower in followers:
+                        if follower.job != found.get(job_id):
+                            follower.job = found.get(job_id)
+                            follower.changed.set()
             await asyncio.sleep(self._every)
 
 
 def is_final(job: Job) -> bool:
-    """Whether nothing will change about a job any more."""
-    if job.state in (JobState.WAITING, JobState.RUNNING):
-        return False
-    return job.delivery != DeliveryState.WAITING
+    """Whether the job and its delivery will not change any more."""
+    return job.state not in ACTIVE and job.delivery != DeliveryState.WAITING
 
 
 def event(text: str | None) -> bytes:
-    """One event on the wire; a comment when there is none."""
+    """An event as it is sent; a comment if there is no text."""
     return b": still here\n\n" if text is None else f"event: job\ndata: {text}\n\n".encode()

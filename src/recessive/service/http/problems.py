@@ -1,4 +1,4 @@
-"""Problem details (RFC 9457): what every refusal and every fault of the HTTP side looks like."""
+"""Problem details (RFC 9457): the form of every refusal and every fault of the HTTP API."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
+from recessive.service.http.exchange import HttpMiddleware
 from recessive.service.store.database import DatabaseError
-from recessive.service.store.job import Busy, QueueFull
+from recessive.service.store.inbox import Busy, QueueFull
 
 MEDIA_TYPE = "application/problem+json"
 _TYPES = "urn:recessive:problem:"
-_AWAY = 5  # s after which a database that is away, or a full disk, is worth another try
+_RETRY_AFTER = 5  # seconds, while the database is unavailable or the disk full
 _LIMITS = {True: ("queue-full", "The queue is full"), False: ("quota-spent", "The key's quota is spent")}
-_FRAMES = 12  # of a fault, in the log: what is before them is the framework's
+_FRAMES = 12  # of a traceback in the log: the earlier ones belong to the framework
 _FULL_DISK = {errno.ENOSPC, errno.EDQUOT}
 _log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class OptionError:
     """What is wrong with one option, parameter or header.
 
     Attributes:
-        option: its name, as in the CLI: keep-location.
+        option: its name as on the command line, such as keep-location.
         detail: what is wrong.
     """
 
@@ -45,15 +46,15 @@ class OptionError:
 
 @dataclass(eq=False)
 class Problem(Exception):  # noqa: N818 (a problem document, whether or not it is our fault)
-    """A request that is not answered with what it asks for.
+    """The reason why a request is refused, or fails.
 
     Attributes:
-        status: of the response.
+        status: the status of the response.
         detail: what is wrong, and what to do about it.
-        kind: ends the problem's `type`, for programs; None when the status says it all.
-        title: names the kind; the status's own name when None.
-        headers: of the response.
-        errors: for each option that is wrong, what.
+        kind: the end of the problem's `type`, for programs; None if the status says enough.
+        title: the name of the kind; that of the status if None.
+        headers: the headers of the response.
+        errors: what is wrong with each invalid option.
     """
 
     status: int
@@ -64,7 +65,7 @@ class Problem(Exception):  # noqa: N818 (a problem document, whether or not it i
     errors: tuple[OptionError, ...] = ()
 
     def response(self, path: str) -> JSONResponse:
-        """The problem document, for a request of that path."""
+        """The problem document as the response to a request for a path."""
         content: dict[str, Any] = {
             "type": "about:blank" if self.kind is None else _TYPES + self.kind,
             "title": self.title or HTTPStatus(self.status).phrase,
@@ -78,13 +79,13 @@ class Problem(Exception):  # noqa: N818 (a problem document, whether or not it i
 
 
 def invalid(*errors: OptionError) -> Problem:
-    """The problem of options that make no sense."""
+    """The problem of invalid options."""
     named = "; ".join(f"{error.option}: {error.detail}" for error in errors)
     return Problem(422, named, "invalid-options", "Options that make no sense", errors=errors)
 
 
 def option_errors(errors: list[ErrorDetails]) -> tuple[OptionError, ...]:
-    """The same of pydantic: each under the name of its option in the CLI."""
+    """The validation errors of pydantic, each under the name of its option on the command line."""
     found: dict[OptionError, None] = {}
     for error in errors:
         places = [str(place) for place in error["loc"] if place not in ("query", "path", "header", "cookie", "body")]
@@ -94,8 +95,8 @@ def option_errors(errors: list[ErrorDetails]) -> tuple[OptionError, ...]:
 
 
 def problem_of(error: Exception) -> Problem:
-    """What is answered when that was raised."""
-    again = {"Retry-After": str(_AWAY)}
+    """The problem that an exception is answered with."""
+    again = {"Retry-After": str(_RETRY_AFTER)}
     match error:
         case Problem():
             return error
@@ -107,68 +108,61 @@ def problem_of(error: Exception) -> Problem:
         case HTTPException():
             found = _plain(error)
         case DatabaseError():
-            away = "the database does not answer; try again in a few seconds"
-            found = Problem(503, away, "database-away", "The database is away", again)
+            unavailable = "the database is unavailable; try again in a few seconds"
+            found = Problem(503, unavailable, "database-away", "Database unavailable", again)
         case OSError() if error.errno in _FULL_DISK:
-            full = "the service has no room for more files; tell whoever runs it"
+            full = "the disk of the service is full; tell its operator"
             found = Problem(507, full, "disk-full", "The disk is full", again)
         case _:
-            fault = "the service made a mistake; whoever runs it finds more in its log"
+            fault = "an internal error occurred; the operator of the service finds details in its log"
             found = Problem(500, fault, "fault", "A fault of the service")
     return found
 
 
 def _plain(error: HTTPException) -> Problem:
-    """What the framework refuses, in words that help."""
+    """A refusal of the framework, with a helpful detail."""
     details = {
-        404: "there is nothing here; /docs lists what there is",
-        405: "this is not done with what is here; the header Allow lists what is, and /docs describes it",
+        404: "there is nothing at this path; /docs lists all paths",
+        405: "method not allowed; the header Allow lists the methods of this path, and /docs describes them",
     }
     detail = details.get(error.status_code, error.detail)
     return Problem(error.status_code, detail, headers=error.headers or {})
 
 
-class Problems:
-    """ASGI middleware: whatever is raised inside becomes a problem document, and nothing of it leaves but that.
+class Problems(HttpMiddleware):
+    """Answers exceptions with problem documents, which reveal nothing else about them.
 
-    Faults are logged as places in the code, without messages: those may name files, keys or addresses.
+    Faults are logged as places in the code, without messages, which may name files, keys or addresses.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one connection."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
 
-        async def watched(message: Message) -> None:
+        async def send_noted(message: Message) -> None:
             nonlocal started
             started = started or message["type"] == "http.response.start"
             await send(message)
 
         try:
-            await self._app(scope, receive, watched)
+            await self._app(scope, receive, send_noted)
         except ClientDisconnect:
-            return  # nobody is there to be answered
-        except Exception as error:  # noqa: BLE001 - no fault may show more than it should
+            return  # there is nobody to answer
+        except Exception as error:  # noqa: BLE001 - no fault may reveal more than it should
             problem = problem_of(error)
             if problem.status >= 500:
                 _report(error, scope["method"], problem.status)
             if started:
-                raise Aborted from None  # half a response must not look like a whole one
+                raise Aborted from None  # half a response must not look complete
             await problem.response(scope["path"])(scope, receive, send)
 
 
 class Aborted(Exception):  # noqa: N818
-    """A response that had begun cannot be finished: the server closes the connection."""
+    """A response that has begun cannot be finished: the server closes the connection."""
 
 
 def _report(error: Exception, method: str, status: int) -> None:
     if isinstance(error, DatabaseError):
-        where = str(error)  # one line, made for whoever runs the service
+        where = str(error)  # one line, written for the operator
     else:
         frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
         places = [f"  {frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]

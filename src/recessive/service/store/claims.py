@@ -1,9 +1,4 @@
-"""Jobs that workers run: who has which, for how long, and how it ends. Each function is part of a transaction.
-
-A worker claims a job and gets a token and a lease. Whoever ends the claim (the worker itself, the owner who cancels,
-another process that sees the lease run out) takes the token out of the row or the row out of the state; what the worker
-says later is then refused. So whatever is killed whenever, a job is done once.
-"""
+"""Claims: which worker runs which job, for how long, and with what outcome. See the package for why a job is done once."""
 
 from __future__ import annotations
 
@@ -11,18 +6,126 @@ import secrets
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from recessive.service.store.job import Claim, DeliveryState, JobState
-from recessive.service.store.rows import WHOLE, job_of, write_delivery_down, write_down
-from recessive.service.store.tables import jobs
+from recessive.backoff import backoff
+from recessive.service.store.database import Database
+from recessive.service.store.job import (
+    WHOLE,
+    Claim,
+    DeliveryState,
+    JobState,
+    job_of,
+    record_delivery,
+    record_history,
+)
+from recessive.service.store.tables import jobs, workers
 
-_LONGEST_WAIT = 3_600.0  # s
-_FAILED_STAYS = 86_400.0  # s
-_FREE = {"worker": None, "token": None, "lease": None, "started": None, "progress": 0.0}
+_FAILED_STAYS = 86_400.0  # seconds until a job that workers died on expires
+_UNCLAIMED = {"worker": None, "token": None, "lease": None, "started": None, "progress": 0.0}
+
+
+class Claims:
+    """What workers do to the queue. Threads may share the object.
+
+    Args:
+        database: the database, with its tables up to date.
+        lease: seconds after which a claim is lost unless it is kept.
+
+    Raises:
+        DatabaseError: from each call, if the database cannot be used. The change may then have been made or not;
+            `finish` and `fail` may simply be called again.
+    """
+
+    def __init__(self, database: Database, *, lease: float = 30.0) -> None:
+        self._database, self._lease = database, lease
+
+    def claim(self, worker: str) -> Claim | None:
+        """Claim the oldest waiting job among the owners with the fewest running jobs; None if no job is ready.
+
+        Args:
+            worker: the name of the worker.
+        """
+        with self._database.begin() as connection:
+            return take(connection, self._database.now(connection), worker, self._lease)
+
+    def keep(self, claim: Claim, progress: float) -> bool:
+        """Extend the lease. False if the claim is lost: the job was cancelled, deleted, or given to another worker.
+
+        Args:
+            claim: a claim returned by `claim`.
+            progress: the share of the work that is done, from 0 to 1.
+        """
+        with self._database.begin() as connection:
+            lease = self._database.now(connection) + self._lease
+            kept = update(jobs).where(*_held(claim)).values(lease=lease, progress=min(max(progress, 0.0), 1.0))
+            return connection.execute(kept).rowcount == 1
+
+    def finish(
+        self,
+        claim: Claim,
+        *,
+        report: dict[str, Any],
+        insight: dict[str, Any] | None,
+        result: str,
+        sheet: str | None,
+        expires: float,
+        delivery: DeliveryState | None = None,
+        delivery_error: str | None = None,
+    ) -> bool:
+        """Record that the job is done. False if the claim is lost; the result is then discarded and nothing changes.
+
+        Args:
+            claim: a claim returned by `claim`.
+            report: see `Job`.
+            insight: see `Job`.
+            result: see `Job`.
+            sheet: see `Job`.
+            expires: see `Job`.
+            delivery: WAITING to have the photo delivered, HELD if it must not be; None if no delivery was requested.
+            delivery_error: why the delivery is held.
+        """
+        values = {"report": report, "insight": insight, "result": result, "sheet": sheet, "expires": expires}
+        with self._database.begin() as connection:
+            now = self._database.now(connection)
+            if delivery is not None:
+                values |= {"delivery": delivery, "delivery_error": delivery_error}
+                values["delivery_next"] = now if delivery == DeliveryState.WAITING else None
+            return end(connection, claim, now, JobState.DONE, progress=1.0, **values)
+
+    def fail(self, claim: Claim, error: str, *, expires: float) -> bool:
+        """Record that the job has failed. False if the claim is lost; nothing changes then.
+
+        Args:
+            claim: a claim returned by `claim`.
+            error: why it failed, in one line.
+            expires: see `Job`.
+        """
+        with self._database.begin() as connection:
+            now = self._database.now(connection)
+            return end(connection, claim, now, JobState.FAILED, error=error, expires=expires)
+
+    def release(self, claim: Claim) -> bool:
+        """Return the job to the queue as if it had not been claimed. False if the claim is lost."""
+        with self._database.begin() as connection:
+            now = self._database.now(connection)
+            free = {**_UNCLAIMED, "state": JobState.WAITING, "ready": now, "attempts": jobs.c.attempts - 1}
+            if connection.execute(update(jobs).where(*_held(claim)).values(free)).rowcount == 0:
+                return False
+            record_history(connection, [claim.job.id], now, JobState.WAITING, claim.job.worker)
+            return True
+
+    def seen(self, worker: str) -> None:
+        """Record that a worker is alive."""
+        with self._database.begin() as connection:
+            new = (sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert)(workers)
+            values = {"name": worker, "seen": self._database.now(connection)}
+            connection.execute(new.values(values).on_conflict_do_update(index_elements=["name"], set_=values))
 
 
 def take(connection: Connection, now: float, worker: str, lease: float) -> Claim | None:
-    """The oldest job that may run, of those owners of whom the fewest run."""
+    """Claim the next job, as part of a transaction."""
     running = (
         select(jobs.c.owner, func.count().label("number"))
         .where(jobs.c.state == JobState.RUNNING)
@@ -50,39 +153,28 @@ def take(connection: Connection, now: float, worker: str, lease: float) -> Claim
         "attempts": jobs.c.attempts + 1,
     }
     row = connection.execute(update(jobs).where(jobs.c.id == job_id).values(taken).returning(*WHOLE)).one()
-    write_down(connection, job_id, now, JobState.RUNNING, worker)
+    record_history(connection, [job_id], now, JobState.RUNNING, worker)
     return Claim(job_of(row), token)
 
 
-def keep(connection: Connection, claim: Claim, until: float, progress: float) -> bool:
-    """Extend the lease."""
-    kept = {"lease": until, "progress": min(max(progress, 0.0), 1.0)}
-    return connection.execute(update(jobs).where(*_held(claim)).values(kept)).rowcount == 1
-
-
 def end(connection: Connection, claim: Claim, now: float, state: JobState, **values: Any) -> bool:  # noqa: ANN401
-    """Bring a job to its end; True also when this claim has done so before and its answer got lost."""
+    """Bring a job to a final state; True also if this claim has done so before and the answer was lost."""
     ended = {"state": state, "finished": now, "lease": None, **values}
     if connection.execute(update(jobs).where(*_held(claim)).values(ended)).rowcount == 1:
-        write_down(connection, claim.job.id, now, state, claim.job.worker)
+        record_history(connection, [claim.job.id], now, state, claim.job.worker)
         if values.get("delivery") == DeliveryState.HELD:
-            write_delivery_down(connection, claim.job.id, now, DeliveryState.HELD, claim.job.worker)
+            record_delivery(connection, claim.job.id, now, DeliveryState.HELD, claim.job.worker)
         return True
     before = select(jobs.c.id).where(jobs.c.id == claim.job.id, jobs.c.token == claim.token, jobs.c.state == state)
     return connection.execute(before).first() is not None
 
 
-def put_back(connection: Connection, claim: Claim, now: float) -> bool:
-    """Let it wait again as if it had not been taken."""
-    free = {**_FREE, "state": JobState.WAITING, "ready": now, "attempts": jobs.c.attempts - 1}
-    if connection.execute(update(jobs).where(*_held(claim)).values(free)).rowcount == 0:
-        return False
-    write_down(connection, claim.job.id, now, JobState.WAITING, claim.job.worker)
-    return True
+def requeue_lost_jobs(connection: Connection, now: float, most_attempts: int) -> int:
+    """Return jobs with an expired lease to the queue, or fail them after so many attempts.
 
-
-def take_from_the_lost(connection: Connection, now: float, most_attempts: int) -> int:
-    """Let jobs wait again whose lease has run out, each time longer, or give them up; how many these were."""
+    Returns:
+        The number of these jobs.
+    """
     lost = (
         select(jobs.c.id, jobs.c.attempts, jobs.c.worker)
         .where(jobs.c.state == JobState.RUNNING, jobs.c.lease < now)
@@ -91,21 +183,21 @@ def take_from_the_lost(connection: Connection, now: float, most_attempts: int) -
     rows = connection.execute(lost).all()
     for job_id, attempts, worker in rows:
         if attempts < most_attempts:
-            change: dict[str, Any] = {**_FREE, "state": JobState.WAITING, "ready": now + wait_after(attempts)}
+            change: dict[str, Any] = {**_UNCLAIMED, "state": JobState.WAITING, "ready": now + wait_after(attempts)}
         else:
-            error = f"the worker died {attempts} times on it"
+            error = f"the worker died {attempts} times while processing this photo"
             change = {"state": JobState.FAILED, "finished": now, "expires": now + _FAILED_STAYS, "error": error}
             change |= {"token": None, "lease": None}
         connection.execute(update(jobs).where(jobs.c.id == job_id).values(change))
-        write_down(connection, job_id, now, change["state"], worker)
+        record_history(connection, [job_id], now, change["state"], worker)
     return len(rows)
 
 
 def wait_after(attempts: int) -> float:
-    """Seconds before a job that was lost so many times is tried again."""
-    return min(2.0 ** min(attempts, 30), _LONGEST_WAIT)
+    """Seconds to wait after so many lost attempts: 2, 4, 8, ..., at most an hour."""
+    return backoff(attempts - 1, 2.0, 3_600.0)
 
 
 def _held(claim: Claim) -> tuple[ColumnElement[bool], ...]:
-    """That the claim still is the row's."""
+    """The condition that the claim still holds the row."""
     return (jobs.c.id == claim.job.id, jobs.c.token == claim.token, jobs.c.state == JobState.RUNNING)

@@ -1,4 +1,4 @@
-"""The keys of the service."""
+"""Keys: who may use the service, and how much."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ from typing import Any
 
 from sqlalchemy import Row, insert, select, update
 
+from recessive.errors import SettingsError
 from recessive.service.store.database import Database
 from recessive.service.store.tables import keys
 
-_PREFIX = "rsv_"  # so that scanners for leaked secrets can know it
+_PREFIX = "rsv_"  # by which scanners for leaked secrets recognise a token
 
 
-class NameTaken(ValueError):  # noqa: N818 (says what the name is)
-    """A key of that name is in use."""
+class NameTaken(SettingsError):  # noqa: N818 (says what the name is)
+    """A key with this name is in use."""
 
 
 @dataclass(frozen=True)
 class Key:
-    """Who may use the service, and how much.
+    """A key of the service.
 
     Attributes:
-        id: what the key's jobs are marked with.
-        name: given by whoever runs the service.
-        created: in seconds since the epoch.
-        revoked: when it was, likewise; None while it may be used.
-        per_day: jobs within 24 hours; None for any number.
-        waiting: jobs that wait or run at once; None for any number.
+        id: the owner of the jobs that are sent with this key.
+        name: the name given by the operator of the service.
+        created: when the key was created, in seconds since the epoch.
+        revoked: when the key was revoked, in seconds since the epoch; None while it may be used.
+        per_day: the number of jobs within 24 hours; None if unlimited.
+        waiting: the number of jobs that may wait or run at once; None if unlimited.
     """
 
     id: str
@@ -42,40 +43,43 @@ class Key:
 
 
 class Keys:
-    """The keys, of which the database holds no more than a digest.
+    """The keys of the service. The database stores no more than a digest of each token.
+
+    Args:
+        database: the database, with its tables up to date.
 
     Raises:
-        DatabaseError: from each call, when the database cannot be used.
+        DatabaseError: from each call, if the database cannot be used.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def add(self, name: str, *, per_day: int | None = None, waiting: int | None = None) -> tuple[Key, str]:
-        """Make a key.
+        """Create a key.
 
         Args:
-            name: no other usable key has it.
+            name: the name of the key, which no other usable key has.
             per_day: see `Key`; at least 1.
-            waiting: likewise.
+            waiting: see `Key`; at least 1.
 
         Returns:
-            The key, and its token, which cannot be had again.
+            The key and its token, which cannot be retrieved later.
 
         Raises:
-            NameTaken: says what to do.
-            ValueError: an empty name, or a quota under which nothing is allowed.
+            NameTaken: if a key with this name is in use.
+            SettingsError: if the name is empty, or a quota allows nothing.
         """
         if not name.strip():
-            raise ValueError("a key needs a name")
+            raise SettingsError("a key needs a name")
         for quota in (per_day, waiting):
             if quota is not None and not 1 <= quota < 2**31:
-                raise ValueError(f"a quota is a whole number from 1 to {2**31 - 1}, or none at all, not {quota}")
+                raise SettingsError(f"a quota is a whole number from 1 to {2**31 - 1}, not {quota}")
         token = _PREFIX + secrets.token_urlsafe(32)
         with self._database.begin() as connection:
             self._database.lock(connection, "keys")
             if connection.execute(select(keys.c.id).where(keys.c.name == name, keys.c.revoked.is_(None))).first():
-                raise NameTaken(f"a key is called {name} already; choose another name, or revoke it first")
+                raise NameTaken(f"a key named {name} already exists; choose another name, or revoke it first")
             values = {
                 "id": uuid.uuid4().hex,
                 "name": name,
@@ -88,9 +92,9 @@ class Keys:
         return _key(row), token
 
     def find(self, token: str) -> Key | None:
-        """The key of a token, unless it is revoked.
+        """The key of a token; None if there is none, or it is revoked.
 
-        What is compared is a digest, in the database's index: the time it takes says nothing about the tokens.
+        Digests are compared in an index of the database: the time that this takes reveals nothing about tokens.
         """
         with self._database.read() as connection:
             found = select(keys).where(keys.c.digest == _digest(token), keys.c.revoked.is_(None))
@@ -98,17 +102,17 @@ class Keys:
         return None if row is None else _key(row)
 
     def all(self) -> list[Key]:
-        """All keys, the revoked ones too, oldest first."""
+        """All keys, including revoked ones, oldest first."""
         with self._database.read() as connection:
             return [_key(row) for row in connection.execute(select(keys).order_by(keys.c.created, keys.c.id))]
 
     def any(self) -> bool:
-        """Whether there is a key that may be used."""
+        """Whether any key may be used."""
         with self._database.read() as connection:
             return connection.execute(select(keys.c.id).where(keys.c.revoked.is_(None)).limit(1)).first() is not None
 
     def revoke(self, name: str) -> Key | None:
-        """End the use of the key of that name; None when no usable one has it."""
+        """Revoke the usable key with this name; None if there is none."""
         with self._database.begin() as connection:
             ended = (
                 update(keys)

@@ -1,6 +1,6 @@
-"""Tables of the service's database, the same in SQLite and PostgreSQL. Times are seconds since the epoch.
+"""The tables of the database, the same in SQLite and PostgreSQL. Times are seconds since the epoch.
 
-A change here needs a new file in ``migrations/versions``; a test compares the two.
+Each change needs a new file in ``migrations/versions``; a test compares the two.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 def storable(value: Any) -> Any:  # noqa: ANN401
-    """A text or a value of JSON as the columns keep it: see `Text` and `Json`."""
+    """A text or a JSON value as the columns store it: see `Text` and `Json`."""
     if isinstance(value, str):
         return _NO_TEXT.sub("\ufffd", value)
     if isinstance(value, float):
@@ -30,34 +30,34 @@ def storable(value: Any) -> Any:  # noqa: ANN401
 
 
 class Text(TypeDecorator[str]):
-    """Text that every database takes: NUL and lone surrogates, which PostgreSQL refuses, become U+FFFD."""
+    """Text that both databases accept: NUL and lone surrogates, which PostgreSQL rejects, become U+FFFD."""
 
     impl = AnyText
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        """What is stored, and what is compared with what is stored."""
+        """Convert a value before it is stored, or compared with what is stored."""
         kept: str | None = storable(value)
         return kept
 
 
 class Json(TypeDecorator[Any]):
-    """JSON that every database takes: texts as in `Text`; numbers that JSON does not have become null."""
+    """JSON that both databases accept: texts as in `Text`; numbers that JSON cannot express become null."""
 
     impl = JSON(none_as_null=True)
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ANN401, ARG002
-        """What is stored."""
+        """Convert a value before it is stored."""
         return storable(value)
 
 
-_NUMBER = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up in an INTEGER only
+_NUMBER = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only in an INTEGER
 
 metadata = MetaData()
 
 identity = Table("identity", metadata, Column("id", Text, primary_key=True))
-"""One row: a random id, made with the database."""
+"""One row: a random id, created with the database."""
 
 keys = Table(
     "keys",
@@ -76,7 +76,7 @@ jobs = Table(
     "jobs",
     metadata,
     Column("id", Text, primary_key=True),
-    Column("owner", Text, nullable=False),  # empty for nobody: NULL would be different from itself
+    Column("owner", Text, nullable=False),  # empty if there is none: NULL differs from itself
     Column("name", Text, nullable=False),
     Column("format", Text, nullable=False),
     Column("bytes", BigInteger, nullable=False),
@@ -90,7 +90,7 @@ jobs = Table(
     Column("progress", Double, nullable=False, server_default=text("0")),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("created", Double, nullable=False),
-    Column("ready", Double, nullable=False),  # not claimed before
+    Column("ready", Double, nullable=False),  # not claimed before this time
     Column("started", Double),
     Column("finished", Double),
     Column("expires", Double),
@@ -100,8 +100,8 @@ jobs = Table(
     Column("result", Text),
     Column("sheet", Text),
     Column("worker", Text),
-    Column("token", Text),  # of the claim that runs it, or that brought it to its end
-    Column("lease", Double),  # until when that claim holds
+    Column("token", Text),  # of the claim that runs it, or that ended it
+    Column("lease", Double),  # when that claim is lost
     Column("delivery", Text),
     Column("delivery_attempts", Integer, nullable=False, server_default=text("0")),
     Column("delivery_next", Double),
@@ -126,7 +126,7 @@ accepted = Table(
     Index("accepted_by_owner", "owner", "at"),
     Index("accepted_by_time", "at"),
 )
-"""When a job of a key with a daily quota was accepted: deleting the job does not give the quota back."""
+"""When jobs of keys with a daily quota were accepted: deleting a job does not give its quota back."""
 
 history = Table(
     "history",

@@ -1,7 +1,7 @@
-"""Where photos may be delivered to: what a client asks for, held against the allow-list of whoever runs the service.
+"""Where photos may be delivered: the target that a client names, compared with the operator's allow-list.
 
-Whoever puts a URL on the list trusts its host, and what answers there, with the photos; names are looked up when a
-photo is delivered, so the host may move. Whoever puts a folder on it trusts all who may write there.
+A URL on the list trusts its host, and whatever answers there, with the photos; names are resolved when a photo is
+delivered, so the host may move. A folder on the list trusts everybody who may write to it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
+
+from recessive.errors import RecessiveError
 
 _URL = re.compile(
     r"""(?P<scheme>https?)://
@@ -24,11 +26,11 @@ _URL = re.compile(
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")  # of two letters or more: C: is a drive
 _PORTS = {"http": 80, "https": 443}
 _LONGEST = 2_000
-_MOST_DECODED = 5  # times; what is still encoded then is no address that anybody needs
+_MOST_DECODED = 5  # times; no useful address is still encoded then
 
 
-class TargetError(ValueError):
-    """Nothing is delivered there; the message is one line and says what is allowed."""
+class TargetError(RecessiveError, ValueError):
+    """Nothing may be delivered to a target; the message says what is allowed."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class _Url:
     query: str
 
     def below(self, other: _Url) -> bool:
-        """Whether `other` is the beginning, up to the border of a segment."""
+        """Whether `other` is a prefix that ends at the border of a path segment."""
         if self.origin != other.origin:
             return False
         if other.query:
@@ -47,20 +49,20 @@ class _Url:
 
 
 def check_target(target: str, allowed: Sequence[str]) -> str:
-    """Tell whether photos may be delivered to a target.
+    """Check whether photos may be delivered to a target.
 
-    A URL must have scheme, host and port of one on the list, and a path that is, or lies below, that one's path. A
-    folder must be one on the list, or lie below one when all symbolic links are followed.
+    A URL must have the scheme, host and port of an entry, and a path equal to or below that of the entry. A folder must
+    be equal to or below an entry after all symbolic links are resolved.
 
     Args:
-        target: http or https URL, or absolute path of a folder.
-        allowed: as in `ServiceSettings.deliver_to`.
+        target: an http or https URL, or the absolute path of a folder.
+        allowed: the allow-list, see `ServiceSettings.deliver_to`.
 
     Returns:
-        The target in its one normal form.
+        The target in its normal form.
 
     Raises:
-        TargetError: it may not be.
+        TargetError: if they may not.
     """
     known = [entry for entry in map(_entry, allowed) if not isinstance(entry, TargetError)]
     if _SCHEME.match(target):
@@ -73,18 +75,18 @@ def check_target(target: str, allowed: Sequence[str]) -> str:
         fits = any(isinstance(entry, Path) and real.is_relative_to(entry.resolve()) for entry in known)
         target = str(folder)
     if not fits:
-        # Without queries, which may hold a secret.
+        # Without queries, which may contain a secret.
         shown = [f"{entry.origin}{entry.path}" if isinstance(entry, _Url) else str(entry) for entry in known]
-        only = f"allowed is what begins with {' or '.join(shown)}" if shown else "its allow-list is empty"
+        only = f"allowed targets begin with {' or '.join(shown)}" if shown else "its allow-list is empty"
         raise TargetError(f"this service does not deliver there; {only}")
     return target
 
 
 def check_allow_list(allowed: Sequence[str]) -> None:
-    """Refuse a list with an entry that no target could ever match.
+    """Check that each entry of the allow-list is valid: others would match no target.
 
     Raises:
-        TargetError: says which, and what is wrong with it.
+        TargetError: if an entry is invalid; names its position and what is wrong, not the entry itself.
     """
     for number, entry in enumerate(map(_entry, allowed), 1):
         if isinstance(entry, TargetError):
@@ -106,14 +108,14 @@ def _folder(text: str) -> Path:
 
 
 def _url(text: str) -> _Url:
-    """A URL in its one normal form, strictly read: what two programs could read differently is refused.
+    """A URL in its normal form, parsed strictly: whatever two programs could read differently is refused.
 
     Raises:
-        TargetError: says what is wrong.
+        TargetError: if it is invalid.
     """
     if len(text) > _LONGEST:
         raise TargetError(f"a URL of more than {_LONGEST} characters")
-    authority = re.match(r"([A-Za-z]+://[!-~]*?)(?=[/?#]|$)", text)  # ASCII: lower() makes a k of the Kelvin sign
+    authority = re.match(r"([A-Za-z]+://[!-~]*?)(?=[/?#]|$)", text)  # ASCII: lower() turns the Kelvin sign into a k
     match = authority and _URL.fullmatch(authority[1].lower() + text[authority.end() :])
     if not match:
         raise TargetError(
@@ -122,28 +124,28 @@ def _url(text: str) -> _Url:
     scheme, host, path = match["scheme"], match["host"], match["path"] or "/"
     host, port = _host(host), int(match["port"] or _PORTS[scheme])
     if not 0 < port < 2**16:
-        raise TargetError("a URL with a port that cannot be")
+        raise TargetError("a URL with an invalid port")
     for part in (path, match["query"] or ""):
         if re.search(r"%(?![0-9A-Fa-f]{2})", part):
-            raise TargetError("a URL with a per cent sign that encodes nothing")
+            raise TargetError("a URL with a percent sign that encodes nothing")
     _plain_path(path)
     origin = f"{scheme}://{host}" if port == _PORTS[scheme] else f"{scheme}://{host}:{port}"
     return _Url(origin, _normal(path), match["query"] or "")
 
 
 def _host(text: str) -> str:
-    """A name, or an address in its one form.
+    """A host name, or an IPv6 address in its normal form.
 
     Raises:
-        TargetError: it cannot be one.
+        TargetError: if it is neither.
     """
     try:
         if text.startswith("["):
             return f"[{ipaddress.IPv6Address(text[1:-1])}]"
     except ValueError:
-        raise TargetError("a URL with an address that cannot be") from None
+        raise TargetError("a URL with an invalid address") from None
     if len(text) > 253 or not all(0 < len(label) <= 63 and label.strip("-") == label for label in text.split(".")):
-        raise TargetError("a URL with a host that cannot be")
+        raise TargetError("a URL with an invalid host")
     return text
 
 
@@ -151,7 +153,7 @@ def _plain_path(path: str) -> None:
     """Refuse a path that a server could take for another one, however often it decodes it.
 
     Raises:
-        TargetError: says why.
+        TargetError: if it could.
     """
     for _ in range(_MOST_DECODED):
         for segment in path.split("/"):
@@ -163,11 +165,11 @@ def _plain_path(path: str) -> None:
         if decoded.count("/") != path.count("/") or "\\" in decoded or not decoded.isprintable():
             raise TargetError("a URL with an encoded slash, backslash or control character in its path")
         path = decoded
-    raise TargetError("a URL whose path is encoded over and over")
+    raise TargetError("a URL whose path is encoded repeatedly")
 
 
 def _normal(path: str) -> str:
-    """Encoded only where it must be, in capitals (RFC 3986, 6.2.2)."""
+    """The path encoded only where necessary, in upper case (RFC 3986, section 6.2.2)."""
 
     def plain(match: re.Match[str]) -> str:
         character = chr(int(match[1], 16))

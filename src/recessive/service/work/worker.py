@@ -1,46 +1,157 @@
-"""A worker: takes jobs, protects their photos, delivers them; one job at a time."""
+"""A worker: claims jobs, has their photos protected, and records the outcomes; one job at a time."""
 
 from __future__ import annotations
 
 import logging
 import os
 import secrets
+import signal
 import socket
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 
 from recessive.service.settings import ServiceSettings
+from recessive.service.store.claims import Claims
+from recessive.service.store.cleaning import Cleaner
 from recessive.service.store.database import Database, DatabaseError
-from recessive.service.store.jobs import Claim, Jobs, JobState
+from recessive.service.store.deliveries import Deliveries
+from recessive.service.store.job import Claim, JobState
+from recessive.service.store.reading import JobReader
 from recessive.service.store.storage import Storage, StorageError
-from recessive.service.work.courier import Courier
-from recessive.service.work.delivery import delivery_of
-from recessive.service.work.heartbeat import STUCK, Heartbeat, Hold, Lost, ToldToStop
-from recessive.service.work.housekeeping import Housekeeping
-from recessive.service.work.making import Made, NotMade, make, plain
-from recessive.service.work.patience import patiently
-from recessive.service.work.protectors import Protectors
+from recessive.service.work.background import BackgroundThread, retry_until_available
+from recessive.service.work.cleaning import CleaningRunner
+from recessive.service.work.delivery import DeliveryRunner, delivery_of
+from recessive.service.work.processing import NO_MEMORY, JobError, JobProcessor, JobResult
 
-UNEXPECTED = "the service could not protect it; nothing was kept"
+ENVIRONMENT = "RECESSIVE_SERVICE"
+"""Variable with the settings as JSON: all users could read options, among them the password of a database."""
+
+TICK = 1.0  # seconds between updates of progress
+SEEN_EVERY = 10.0  # seconds
+NICENESS = 10  # the server comes first
+ORPHAN_GRACE = 15.0  # seconds that a worker gets to release its job once its server is gone
+FAILED, STUCK = 2, 70  # exit statuses
+UNEXPECTED = "the service could not protect this photo; nothing was kept"
+_LONGEST_ERROR = 500
 _log = logging.getLogger(__name__)
 
 
-def work(settings: ServiceSettings, *, stop: threading.Event, idle: float = 0.5) -> None:
-    """Take jobs and work on them until told to stop.
+class LeaseLost(Exception):  # noqa: N818 (no error)
+    """The job was cancelled, deleted, or given to another worker: its result is not needed."""
 
-    What is made of a photo goes into a folder that only this claim writes to; then the row is changed; then the
-    original is deleted. Whatever is killed in between, the row says which files count, and `Storage.sweep` removes the
-    others.
+
+class StopRequested(Exception):  # noqa: N818 (no error)
+    """The worker is to end; the job is released."""
+
+
+class Lease:
+    """The time for which a worker holds a job.
 
     Args:
-        settings: of the service.
-        stop: ends the work; the job that runs is put back.
-        idle: seconds between looks when there is nothing to do.
+        claim: the claim of the job.
+        time_limit: seconds that the work may take.
+        stop: set when the worker is to end.
+
+    Attributes:
+        progress: the share of the work that is done.
+        lost: whether the claim is lost.
+    """
+
+    def __init__(self, claim: Claim, time_limit: float, stop: threading.Event) -> None:
+        self.claim, self.time_limit, self.started = claim, time_limit, time.monotonic()
+        self.progress = 0.0
+        self.lost = False
+        self._stop = stop
+
+    @property
+    def took_too_long(self) -> str:
+        """What the owner is told when the time limit is exceeded."""
+        return f"took longer than {self.time_limit:g} s; request fewer steps or send a smaller photo"
+
+    def check(self, progress: float) -> None:
+        """Note the progress, and end the work if it is not to go on.
+
+        Args:
+            progress: the share of the work that is done.
+
+        Raises:
+            LeaseLost: if the claim is lost.
+            StopRequested: if the worker is to end.
+            JobError: if the time limit is exceeded.
+        """
+        self.progress = progress
+        if self.lost:
+            raise LeaseLost
+        if self._stop.is_set():
+            raise StopRequested
+        if time.monotonic() - self.started > self.time_limit:
+            raise JobError(self.took_too_long)
+
+
+class Heartbeat(BackgroundThread):
+    """Records that the worker is alive, writes progress, extends the lease, and learns whether the claim is lost.
+
+    Work that hangs without reporting progress would occupy its worker for ever: after twice its time limit the job
+    fails, and the process ends.
+
+    Args:
+        claims: the claims of the service.
+        worker: the name of the worker.
+        on_stuck: called with a lease whose work hangs.
+        keep_every: seconds after which a lease is extended; a sixth of it.
+    """
+
+    def __init__(
+        self, claims: Claims, worker: str, on_stuck: Callable[[Lease], None], *, keep_every: float = 5.0
+    ) -> None:
+        super().__init__("heartbeat")
+        self._claims, self._worker, self._keep_every, self._on_stuck = claims, worker, keep_every, on_stuck
+        self._lease: Lease | None = None
+
+    @contextmanager
+    def keeping(self, lease: Lease) -> Iterator[None]:
+        """Keep a lease until the block ends."""
+        self._lease = lease
+        try:
+            yield
+        finally:
+            self._lease = None
+
+    def _run(self) -> None:
+        seen = kept = written = -float("inf")
+        while True:
+            lease, now = self._lease, time.monotonic()
+            try:
+                if now - seen >= SEEN_EVERY:
+                    self._claims.seen(self._worker)
+                    seen = now
+                if lease and not lease.lost and (lease.progress != written or now - kept >= self._keep_every):
+                    written = lease.progress
+                    lease.lost = not self._claims.keep(lease.claim, written)
+                    kept = now
+            except DatabaseError as error:  # the work itself notices when it has something to record
+                _log.warning("heartbeat failed: %s", type(error).__name__)
+            if lease and now - lease.started > 2 * lease.time_limit:
+                self._on_stuck(lease)
+            if self._stop.wait(TICK):
+                return
+
+
+def work(settings: ServiceSettings, *, stop: threading.Event, idle: float = 0.5) -> None:
+    """Process jobs until told to stop.
+
+    Args:
+        settings: the settings of the service.
+        stop: ends the work; the current job is released.
+        idle: seconds between checks while no job is ready.
 
     Raises:
-        StorageError: the folder is not the service's, or cannot be used any more.
-        DatabaseError: the database cannot be used at the start; later it is waited for.
+        StorageError: if the folder is not that of the service, or can no longer be used.
+        DatabaseError: if the database cannot be used at the start; later it is waited for.
     """
     storage = Storage(settings.folder)
     storage.open()
@@ -49,9 +160,9 @@ def work(settings: ServiceSettings, *, stop: threading.Event, idle: float = 0.5)
         storage.check_same(database, new=False)
         worker = _Worker(settings, database, storage, stop)
         with (
-            Housekeeping(worker.jobs, storage),
-            Courier(worker.jobs, storage, worker.name, settings.deliver_to),
-            Heartbeat(worker.jobs, worker.name, worker.end_stuck) as heartbeat,
+            CleaningRunner(Cleaner(database), storage),
+            DeliveryRunner(Deliveries(database), storage, worker.name, settings.deliver_to),
+            Heartbeat(worker.claims, worker.name, worker.end_stuck) as heartbeat,
         ):
             worker.run(heartbeat, idle)
 
@@ -59,87 +170,81 @@ def work(settings: ServiceSettings, *, stop: threading.Event, idle: float = 0.5)
 class _Worker:
     def __init__(self, settings: ServiceSettings, database: Database, storage: Storage, stop: threading.Event) -> None:
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-        self.jobs = Jobs(database, queue=settings.queue)
+        self.claims = Claims(database)
+        self._reader = JobReader(database)
         self._settings, self._database, self._storage, self._stop = settings, database, storage, stop
-        self._protectors = Protectors(settings, storage)
+        self._processor = JobProcessor(settings)
 
     def run(self, heartbeat: Heartbeat, idle: float) -> None:
-        """Take one job after another until told to stop."""
+        """Process one job after another until told to stop."""
         while not self._stop.is_set():
             try:
-                claim = patiently(lambda: self.jobs.claim(self.name), self._stop)
+                claim = retry_until_available(lambda: self.claims.claim(self.name), self._stop)
                 if claim is None:
                     self._stop.wait(idle)
                 else:
                     self._do(claim, heartbeat)
             except DatabaseError:
-                return  # told to stop while it was away: the claim runs out, and what it left is swept
+                return  # told to stop while it was unavailable: the lease expires, and the files are swept
 
-    def end_stuck(self, hold: Hold) -> None:
-        """Give up a job whose work reports nothing any more, and this process with it."""
+    def end_stuck(self, lease: Lease) -> None:
+        """Fail a job whose work hangs, and end this process."""
         try:
-            self._fail(hold.claim, hold.took_too_long)
+            self._fail(lease.claim, lease.took_too_long)
         finally:
-            _log.error("job %s is stuck", hold.claim.job.id)
+            _log.error("job %s is stuck", lease.claim.job.id)
             os._exit(STUCK)
 
     def _do(self, claim: Claim, heartbeat: Heartbeat) -> None:
-        """Work on a job, and bring its row and its files to the same end."""
-        job, hold = claim.job, Hold(claim, self._settings.time_limit, self._stop)
+        """Process a job, and bring its row and its files to the same end."""
+        job, lease = claim.job, Lease(claim, self._settings.time_limit, self._stop)
         try:
-            with heartbeat.holding(hold):
-                made = self._made(hold)
-            outcome = self._finish(claim, made)
-        except Lost:
+            with heartbeat.keeping(lease):
+                result = self._process(lease)
+            outcome = self._finish(claim, result)
+        except LeaseLost:
             outcome = self._drop(claim)
-        except ToldToStop:
-            outcome = self._put_back(claim)
+        except StopRequested:
+            outcome = self._release(claim)
         except StorageError:
-            self._put_back(claim)
+            self._release(claim)
             raise
         except DatabaseError:
             raise
-        except NotMade as error:
-            outcome = self._fail(claim, str(error))
+        except JobError as error:
+            outcome = self._fail(claim, error.problem)
         except MemoryError:
-            outcome = self._fail(claim, plain("not enough memory", job, self._storage))
+            outcome = self._fail(claim, NO_MEMORY)
         except Exception as error:  # noqa: BLE001 - a photo that breaks something must not end the worker
             _log.error("job %s: %s", job.id, type(error).__name__)
             outcome = self._fail(claim, UNEXPECTED)
-        _log.info("job %s %s after %.1f s", job.id, outcome, time.monotonic() - hold.started)
+        _log.info("job %s %s after %.1f s", job.id, outcome, time.monotonic() - lease.started)
 
-    def _made(self, hold: Hold) -> Made:
-        job = hold.claim.job
-        if not self._storage.original(job).exists():
-            # If the folder is not mounted any more, it is not this photo alone.
-            patiently(lambda: self._storage.check_same(self._database, new=False), self._stop)
-            raise NotMade(f"{job.name}: is not here any more; send it again")
-        folder = self._storage.result_folder(job.id, hold.claim.token)
-        return make(job, self._storage, folder, self._protectors.of(job, hold.go_on), hold.go_on)
+    def _process(self, lease: Lease) -> JobResult:
+        job = lease.claim.job
+        original = self._storage.original(job)
+        if not original.exists():
+            # If the folder is no longer mounted, this affects more than one photo.
+            retry_until_available(lambda: self._storage.check_same(self._database, new=False), self._stop)
+            raise JobError("the photo no longer exists on the service; send it again")
+        folder = self._storage.result_folder(job.id, lease.claim.token)
+        return self._processor.process(job, original, folder, lease.check)
 
-    def _finish(self, claim: Claim, made: Made) -> str:
-        delivery, why = delivery_of(claim.job, made.report)
+    def _finish(self, claim: Claim, result: JobResult) -> str:
+        delivery, why = delivery_of(claim.job, result.report)
 
         def finish(expires: float) -> bool:
-            return self.jobs.finish(
-                claim,
-                report=made.report,
-                insight=made.insight,
-                result=made.result,
-                sheet=made.sheet,
-                expires=expires,
-                delivery=delivery,
-                delivery_error=why,
-            )
+            return self.claims.finish(claim, **vars(result), expires=expires, delivery=delivery, delivery_error=why)
 
         return self._end(claim, JobState.DONE, finish)
 
-    def _fail(self, claim: Claim, error: str) -> str:
-        return self._end(claim, JobState.FAILED, lambda expires: self.jobs.fail(claim, error, expires=expires))
+    def _fail(self, claim: Claim, problem: str) -> str:
+        error = f"{claim.job.name}: {problem}"[:_LONGEST_ERROR]
+        return self._end(claim, JobState.FAILED, lambda expires: self.claims.fail(claim, error, expires=expires))
 
     def _end(self, claim: Claim, state: JobState, change: Callable[[float], bool]) -> str:
-        """Change the row, told when it expires; then delete what it does not need any more."""
-        if not patiently(lambda: change(self._expires()), self._stop):
+        """Change the row, given when it expires; then delete the files that are not needed any more."""
+        if not retry_until_available(lambda: change(self._expires()), self._stop):
             return self._drop(claim)
         if state == JobState.DONE:
             self._storage.remove_original(claim.job)
@@ -151,14 +256,14 @@ class _Worker:
         with self._database.read() as connection:
             return self._database.now(connection) + self._settings.keep_hours * 3_600
 
-    def _put_back(self, claim: Claim) -> str:
+    def _release(self, claim: Claim) -> str:
         self._storage.discard(claim.job.id, claim.token)
-        patiently(lambda: self.jobs.release(claim), self._stop)
-        return "put back"
+        retry_until_available(lambda: self.claims.release(claim), self._stop)
+        return "released"
 
     def _drop(self, claim: Claim) -> str:
-        """The claim is lost: nothing of it is wanted, and nothing else either if the job has come to its end."""
-        found = patiently(lambda: self.jobs.watch([claim.job.id]), self._stop)
+        """The claim is lost: remove its files, and all files of the job if it has failed or was cancelled or deleted."""
+        found = retry_until_available(lambda: self._reader.watch([claim.job.id]), self._stop)
         if not found or found[0].state in (JobState.FAILED, JobState.CANCELLED):
             self._storage.remove(claim.job)
             return "dropped"
@@ -167,3 +272,63 @@ class _Worker:
         if not self._storage.is_result_of(claim, found[0]):  # whatever went wrong after it was recorded
             self._storage.discard(claim.job.id, claim.token)
         return "dropped"
+
+
+def run_worker(settings: ServiceSettings, stop: threading.Event | None = None) -> None:
+    """Work until SIGTERM or SIGINT, and release the current job; a second signal ends the process at once.
+
+    Must run in the main thread, which gets the signals.
+
+    Args:
+        settings: the settings of the service.
+        stop: another way to end the work.
+
+    Raises:
+        StorageError: as for `work`.
+        DatabaseError: as for `work`.
+    """
+    stop = stop or threading.Event()
+
+    def on_signal(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        stop.set()
+
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        # In a thread of its own: the handler sets `stop` in this one, which therefore must never wait for it.
+        with ThreadPoolExecutor(1, "work") as threads:
+            working = threads.submit(work, settings, stop=stop)
+            wait([working])
+            working.result()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def main() -> int:
+    """Run a worker of a `Supervisor`: its settings come by environment, and it ends when standard input is closed."""
+    logging.basicConfig(format="%(asctime)s %(name)s: %(message)s")
+    logging.getLogger("recessive").setLevel(logging.INFO)
+    stop = threading.Event()
+    threading.Thread(target=_end_with_parent, args=(stop,), name="parent", daemon=True).start()
+    try:
+        run_worker(ServiceSettings.model_validate_json(os.environ[ENVIRONMENT]), stop)
+    except (DatabaseError, StorageError) as error:
+        _log.error("%s", error)
+        return FAILED
+    return 0
+
+
+def _end_with_parent(stop: threading.Event) -> None:
+    """End this process when the one that started it is gone, however it went: the system closes the pipe."""
+    while os.read(0, 1):  # not sys.stdin, whose lock would be in the way when Python ends
+        pass
+    stop.set()
+    time.sleep(ORPHAN_GRACE)
+    os._exit(FAILED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

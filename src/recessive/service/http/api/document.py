@@ -1,4 +1,4 @@
-"""The API's document (OpenAPI): what routes say of their refusals, and what holds for all of them."""
+"""The OpenAPI document: the refusals of each route, and what holds for all routes."""
 
 from typing import Any
 
@@ -10,30 +10,30 @@ from recessive.service.http.api import shapes
 from recessive.service.http.problems import MEDIA_TYPE
 
 _ABOUT = """
-Photos that look the same to people and are silent to machines that search for them.
+Photos that look the same to people, but are no longer found by searches for their content.
 
 Send a photo, get a job at once, follow it, fetch the result. Every refusal is a problem document (RFC 9457) that says
-what to do. Once the service has a key, or listens beyond this machine, requests need one: `Authorization: Bearer KEY`.
+what to do. Requests need a key (`Authorization: Bearer KEY`) once the service has one, or listens beyond this machine.
 """
 _WHY = {
-    400: "the form cannot be read",
-    401: "a key is needed",
-    403: "the request comes from another web site",
-    404: "there is no such thing, or it is not yours",
-    408: "the photo stopped coming",
-    409: "the job is not done yet",
-    410: "the job has failed or was cancelled",
-    413: "the photo is too large",
-    415: "this is no photo, or no form",
-    421: "the service is not called that",
-    422: "an option makes no sense",
-    429: "the queue is full, or the key's quota is spent",
-    503: "the database does not answer",
-    507: "the disk is full",
+    400: "The form cannot be read.",
+    401: "A key is needed.",
+    403: "The request comes from another web site.",
+    404: "It does not exist, or is not yours.",
+    408: "The upload stalled.",
+    409: "The job is not done yet.",
+    410: "The job has failed or was cancelled.",
+    413: "The photo is too large.",
+    415: "The request contains no photo, or is no form.",
+    421: "The service does not have this host name.",
+    422: "An option is invalid.",
+    429: "The queue is full, or the quota of the key is used up.",
+    503: "The database is unavailable.",
+    507: "The disk is full.",
 }
 _LATER = {429, 503, 507}
 _RETRY_AFTER = {
-    "description": "seconds after which it is worth trying again",
+    "description": "Seconds after which it is worth trying again.",
     "schema": {"type": "integer", "minimum": 1},
 }
 _EVERYWHERE = (403, 421)
@@ -43,7 +43,7 @@ _OPEN = "/health"
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Responses of a route that are problem documents."""
+    """The responses of a route that are problem documents."""
     return {status: _problem(status) for status in statuses}
 
 
@@ -56,10 +56,10 @@ def _problem(status: int) -> dict[str, Any]:
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
-    """The document of an app with all its routes."""
+    """The OpenAPI document of an app with all its routes."""
     document = get_openapi(title="recessive", version=__version__, description=_ABOUT, routes=app.routes)
     schemas = document["components"]["schemas"]
-    for name in ("HTTPValidationError", "ValidationError"):  # the framework's, in place of which there are problems
+    for name in ("HTTPValidationError", "ValidationError"):  # of the framework, replaced by problems
         schemas.pop(name, None)
     problem = shapes.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas |= {**problem.pop("$defs"), _PROBLEM: problem}
@@ -71,7 +71,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
 
 
 def _complete(operation: dict[str, Any], *, needs_key: bool) -> None:
-    """What holds for every operation, and what the framework adds although it does not."""
+    """Add what holds for every operation, and remove what the framework adds wrongly."""
     responses = operation["responses"]
     if "HTTPValidationError" in str(responses.get("422")):
         del responses["422"]

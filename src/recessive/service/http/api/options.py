@@ -8,8 +8,8 @@ from recessive.encoders import bundled_encoders
 from recessive.errors import SettingsError
 from recessive.photos import MEDIA_TYPES
 from recessive.photos.formats import Format
-from recessive.service.http.forms import PHOTO
 from recessive.service.http.problems import OptionError, invalid, option_errors
+from recessive.service.http.uploads import PHOTO
 from recessive.service.settings import JobOptions, ServiceSettings, check_options, usable_methods
 from recessive.service.work.targets import TargetError, check_target
 from recessive.transforms import pattern

@@ -1,4 +1,4 @@
-"""Pages for people: the service's own, and the API's document in Swagger UI. Nothing comes from another host."""
+"""Pages for people: the page of the service, and the OpenAPI document in Swagger UI. All files are our own."""
 
 import importlib.util
 import os
@@ -21,25 +21,25 @@ _page_files = StaticFiles(directory=_PAGE)
 
 @router.get("/")
 async def get_page() -> Response:
-    """The page."""
+    """Serve the page."""
     return FileResponse(_PAGE / "index.html")
 
 
 @router.get("/page/{path:path}")
 async def get_page_file(request: Request, path: str) -> Response:
-    """What it is made of."""
+    """Serve a file of the page."""
     return await _page_files.get_response(os.path.normpath(path), request.scope)
 
 
 @router.get("/docs")
 async def get_docs() -> Response:
-    """The document for people."""
+    """Serve the OpenAPI document for people."""
     return FileResponse(_DOCS / "index.html")
 
 
 @router.get("/docs/{name}")
 async def get_docs_file(name: str) -> Response:
-    """What that page is made of."""
+    """Serve a file of /docs."""
     if name == "start.js":
         return FileResponse(_DOCS / name)
     if name not in _SWAGGER:
@@ -48,7 +48,7 @@ async def get_docs_file(name: str) -> Response:
 
 
 def _swagger() -> Path:
-    """Where fastapi_offline has the files of Swagger UI."""
+    """The folder in which fastapi_offline has the files of Swagger UI."""
     found = importlib.util.find_spec("fastapi_offline")
     if found is None or found.origin is None:
         raise HTTPException(404)

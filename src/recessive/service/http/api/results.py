@@ -1,4 +1,4 @@
-"""Results: the protected photo, and what is known of it."""
+"""Results: the protected photo, its report, and the explanation of its verdict."""
 
 import os
 import zipfile
@@ -16,11 +16,11 @@ from recessive.photos import MEDIA_TYPES
 from recessive.photos.formats import HEADER, format_of_content
 from recessive.reports.insight import Insight
 from recessive.service.http.api.document import problems
-from recessive.service.http.api.parts import Caller, OwnJob, Parts, Service, no_job, owner_of
+from recessive.service.http.api.dependencies import Caller, Dependencies, OwnJob, Service, no_job, owner_of
 from recessive.service.http.exchange import Stream
 from recessive.service.http.problems import Problem
 from recessive.service.names import attachment, saved_name, unique_name
-from recessive.service.store.jobs import Job, JobState
+from recessive.service.store.job import ACTIVE, Job, JobState
 from recessive.workflows import ProtectReport
 
 MOST_ZIPPED = 200
@@ -31,12 +31,12 @@ router = APIRouter(prefix="/v1", tags=["results"])
 
 
 class StoredFile(Response):
-    """A file that is open already: deleting it does not cut it off.
+    """A file that is already open: deleting it does not interrupt the response.
 
     Args:
-        file: at its beginning; closed at the end.
-        media_type: of its content.
-        name: to save it under.
+        file: the file, open; it is closed at the end.
+        media_type: the media type of its content.
+        name: the name to save it under.
     """
 
     def __init__(self, file: IO[bytes], media_type: str, name: str) -> None:
@@ -60,7 +60,7 @@ class StoredFile(Response):
     response_class=Response,
     responses={
         200: {
-            "description": "the protected photo, under its own name",
+            "description": "The protected photo, under its own name.",
             "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES.values()},
         },
         **problems(404, 409, 410),
@@ -74,13 +74,13 @@ async def get_photo(job: OwnJob, service: Service) -> Response:
 
 @router.get("/jobs/{job_id}/report", response_model=ProtectReport, responses=problems(404, 409, 410))
 async def get_report(job: OwnJob) -> Response:
-    """Fetch what was done to the photo, and what searches find afterwards."""
+    """Fetch the report: what was done to the photo, and what searches find afterwards."""
     return JSONResponse(_of_done(job, job.report))
 
 
 @router.get("/jobs/{job_id}/insight", response_model=Insight, responses=problems(404, 409, 410))
 async def get_insight(job: OwnJob) -> Response:
-    """Fetch what an encoder looks at, and what a search finds, before and after."""
+    """Fetch the insight: what an encoder looks at, and what a search finds, before and after."""
     return JSONResponse(_of_done(job, job.insight))
 
 
@@ -89,7 +89,7 @@ async def get_insight(job: OwnJob) -> Response:
     response_class=Response,
     responses={
         200: {
-            "description": "a picture of all that is known",
+            "description": "A picture that summarises the result.",
             "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}},
         },
         **problems(404, 409, 410),
@@ -107,7 +107,7 @@ async def get_contact_sheet(job: OwnJob, service: Service) -> Response:
     response_class=Response,
     responses={
         200: {
-            "description": "the photos under their own names; where several have the same, numbered",
+            "description": "The photos under their own names, numbered where several have the same.",
             "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
         },
         **problems(404, 409, 410, 422),
@@ -116,14 +116,14 @@ async def get_contact_sheet(job: OwnJob, service: Service) -> Response:
 async def get_photos(
     service: Service,
     key: Caller,
-    job: Annotated[list[str], Query(min_length=1, max_length=MOST_ZIPPED, description="ids of jobs")],
+    job: Annotated[list[str], Query(min_length=1, max_length=MOST_ZIPPED, description="The ids of the jobs.")],
 ) -> Response:
     """Fetch several protected photos in one file."""
     if any(len(job_id) != 32 for job_id in job):
         raise no_job()
     ids = list(dict.fromkeys(job))
     mine = owner_of(key)
-    known = {found.id: found for found in await run_in_threadpool(service.jobs.watch, ids) if found.owner == mine}
+    known = {found.id: found for found in await run_in_threadpool(service.reader.watch, ids) if found.owner == mine}
     if len(known) < len(ids):
         raise no_job()
     jobs = [known[job_id] for job_id in ids]
@@ -134,24 +134,24 @@ async def get_photos(
 
 
 def _of_done(job: Job, value: T | None) -> T:
-    """A result, if there is one.
+    """A result of a job.
 
     Raises:
-        Problem: 409, not yet; 410, not ever; 404, not of this job.
+        Problem: 409 if the job is not done yet; 410 if it never will be; 404 if it has no such result.
     """
-    if job.state in (JobState.WAITING, JobState.RUNNING):
+    if job.state in ACTIVE:
         detail = f"the job is {job.state}; follow /v1/jobs/{job.id}/events until it is done"
         raise Problem(409, detail, "not-yet", "Not done yet")
     if job.state != JobState.DONE:
         why = f"the job failed: {job.error}" if job.state == JobState.FAILED else "the job was cancelled"
         raise Problem(410, why, "never", "There will be no result")
     if value is None:
-        raise Problem(404, "there is none for this job")
+        raise Problem(404, "this job has no such result")
     return value
 
 
-def _photo(service: Parts, job: Job) -> tuple[IO[bytes], str, str]:
-    """The protected photo, open, its media type, and its name: by its content."""
+def _photo(service: Dependencies, job: Job) -> tuple[IO[bytes], str, str]:
+    """The protected photo, open, with its media type and its name, which follow from its content."""
     file = _opened(service.storage.results / _of_done(job, job.result))
     format_ = format_of_content(file.read(HEADER))
     if format_ is None:
@@ -167,7 +167,7 @@ def _opened(path: Path) -> IO[bytes]:
         raise no_job() from None
 
 
-async def _zipped(service: Parts, jobs: list[Job]) -> AsyncGenerator[bytes]:
+async def _zipped(service: Dependencies, jobs: list[Job]) -> AsyncGenerator[bytes]:
     pieces = _zip_pieces(service, jobs)
     try:
         while piece := await run_in_threadpool(next, pieces, b""):
@@ -176,9 +176,9 @@ async def _zipped(service: Parts, jobs: list[Job]) -> AsyncGenerator[bytes]:
         await run_in_threadpool(pieces.close)
 
 
-def _zip_pieces(service: Parts, jobs: list[Job]) -> Generator[bytes]:
-    """The archive as it grows: photos are stored as they are, since nothing makes them smaller."""
-    out, taken = _Written(), set[str]()
+def _zip_pieces(service: Dependencies, jobs: list[Job]) -> Generator[bytes]:
+    """The pieces of the archive. Photos are stored uncompressed, since compression would not make them smaller."""
+    out, taken = _ZipBuffer(), set[str]()
     with zipfile.ZipFile(cast("IO[bytes]", out), "w") as archive:
         for job in jobs:
             try:
@@ -197,8 +197,8 @@ def _zip_pieces(service: Parts, jobs: list[Job]) -> Generator[bytes]:
     yield out.taken()
 
 
-class _Written:
-    """A file that is only written to, and emptied now and then."""
+class _ZipBuffer:
+    """A file that is only written to; what was written is taken away piece by piece."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -208,7 +208,7 @@ class _Written:
         return len(data)
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Nothing is buffered."""
 
     def taken(self) -> bytes:
         data = b"".join(self._pieces)

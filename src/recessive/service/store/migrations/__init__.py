@@ -1,4 +1,4 @@
-"""The database's history: each file in ``versions`` leads from one set of tables to the next."""
+"""The history of the tables: each file in ``versions`` leads from one schema to the next."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from sqlalchemy import Connection
 
 
 class TooNew(Exception):  # noqa: N818 (says what the tables are)
-    """The tables are of a version that this code does not know."""
+    """The tables have a version that this code does not know."""
 
 
 def upgrade(connection: Connection) -> None:
-    """Bring the tables to what this code expects, in the transaction of `connection`.
+    """Bring the tables up to date in the transaction of `connection`.
 
     Raises:
-        TooNew: they are ahead of it.
+        TooNew: if the tables were made by a newer version.
     """
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))

@@ -1,4 +1,4 @@
-"""Alembic runs this file; see `upgrade` for who asks it to."""
+"""Executed by Alembic; see `upgrade`."""
 
 from alembic import context
 

@@ -1,4 +1,4 @@
-"""The worker processes of a server: started, started again when they die, ended with it."""
+"""The worker processes of a server: started, started again when they die, and ended with the server."""
 
 from __future__ import annotations
 
@@ -10,24 +10,25 @@ import threading
 import time
 from typing import Self
 
+from recessive.backoff import backoff
 from recessive.service.settings import ServiceSettings
-from recessive.service.work.run_worker import ENVIRONMENT
+from recessive.service.work.worker import ENVIRONMENT
 
-COMMAND = (sys.executable, "-m", "recessive.service.work.run_worker")
-SOON = 10.0  # seconds; what dies earlier will do so again, as far as we know
-LONGEST_WAIT = 30.0
-GRACE = 15.0  # seconds in which workers put their jobs back
+COMMAND = (sys.executable, "-m", "recessive.service.work.worker")
+EARLY = 10.0  # seconds: a worker that dies sooner is expected to do so again
+LONGEST_WAIT = 30.0  # seconds
+GRACE = 15.0  # seconds that workers get to release their jobs
 _log = logging.getLogger(__name__)
 
 
-class Workers:
-    """`settings.workers` processes, each with a thread that waits for it to end and starts the next.
+class Supervisor:
+    """Runs `settings.workers` processes, each with a thread that waits for its end and starts the next one.
 
-    They get their settings by environment, and end when this process does: their standard input is a pipe that the
-    system closes then, even after kill -9.
+    The processes get their settings by environment. They end when this process does: their standard input is a pipe
+    that the system then closes, even after kill -9.
 
     Args:
-        settings: of the service.
+        settings: the settings of the service.
     """
 
     def __init__(self, settings: ServiceSettings) -> None:
@@ -49,52 +50,51 @@ class Workers:
 
     @property
     def pids(self) -> list[int]:
-        """Of the processes that run now."""
+        """The ids of the running processes."""
         with self._lock:
             return [process.pid for process in self._running.values()]
 
     def start(self) -> None:
-        """Start them; returns at once."""
+        """Start the processes; returns at once."""
         for thread in self._threads:
             thread.start()
 
     def close(self) -> None:
-        """End them: SIGTERM, so that they put their jobs back, and SIGKILL for those that take too long."""
+        """End the processes: with SIGTERM, so that they release their jobs, and SIGKILL if they take too long."""
         with self._lock:
             self._closing.set()
             for process in self._running.values():
                 process.terminate()
         until = time.monotonic() + GRACE
-        for thread in self._threads:
-            if thread.ident is not None:
-                thread.join(max(0.0, until - time.monotonic()))
+        started = [thread for thread in self._threads if thread.ident is not None]
+        for thread in started:
+            thread.join(max(0.0, until - time.monotonic()))
         with self._lock:
             for process in self._running.values():
                 process.kill()
-        for thread in self._threads:
-            if thread.ident is not None:
-                thread.join()
+        for thread in started:
+            thread.join()
 
     def _keep(self, place: int) -> None:
-        """One worker after another, until closing."""
+        """Run one worker after another, until closing."""
         early = 0
         while not self._closing.is_set():
             began = time.monotonic()
             status = self._run(place)
-            early = early + 1 if time.monotonic() - began < SOON else 0
+            early = early + 1 if time.monotonic() - began < EARLY else 0
             wait = wait_before_next(early)
             if not self._closing.is_set():
-                _log.warning("a worker ended with %s; the next begins in %g s", status, wait)
+                _log.warning("a worker ended with %s; the next one starts in %g s", status, wait)
             self._closing.wait(wait)
 
     def _run(self, place: int) -> str:
-        """One worker, until its end; how it ended."""
+        """Run one worker until its end; how it ended."""
         with self._lock:
             if self._closing.is_set():
                 return "nothing done"
             try:
-                process = self._running[place] = _started(self._settings)
-            except OSError as error:  # no memory or no process to be had
+                process = self._running[place] = _start_process(self._settings)
+            except OSError as error:  # no memory, or too many processes
                 return f"{error.strerror}"
         with process:  # closes the pipe after its end
             status = process.wait()
@@ -104,18 +104,18 @@ class Workers:
 
 
 def wait_before_next(early: int) -> float:
-    """Seconds until a worker is started again: none, and then 1, 2, 4, ... when one after another dies at once.
+    """Seconds until a worker is started again: none at first, then 1, 2, 4, ... if one after another dies early.
 
     Args:
-        early: how many have in a row.
+        early: the number of workers in a row that have died early.
     """
-    return min(2.0 ** (early - 2), LONGEST_WAIT) if early > 1 else 0.0
+    return backoff(early - 2, 1.0, LONGEST_WAIT) if early > 1 else 0.0
 
 
-def _started(settings: ServiceSettings) -> subprocess.Popen[bytes]:
+def _start_process(settings: ServiceSettings) -> subprocess.Popen[bytes]:
     threads = max(1, (os.cpu_count() or 1) // settings.workers)
     environment = {
-        "OMP_NUM_THREADS": str(threads),  # more would fight for the cores
+        "OMP_NUM_THREADS": str(threads),  # with more, workers would compete for the cores
         **os.environ,
         ENVIRONMENT: settings.model_dump_json(),
     }
@@ -124,5 +124,5 @@ def _started(settings: ServiceSettings) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         env=environment,
-        start_new_session=True,  # Ctrl-C is for the server, which ends them in good order
+        start_new_session=True,  # Ctrl-C is for the server, which ends its workers in good order
     )
