@@ -35,7 +35,7 @@ from service_process import Client, Service
 from service_surroundings import LONG_SIDE, Killer, Sink, photos_of
 
 from recessive.service.store.database import Database
-from recessive.service.store.jobs import Jobs
+from recessive.service.store.reading import JobReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -144,7 +144,7 @@ def measure(run: Run, photos: list[bytes], arguments: argparse.Namespace) -> dic
                 ended = time.monotonic()
                 wrong = wrong_files(service.url, jobs, sent, photos, sink)
                 with Database(service.database_url) as database:
-                    times_done = _times_done(Jobs(database), jobs)
+                    times_done = _times_done(JobReader(database), jobs)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     done = {name for name, job in jobs.items() if job["state"] == "done"}
@@ -197,9 +197,9 @@ def _right(client: Client, job: dict[str, Any], original: bytes, delivered: str 
     )
 
 
-def _times_done(jobs: Jobs, ids: Iterable[str]) -> dict[str, int]:
+def _times_done(reader: JobReader, ids: Iterable[str]) -> dict[str, int]:
     """How often each job came to be done, by the history that is written with each change."""
-    return {name: sum(state == "done" for _, state, _ in jobs.history(name)) for name in ids}
+    return {name: sum(state == "done" for _, state, _ in reader.history(name)) for name in ids}
 
 
 def _percentile(values: list[float], share: float) -> float | None:

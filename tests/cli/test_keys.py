@@ -65,7 +65,7 @@ def test_the_list_for_people(keys):
     [
         (("add", " "), 2, "a key needs a name"),
         (("add", "x", "--per-day", 0), 2, "a quota is a whole number from 1"),
-        (("add", "taken"), 2, "a key is called taken already; choose another name, or revoke it first"),
+        (("add", "taken"), 2, "a key named taken already exists; choose another name, or revoke it first"),
         (("revoke", "nobody"), 1, "no key in use is called nobody; see recessive keys list"),
     ],
 )
@@ -88,7 +88,7 @@ def test_the_database_comes_from_the_environment(recessive, tmp_path, monkeypatc
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("mysql://me:secret@here/x", "the database's URL is to be sqlite:///PATH or postgresql://"),
+        ("mysql://me:secret@here/x", "the URL of the database must have the form sqlite:///PATH or postgresql://"),
         ("postgresql://me:secret@127.0.0.1:9/x", "the database x on 127.0.0.1 cannot be used: "),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 
 from recessive.service import serve as service
 from recessive.service.settings import ServiceSettings
-from recessive.service.work import run_worker
+from recessive.service.work import worker
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def given(monkeypatch):
         ready("http://127.0.0.1:4711")
 
     monkeypatch.setattr(service, "serve", serve)
-    monkeypatch.setattr(run_worker, "run_worker", seen.append)
+    monkeypatch.setattr(worker, "run_worker", seen.append)
     monkeypatch.delenv("RECESSIVE_DATABASE_URL", raising=False)
     return seen
 

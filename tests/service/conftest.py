@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from recessive.service.store.database import Database
-from recessive.service.store.jobs import Jobs, NewJob
+from recessive.service.store.job import NewJob
 from recessive.service.store.keys import Keys
 
 # the tests are no package, and benchmarks run this file too
 _SERVER = runpy.run_path(str(Path(__file__).with_name("postgres.py")))
+Queue = runpy.run_path(str(Path(__file__).with_name("whole_queue.py")))["Queue"]
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["recessive.service.store.jobs"])
+_FORKS.set_forkserver_preload(["recessive.service.store.inbox"])
 
 
 @pytest.fixture(scope="session")
@@ -69,8 +70,8 @@ def migrated(tmp_path_factory):
 
 
 @pytest.fixture
-def jobs(database):
-    return Jobs(database)
+def queue(database):
+    return Queue(database)
 
 
 @pytest.fixture
@@ -95,8 +96,8 @@ def new_job():
 def add():
     """Adds a job that has not been added before."""
 
-    def to(jobs, new, key=None):
-        job, added = jobs.add(new, key)
+    def to(queue, new, key=None):
+        job, added = queue.add(new, key)
         assert added
         return job
 
@@ -106,18 +107,19 @@ def add():
 @pytest.fixture
 def states():
     """Those that a job has gone through."""
-    return lambda jobs, job: [state for _, state, _ in jobs.history(job.id)]
+    return lambda queue, job: [state for _, state, _ in queue.reader.history(job.id)]
 
 
 @pytest.fixture
-def done_job(jobs, new_job, add):
+def done_job(queue, new_job, add):
     """Makes a job that is done and, unless said otherwise, not to be delivered."""
 
     def make(**ended):
-        job = add(jobs, new_job(deliver_to="https://example.org/in"))
+        job = add(queue, new_job(deliver_to="https://example.org/in"))
         values = {"report": {"verdict": "hidden"}, "insight": {"heat": [[0.5]]}, "result": "r/photo.jpg"}
-        assert jobs.finish(jobs.claim("maker"), **{**values, "sheet": "r/sheet.png", "expires": 9e9, **ended})
-        return jobs.get(job.id, None)
+        values |= {"sheet": "r/sheet.png", "expires": 9e9}
+        assert queue.claims.finish(queue.claims.claim("maker"), **{**values, **ended})
+        return queue.reader.get(job.id, None)
 
     return make
 

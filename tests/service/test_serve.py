@@ -98,8 +98,8 @@ def test_the_same_port_is_not_taken_twice(running, capsys, tmp_path):
     assert main(["serve", "--port", str(port), "--folder", str(tmp_path / "other")]) == 2
     said = capsys.readouterr().err
     assert said == (
-        f"recessive: cannot listen on 127.0.0.1, port {port}: something else listens there already; "
-        "choose another --port, or 0 for any that is free\n"
+        f"recessive: cannot listen on 127.0.0.1, port {port}: another program listens there already; "
+        "choose another --port, or 0 for any free port\n"
     )
     assert not (tmp_path / "other").exists()
 
@@ -107,8 +107,8 @@ def test_the_same_port_is_not_taken_twice(running, capsys, tmp_path):
 @pytest.mark.parametrize(
     ("host", "said"),
     [
-        ("203.0.113.1", "cannot listen on 203.0.113.1, port 0: this machine has no such address"),
-        ("no such host", "no such host is not known as an address: choose another --host"),
+        ("203.0.113.1", "cannot listen on 203.0.113.1, port 0: this machine does not have this address"),
+        ("no such host", "no such host is not a known address; choose another --host"),
     ],
 )
 def test_an_address_that_is_none_of_ours_is_said(host, said, capsys, tmp_path):
@@ -120,7 +120,7 @@ def test_a_gallery_that_is_not_there_is_said_before_any_photo_fails_of_it(capsys
     gallery = tmp_path / "gallery"
     assert main(["serve", "--port", "0", "--folder", str(tmp_path / "other"), "--gallery", str(gallery)]) == 2
     said = capsys.readouterr().err
-    assert said == f"recessive: {gallery} is no folder of photos to search: choose another --gallery, or none\n"
+    assert said == f"recessive: {gallery}: is not a folder of photos to search; choose another --gallery, or none\n"
 
 
 def test_other_machines_are_let_in_only_with_a_key(capsys, tmp_path, monkeypatch):
@@ -128,7 +128,7 @@ def test_other_machines_are_let_in_only_with_a_key(capsys, tmp_path, monkeypatch
     folder = tmp_path / "service"
     for host in ("0.0.0.0", "::"):  # noqa: S104
         assert main(["serve", "--host", host, "--port", "0", "--folder", str(folder)]) == 2
-        head, _, command = capsys.readouterr().err.rstrip("\n").partition("make one first: ")
+        head, _, command = capsys.readouterr().err.rstrip("\n").partition("create one first: ")
         assert head == f"recessive: other machines can reach {host}, so a key is needed; "
         assert command == f"recessive keys add NAME --folder {folder}"
 

@@ -87,7 +87,9 @@ def serve(settings: ServiceSettings, *, ready: Callable[[str], None] | None = No
 class _Server(uvicorn.Server):
     """Calls back when it answers requests, and when it is about to wait for the last of them."""
 
-    def __init__(self, config: uvicorn.Config, *, on_ready: Callable[[], None], on_shutdown: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, *, on_ready: Callable[[], None], on_shutdown: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self._on_ready, self._on_shutdown = on_ready, on_shutdown
 
@@ -180,4 +182,4 @@ def _needs_key(settings: ServiceSettings) -> str:
     words = ["recessive", "keys", "add", "NAME", "--folder", str(settings.folder)]
     if settings.database_url and settings.database_url != os.environ.get(DATABASE_URL):
         words += ["--database-url", "URL"]
-    return f"other machines can reach {settings.host}, so the service needs a key; create one first: {shlex.join(words)}"
+    return f"other machines can reach {settings.host}, so a key is needed; create one first: {shlex.join(words)}"

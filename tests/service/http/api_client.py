@@ -1,12 +1,14 @@
 """The service without a server, clients of it, and photos to send; and, where it matters, with a real server."""
 
 import io
+import runpy
 import shutil
 import socket
 import threading
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,12 +16,13 @@ import uvicorn
 from PIL import Image
 from starlette.testclient import TestClient
 
-from recessive.service.http import recent
+from recessive.service.http import short_cache
 from recessive.service.http.app import create_app
 from recessive.service.settings import ServiceSettings
 from recessive.service.store.database import Database
 from recessive.service.store.keys import Keys
 
+Queue = runpy.run_path(str(Path(__file__).parents[1] / "whole_queue.py"))["Queue"]
 HERE = "http://127.0.0.1:8000"
 REPORT = {
     "input": "a.jpg",
@@ -83,19 +86,16 @@ FORM = {"Content-Type": "multipart/form-data; boundary=XxX"}
 
 @dataclass
 class Service:
-    """The app with its parts, and a client on this machine."""
+    """The app with its queue, and a client on this machine."""
 
     app: object
     client: TestClient
     keys: Keys
+    queue: object
 
     @property
-    def parts(self):
-        return self.app.state.parts
-
-    @property
-    def jobs(self):
-        return self.parts.jobs
+    def dependencies(self):
+        return self.app.state.dependencies
 
     def send(self, content=JPEG, name="a.jpg", *, options=None, key=None, **headers):
         """Upload a photo."""
@@ -108,19 +108,19 @@ class Service:
 
     def finish(self, job_id, content=JPEG, suffix=".jpg", **changes):
         """Do what a worker does."""
-        claim = self.jobs.claim("worker")
+        claim = self.queue.claims.claim("worker")
         assert claim.job.id == job_id
-        folder = self.parts.storage.result_folder(job_id, claim.token)
+        folder = self.dependencies.storage.result_folder(job_id, claim.token)
         (folder / f"photo{suffix}").write_bytes(content)
         (folder / "contact-sheet.png").write_bytes(encoded("PNG"))
         values = {"report": REPORT, "insight": INSIGHT, "expires": time.time() + 3600}
         values |= {"result": f"{folder.name}/photo{suffix}", "sheet": f"{folder.name}/contact-sheet.png"}
-        assert self.jobs.finish(claim, **{**values, **changes})
+        assert self.queue.claims.finish(claim, **{**values, **changes})
 
     def fail(self, job_id, error="is damaged"):
-        claim = self.jobs.claim("worker")
+        claim = self.queue.claims.claim("worker")
         assert claim.job.id == job_id
-        assert self.jobs.fail(claim, error, expires=time.time() + 3600)
+        assert self.queue.claims.fail(claim, error, expires=time.time() + 3600)
 
     def done(self, *, name="a.jpg", options=None, key=None, **changes):
         """The id of a photo that is sent and protected."""
@@ -130,7 +130,7 @@ class Service:
 
     def files(self):
         """All that the service holds of photos."""
-        storage = self.parts.storage
+        storage = self.dependencies.storage
         folders = (storage.incoming, storage.originals, storage.results)
         return sorted(path.name for folder in folders for path in folder.rglob("*") if path.is_file())
 
@@ -142,7 +142,7 @@ def bearer(key):
 @pytest.fixture
 def serve(tmp_path, migrated, monkeypatch):
     """Makes a service with a SQLite database, or the one given, and those settings. It forgets at once."""
-    monkeypatch.setattr(recent, "HOLDS", -1.0)
+    monkeypatch.setattr(short_cache, "HOLDS", -1.0)
     with ExitStack() as stack:
 
         def make(database=None, **settings):
@@ -153,7 +153,9 @@ def serve(tmp_path, migrated, monkeypatch):
                 database = stack.enter_context(Database(settings.url))
             app = create_app(settings, database)
             client = stack.enter_context(TestClient(app, base_url=HERE))
-            return Service(app, client, Keys(database))
+            queue = Queue(database)
+            queue.inbox, queue.reader = app.state.dependencies.inbox, app.state.dependencies.reader
+            return Service(app, client, Keys(database), queue)
 
         yield make
 
@@ -167,7 +169,7 @@ class _Server(uvicorn.Server):
     """Ends event streams when it stops, as `recessive serve` does."""
 
     async def shutdown(self, sockets=None):
-        self.config.app.state.parts.watcher.close()
+        self.config.app.state.dependencies.watcher.close()
         await super().shutdown(sockets)
 
 

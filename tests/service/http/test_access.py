@@ -7,7 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from recessive.service.http.access import host_of, is_loopback
-from recessive.service.http.api import catalogue, jobs, operations, pages, results
+from recessive.service.http.api import catalogue, jobs, pages, results
 
 _api = runpy.run_path(str(Path(__file__).with_name("api_client.py")))
 serve, service = (_api[name] for name in ("serve", "service"))
@@ -31,7 +31,7 @@ def routes(service):
 def test_all_is_open_on_this_machine_until_there_is_a_key(service):
     assert service.get("/v1/jobs").status_code == 200
     assert service.send().status_code == 202
-    assert service.jobs.list(None, 10)[0].owner is None
+    assert service.queue.reader.list(None, 10)[0].owner is None
     token = service.keys.add("anna")[1]
     for path in ("/v1/jobs", "/metrics"):
         locked = service.get(path)
@@ -220,7 +220,7 @@ def test_what_browsers_are_told(service):
 
 def test_no_route_is_forgotten(service):
     """What the document does not list, and so what is not tried above, is a page."""
-    routers = (catalogue.router, jobs.router, operations.router, pages.router, results.router)
+    routers = (catalogue.router, jobs.router, pages.router, results.router)
     known = {route.path for router in routers for route in router.routes}
     listed = set(service.get("/openapi.json").json()["paths"])
     assert known == listed | {"/", "/docs", "/docs/{name}", "/page/{path:path}"}

@@ -59,8 +59,8 @@ def test_health(service, monkeypatch):
     service.send()
     alone = {"status": "no workers", "database": True, "workers": 0, "waiting": 1, "running": 0}
     assert service.get("/health").json() == alone
-    service.jobs.seen("worker")
-    service.jobs.claim("worker")
+    service.queue.claims.seen("worker")
+    service.queue.claims.claim("worker")
     healthy = service.get("/health")
     assert (healthy.status_code, healthy.json()["status"]) == (200, "ok")
     assert [healthy.json()[name] for name in ("workers", "waiting", "running")] == [1, 0, 1]
@@ -68,7 +68,7 @@ def test_health(service, monkeypatch):
     def away():
         raise DatabaseError("it is away")
 
-    monkeypatch.setattr(service.jobs, "counts", away)
+    monkeypatch.setattr(service.queue.reader, "counts", away)
     ill = service.get("/health")
     assert (ill.status_code, ill.json()["status"], ill.json()["waiting"]) == (503, "no database", None)
 
@@ -91,7 +91,7 @@ def test_figures_for_prometheus(serve):
     service.get("/v1/jobs/x/photo?token=secret")
     service.get("/wp-login.php")
     service.client.request("BREW", "/")
-    service.jobs.seen("worker")
+    service.queue.claims.seen("worker")
     found = figures(service)
     requests = {name: value for name, value in found.items() if name.startswith("recessive_http_requests_total")}
     assert requests == {
@@ -111,7 +111,7 @@ def test_figures_for_prometheus(serve):
     assert found['recessive_http_request_seconds_count{method="POST",route="/v1/jobs"}'] == 4
     for outcome in ("accepted", "413", "415", "429"):
         assert found[f'recessive_uploads_total{{outcome="{outcome}"}}'] == 1
-    assert found["recessive_upload_bytes_total"] == service.jobs.get(job_id, None).bytes
+    assert found["recessive_upload_bytes_total"] == service.queue.reader.get(job_id, None).bytes
     assert found['recessive_jobs{state="waiting"}'] == 1
     assert found['recessive_deliveries{state="held"}'] == 0
     assert 0 < found["recessive_oldest_waiting_seconds"] < 100
@@ -123,7 +123,7 @@ def test_figures_for_prometheus(serve):
 def test_each_app_counts_for_itself(serve):
     first, second = serve(), serve()
     first.send()
-    assert first.parts.metrics is not second.parts.metrics
+    assert first.dependencies.metrics is not second.dependencies.metrics
     assert "recessive_upload_bytes_total" in figures(second)
     assert figures(second)["recessive_upload_bytes_total"] == 0
 

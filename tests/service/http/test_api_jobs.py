@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import pytest
 
 from recessive.service.store.database import DatabaseError
-from recessive.service.store.jobs import JobState
+from recessive.service.store.job import JobState
 
 _api = runpy.run_path(str(Path(__file__).with_name("api_client.py")))
 encoded, serve, service = (_api[name] for name in ("encoded", "serve", "service"))
@@ -47,10 +47,10 @@ def test_a_photo_becomes_a_job(serve, database):
     never = ("started", "finished", "expires", "verdict", "hidden", "ssim", "seconds", "error", "delivery")
     assert {job[name] for name in never} == {None}
     assert service.get(job["links"]["self"]).json() == job
-    stored = service.jobs.get(job["id"], None)
+    stored = service.queue.reader.get(job["id"], None)
     assert service.files() == [stored.original] == [f"{job['id']}.png"]
-    assert service.parts.storage.original(stored).read_bytes() == encoded("PNG", 40, 30)
-    assert service.jobs.claim("w").job.id == job["id"]
+    assert service.dependencies.storage.original(stored).read_bytes() == encoded("PNG", 40, 30)
+    assert service.queue.claims.claim("w").job.id == job["id"]
 
 
 def test_what_a_finished_job_says(service):
@@ -97,7 +97,7 @@ def test_options_that_make_no_sense(service, problem, options, wrong):
         assert words in said[option]
         assert f"{option}: {said[option]}" in document["detail"]
     assert service.files() == []
-    assert service.jobs.list(None, 10) == []
+    assert service.queue.reader.list(None, 10) == []
 
 
 def test_delivery_to_what_is_allowed_only(serve, problem, tmp_path):
@@ -140,7 +140,7 @@ def test_a_full_queue(serve, problem):
 def test_a_place_that_is_taken_meanwhile(serve, problem, monkeypatch):
     service = serve(queue=1)
     service.send()
-    monkeypatch.setattr(service.jobs, "check_room", lambda _: None)
+    monkeypatch.setattr(service.queue.inbox, "check_quotas", lambda _: None)
     refused = service.send()
     problem(refused, 429, "queue-full")
     assert refused.headers["retry-after"]
@@ -178,7 +178,7 @@ def test_pages_that_make_no_sense(service, problem, query):
 def test_cancelling(service):
     job_id = service.send().json()["id"]
     assert service.client.post(f"/v1/jobs/{job_id}/cancel").json()["state"] == "cancelled"
-    assert service.jobs.claim("w") is None
+    assert service.queue.claims.claim("w") is None
     assert service.files() == []
     done = service.done()
     kept = service.client.post(f"/v1/jobs/{done}/cancel")
@@ -218,25 +218,25 @@ def test_jobs_belong_to_their_key(service, problem):
         headers = {"Authorization": f"Bearer {ben}"}
         problem(service.client.request(method, f"/v1/jobs/{job_id}{path}", headers=headers), 404, "no-such-job")
     assert [job["id"] for job in service.get("/v1/jobs", ben).json()["jobs"]] == [same]
-    assert service.jobs.get(job_id, service.keys.all()[0].id).state == JobState.DONE
+    assert service.queue.reader.get(job_id, service.keys.all()[0].id).state == JobState.DONE
 
 
 def test_a_database_that_is_away(service, problem, monkeypatch, caplog):
     def away(*_):
         raise DatabaseError("the database x cannot be used: gone")
 
-    monkeypatch.setattr(service.jobs, "get", away)
+    monkeypatch.setattr(service.queue.reader, "get", away)
     response = service.get("/v1/jobs/" + "0" * 32)
     assert "database" in problem(response, 503, "database-away")["detail"]
     assert response.headers["retry-after"] == "5"
     assert [record.getMessage() for record in caplog.records] == [
         "GET answered with 503: the database x cannot be used: gone"
     ]
-    monkeypatch.setattr(service.jobs, "add_all", away)
+    monkeypatch.setattr(service.queue.inbox, "add_batch", away)
     problem(service.send(), 503, "database-away")
     assert len(service.files()) == 1  # the job may have been kept: what is no job's is swept
-    monkeypatch.setattr(service.parts.lock, "_keys", None)  # not even who asks can be known
-    monkeypatch.setattr(service.parts.lock, "needs_key", away)
+    monkeypatch.setattr(service.dependencies.authenticator, "_keys", None)  # not even who asks can be known
+    monkeypatch.setattr(service.dependencies.authenticator, "needs_key", away)
     problem(service.get("/v1/limits"), 503, "database-away")
 
 
@@ -255,7 +255,7 @@ def test_a_fault_shows_nothing_of_itself(service, problem, monkeypatch, caplog):
     def broken(*_):
         raise RuntimeError("the photo /home/anna/beach.jpg and the key rsv_secret")
 
-    monkeypatch.setattr(service.jobs, "list", broken)
+    monkeypatch.setattr(service.queue.reader, "list", broken)
     with caplog.at_level(logging.DEBUG):
         response = service.get("/v1/jobs")
     problem(response, 500, "fault")

@@ -93,7 +93,7 @@ def test_what_could_not_be_made(service, result):
 @pytest.mark.parametrize("result", ["photo", "contact-sheet"])
 def test_a_file_that_is_deleted_meanwhile(service, result):
     job_id = service.done()
-    service.parts.storage.remove(service.jobs.get(job_id, None))
+    service.dependencies.storage.remove(service.queue.reader.get(job_id, None))
     assert kind(service.get(f"/v1/jobs/{job_id}/{result}")) == (404, "no-such-job")
 
 
@@ -124,7 +124,7 @@ def test_large_photos_come_in_pieces(service):
 
 def test_what_is_deleted_meanwhile_is_left_out(service):
     kept, gone = service.done(name="kept.jpg"), service.done(name="gone.jpg")
-    service.parts.storage.remove(service.jobs.get(gone, None))
+    service.dependencies.storage.remove(service.queue.reader.get(gone, None))
     assert archive(service.get(f"/v1/photos.zip?job={gone}&job={kept}")).namelist() == ["kept.jpg"]
 
 

@@ -6,8 +6,8 @@ import socket
 import pytest
 import uvicorn
 
-from recessive.service.http import connections
-from recessive.service.http.connections import PromptConnection
+from recessive.service.http import exchange
+from recessive.service.http.exchange import PromptConnection
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -42,7 +42,7 @@ def on_connection(talk):
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch):
-    monkeypatch.setattr(connections, "HEAD_WITHIN", 0.4)
+    monkeypatch.setattr(exchange, "HEAD_WITHIN", 0.4)
 
 
 @pytest.mark.parametrize("begun", [b"", b"G", REQUEST[:-2]])

@@ -15,7 +15,7 @@ import pytest
 from recessive.service.http import events
 from recessive.service.http.events import Watcher, is_final
 from recessive.service.store.database import DatabaseError
-from recessive.service.store.jobs import DeliveryState, JobState
+from recessive.service.store.job import DeliveryState, JobState
 
 _api = runpy.run_path(str(Path(__file__).with_name("api_client.py")))
 serve, service, listening = (_api[name] for name in ("serve", "service", "listening"))
@@ -43,7 +43,7 @@ class Table:
 def job(service):
     """A job that waits."""
     service.send()
-    return service.jobs.list(None, 1)[0]
+    return service.queue.reader.list(None, 1)[0]
 
 
 @pytest.fixture
@@ -232,11 +232,11 @@ def stream(port, job_id):
 def test_a_job_from_beginning_to_end(service, job, protocol):
     with listening(service.app, http=protocol) as port, stream(port, job.id) as told:
         assert next(told) == service.get(f"/v1/jobs/{job.id}").json()
-        claim = service.jobs.claim("worker")
+        claim = service.queue.claims.claim("worker")
         assert next(told)["state"] == "running"
-        service.jobs.keep(claim, 0.5)
+        service.queue.claims.keep(claim, 0.5)
         assert next(told)["progress"] == 0.5
-        service.jobs.release(claim)
+        service.queue.claims.release(claim)
         assert next(told)["state"] == "waiting"
         service.finish(job.id)
         (last,) = told
@@ -245,16 +245,16 @@ def test_a_job_from_beginning_to_end(service, job, protocol):
 
 
 def test_a_listener_that_goes_away_costs_nothing_more(service, job):
-    watcher = service.parts.watcher
+    watcher = service.dependencies.watcher
     with listening(service.app, http="h11") as port:
         with stream(port, job.id) as told:
             next(told)
-            assert list(watcher._listeners) == [job.id]
+            assert list(watcher._followers) == [job.id]
         deadline = time.monotonic() + 10
-        while watcher._listeners:
+        while watcher._followers:
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        assert watcher._asking is None
+        assert watcher._polling is None
 
 
 def test_a_server_that_stops_waits_for_no_listener(service, job):

@@ -144,8 +144,8 @@ def test_many_refused_photos_leave_no_trace(service):
     contents = [content for content, _ in REFUSED.values() if len(content) < 10_000]
     for number in range(150):
         judged(service, contents[number % len(contents)])
-    assert service.jobs.list(None, 1) == []
-    assert service.parts.jobs._database.engine.pool.checkedout() == 0
+    assert service.queue.reader.list(None, 1) == []
+    assert service.queue.database.engine.pool.checkedout() == 0
 
 
 @given(st.from_regex(pattern(), fullmatch=True))
@@ -192,7 +192,7 @@ def test_the_service_is_as_its_document_says(described):
     service, schema = described
     checks = CHECKS.get_all()
     assert len(checks) > 10
-    settled = service.jobs.list(None, 3)
+    settled = service.queue.reader.list(None, 3)
     statuses, asked = set(), set()
     for operation in (found.ok() for found in schema.get_all_operations()):
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):

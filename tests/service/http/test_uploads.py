@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from recessive.photos import PhotoError
 from recessive.service.http import exchange, uploads
-from recessive.service.http.forms import LONGEST_OPTION, MOST_PARTS, ROOM, PhotoForm
+from recessive.service.http.uploads import FORM_ROOM, LONGEST_OPTION, MOST_PARTS, PhotoForm
 
 _api = runpy.run_path(str(Path(__file__).with_name("api_client.py")))
 encoded, serve, service = (_api[name] for name in ("encoded", "serve", "service"))
@@ -96,8 +96,8 @@ def test_a_photo_arrives_in_pieces(service, size):
     sent = Upload([BODY[start : start + size] for start in range(0, len(BODY), size)], length=len(BODY)).to(service)
     assert sent.answer == 202
     assert b"connection" not in sent.headers
-    (job,) = service.jobs.list(None, 10)
-    assert service.parts.storage.original(job).read_bytes() == JPEG
+    (job,) = service.queue.reader.list(None, 10)
+    assert service.dependencies.storage.original(job).read_bytes() == JPEG
     assert (job.bytes, job.width, job.height) == (len(JPEG), 64, 48)
 
 
@@ -113,7 +113,7 @@ def test_a_large_photo_is_never_in_memory(service):
         tracemalloc.stop()
     assert sent.answer == 202
     assert peak < 3_000_000
-    assert service.jobs.list(None, 1)[0].bytes == len(large)
+    assert service.queue.reader.list(None, 1)[0].bytes == len(large)
 
 
 def test_what_says_how_large_it_is_may_come_last(service):
@@ -123,7 +123,7 @@ def test_what_says_how_large_it_is_may_come_last(service):
     with pytest.raises(PhotoError):
         uploads.file_head(io.BytesIO(plain[: 2 * PIECE]))
     assert Upload(pieces(multipart(photo_part(plain)))).to(service).answer == 202
-    assert service.jobs.list(None, 1)[0].width == 400
+    assert service.queue.reader.list(None, 1)[0].width == 400
     cut = Upload(pieces(multipart(photo_part(plain[:-200])))).to(service)
     assert (cut.answer, b"cut short" in cut.body) == (422, True)
     assert len(service.files()) == 1
@@ -138,7 +138,7 @@ def refused(sent, service, status, words):
 def test_a_length_beyond_the_limit_is_refused_unread(serve, monkeypatch):
     monkeypatch.setattr(exchange, "LONGEST_READ_ON", 0.05)
     service = serve(max_bytes=1_000_000)
-    sent = Upload([], length=1_000_001 + ROOM, then="silence")
+    sent = Upload([], length=1_000_001 + FORM_ROOM, then="silence")
     sent.to(service)
     refused(sent, service, 413, b"more than 1 megabytes")
     assert (sent.read, sent.headers[b"connection"]) == (0, b"close")
@@ -181,16 +181,16 @@ def test_a_client_that_goes_away_leaves_nothing(service, length, caplog):
     sent = Upload(pieces(body[:length]), length=len(body), then="gone").to(service)
     assert sent.answer is None
     assert service.files() == []
-    assert service.jobs.list(None, 1) == []
-    assert b'recessive_uploads_total{outcome="gone"} 1.0' in service.parts.metrics.text()
+    assert service.queue.reader.list(None, 1) == []
+    assert b'recessive_uploads_total{outcome="gone"} 1.0' in service.dependencies.metrics.text()
     assert [record for record in caplog.records if record.name != "httpx2"] == []
 
 
 def test_a_client_that_falls_silent_is_not_waited_for(service, monkeypatch):
-    monkeypatch.setattr(uploads, "PATIENCE", 0.05)
+    monkeypatch.setattr(uploads, "SILENCE", 0.05)
     monkeypatch.setattr(exchange, "LONGEST_READ_ON", 0.05)
     sent = Upload(pieces(multipart(photo_part(JPEG + bytes(400_000))))[:4], then="silence").to(service)
-    refused(sent, service, 408, b"nothing has come for")
+    refused(sent, service, 408, b"nothing arrived for")
 
 
 def test_a_job_is_added_once_its_photo_is_safe(service, monkeypatch):
@@ -198,14 +198,14 @@ def test_a_job_is_added_once_its_photo_is_safe(service, monkeypatch):
     for name in ("fsync", "rename"):
         real = getattr(uploads.os, name)
         monkeypatch.setattr(uploads.os, name, lambda *a, name=name, real=real: (order.append(name), real(*a))[1])
-    real_add = service.jobs.add_all
+    real_add = service.queue.inbox.add_batch
 
     def add(asked):
         order.append("add")
         assert service.files() == [new.original for new, _ in asked]
         return real_add(asked)
 
-    monkeypatch.setattr(service.jobs, "add_all", add)
+    monkeypatch.setattr(service.queue.inbox, "add_batch", add)
     assert service.send().status_code == 202
     assert order == ["fsync", "rename", "fsync", "add"]
 
@@ -257,7 +257,7 @@ def test_a_malformed_form(service, name):
 
 WRONG = {
     "no photo": (multipart(option_part(b"steps", b"7")), "photo", "is missing"),
-    "two photos": (multipart(photo_part(), photo_part()), "photo", "is there twice"),
+    "two photos": (multipart(photo_part(), photo_part()), "photo", "occurs twice"),
     "an empty photo": (multipart(photo_part(b"")), "photo", "is empty"),
     "a short photo": (multipart(photo_part(JPEG[:60])), "photo", "is cut short"),
     "an option that is a file": (multipart((photo_part()[0].replace(b"photo", b"steps"), b"7")), "steps", "is a file"),
@@ -300,23 +300,26 @@ def test_content_types(service, content_type, status):
 
 
 def test_a_form_has_little_room_besides_its_photo(service):
-    for many in (b"\r\n" * ROOM, multipart(photo_part()) + bytes(2 * ROOM)):  # before the first part, after the last
+    for many in (
+        b"\r\n" * FORM_ROOM,
+        multipart(photo_part()) + bytes(2 * FORM_ROOM),
+    ):  # before the first part, after the last
         sent = Upload(pieces(many) + [bytes(PIECE)] * 1000).to(service)
         assert (sent.answer, b"besides the photo" in sent.body) == (413, True)
-        assert sent.read_before_answer < ROOM + 2 * PIECE + len(JPEG)
+        assert sent.read_before_answer < FORM_ROOM + 2 * PIECE + len(JPEG)
     assert service.files() == []
 
 
 def test_a_name_that_a_browser_escaped(service):
     name = b"a%22b%0D%0A100%.jpg"
     service.client.post("/v1/jobs", content=multipart(photo_part(name=name)), headers=FORM)
-    assert service.jobs.list(None, 1)[0].name == "a_b 100%.jpg"
+    assert service.queue.reader.list(None, 1)[0].name == "a_b 100%.jpg"
 
 
 def test_names_in_utf8_and_in_what_old_programs_send(service):
     for name in ("é写.jpg".encode(), b"\xe9.jpg"):
         service.client.post("/v1/jobs", content=multipart(photo_part(name=name)), headers=FORM)
-    assert [job.name for job in service.jobs.list(None, 2)] == ["é.jpg", "é写.jpg"]
+    assert [job.name for job in service.queue.reader.list(None, 2)] == ["é.jpg", "é写.jpg"]
 
 
 @pytest.fixture

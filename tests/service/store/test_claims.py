@@ -1,28 +1,30 @@
 """Each job is done once, whoever is killed whenever."""
 
+import runpy
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from recessive.service.store.claims import take
 from recessive.service.store.database import Database
 from recessive.service.store.job import DeliveryState, JobState
-from recessive.service.store.jobs import Jobs
 
+Queue = runpy.run_path(str(Path(__file__).parents[1] / "whole_queue.py"))["Queue"]
 DONE = {"report": {"verdict": "hidden"}, "insight": {"heat": [[0.5]]}, "result": "r/photo.jpg", "sheet": "r/sheet.png"}
 DAY = 86_400
 
 
-def test_the_oldest_job_comes_first(jobs, new_job, add):
-    added = [add(jobs, new_job()).id for _ in range(5)]
-    assert [jobs.claim("w").job.id for _ in range(5)] == added
-    assert jobs.claim("w") is None
+def test_the_oldest_job_comes_first(queue, new_job, add):
+    added = [add(queue, new_job()).id for _ in range(5)]
+    assert [queue.claims.claim("w").job.id for _ in range(5)] == added
+    assert queue.claims.claim("w") is None
 
 
-def test_owners_with_fewer_running_jobs_come_first(jobs, new_job, add):
+def test_owners_with_fewer_running_jobs_come_first(queue, new_job, add):
     owners = ["anna", "anna", "anna", "ben", None, "ben"]
-    added = [add(jobs, new_job(owner=owner)) for owner in owners]
-    order = [jobs.claim("w").job.id for _ in owners]
+    added = [add(queue, new_job(owner=owner)) for owner in owners]
+    order = [queue.claims.claim("w").job.id for _ in owners]
     assert order == [added[number].id for number in (0, 3, 4, 1, 5, 2)]
 
 
@@ -30,142 +32,142 @@ def test_a_claim_in_progress_is_passed_by(postgresql_url, new_job, add):
     """PostgreSQL: nobody waits for another's claim. (SQLite has one writer at a time.)"""
     with Database(f"{postgresql_url}?options=-clock_timeout%3D5s") as database:
         database.migrate()
-        jobs = Jobs(database)
-        first, second = add(jobs, new_job()), add(jobs, new_job())
+        queue = Queue(database)
+        first, second = add(queue, new_job()), add(queue, new_job())
         with database.begin() as connection:
             assert take(connection, database.now(connection), "slow", 30).job.id == first.id
-            assert jobs.claim("quick").job.id == second.id
-            assert jobs.claim("quick") is None
-            assert jobs.requeue_lost() == 0
+            assert queue.claims.claim("quick").job.id == second.id
+            assert queue.claims.claim("quick") is None
+            assert queue.cleaner.requeue_lost() == 0
 
 
-def given_up(jobs, clock):
+def given_up(queue, clock):
     clock.turn(31)
-    assert jobs.requeue_lost() == 1
+    assert queue.cleaner.requeue_lost() == 1
 
 
-def given_to_another(jobs, clock):
-    given_up(jobs, clock)
+def given_to_another(queue, clock):
+    given_up(queue, clock)
     clock.turn(2)
-    return jobs.claim("other")
+    return queue.claims.claim("other")
 
 
-def done_by_another(jobs, clock):
-    other = given_to_another(jobs, clock)
-    assert jobs.finish(other, **{**DONE, "result": "other"}, expires=9e9)
+def done_by_another(queue, clock):
+    other = given_to_another(queue, clock)
+    assert queue.claims.finish(other, **{**DONE, "result": "other"}, expires=9e9)
 
 
 LATE = {
-    "keep": lambda jobs, claim: jobs.keep(claim, 0.5),
-    "finish": lambda jobs, claim: jobs.finish(claim, **DONE, expires=1.0, delivery=DeliveryState.WAITING),
-    "fail": lambda jobs, claim: jobs.fail(claim, "late", expires=1.0),
-    "release": lambda jobs, claim: jobs.release(claim),
+    "keep": lambda queue, claim: queue.claims.keep(claim, 0.5),
+    "finish": lambda queue, claim: queue.claims.finish(claim, **DONE, expires=1.0, delivery=DeliveryState.WAITING),
+    "fail": lambda queue, claim: queue.claims.fail(claim, "late", expires=1.0),
+    "release": lambda queue, claim: queue.claims.release(claim),
 }
 
 
 @pytest.mark.parametrize(
     "lose",
     [
-        lambda jobs, claim, _: jobs.cancel(claim.job.id, None),
-        lambda jobs, claim, _: jobs.delete(claim.job.id, None),
-        lambda jobs, claim, _: jobs.release(claim),
-        lambda jobs, _, clock: given_up(jobs, clock),
-        lambda jobs, _, clock: given_to_another(jobs, clock),
-        lambda jobs, _, clock: done_by_another(jobs, clock),
+        lambda queue, claim, _: queue.inbox.cancel(claim.job.id, None),
+        lambda queue, claim, _: queue.inbox.delete(claim.job.id, None),
+        lambda queue, claim, _: queue.claims.release(claim),
+        lambda queue, _, clock: given_up(queue, clock),
+        lambda queue, _, clock: given_to_another(queue, clock),
+        lambda queue, _, clock: done_by_another(queue, clock),
     ],
     ids=["cancelled", "deleted", "put back", "given up", "given to another", "done by another"],
 )
-def test_who_has_lost_a_claim_is_told_so_and_changes_nothing(jobs, new_job, clock, lose, add):
-    job = add(jobs, new_job())
-    claim = jobs.claim("thought dead")
-    lose(jobs, claim, clock)
-    before, written = jobs.get(job.id, None), jobs.history(job.id)
+def test_who_has_lost_a_claim_is_told_so_and_changes_nothing(queue, new_job, clock, lose, add):
+    job = add(queue, new_job())
+    claim = queue.claims.claim("thought dead")
+    lose(queue, claim, clock)
+    before, written = queue.reader.get(job.id, None), queue.reader.history(job.id)
     for name, late in LATE.items():
-        assert late(jobs, claim) is False, name
-    assert jobs.get(job.id, None) == before
-    assert jobs.history(job.id) == written
+        assert late(queue, claim) is False, name
+    assert queue.reader.get(job.id, None) == before
+    assert queue.reader.history(job.id) == written
 
 
-def test_a_slow_worker_keeps_its_job_while_nobody_has_missed_it(jobs, new_job, clock, states, add):
-    job = add(jobs, new_job())
-    claim = jobs.claim("w")
+def test_a_slow_worker_keeps_its_job_while_nobody_has_missed_it(queue, new_job, clock, states, add):
+    job = add(queue, new_job())
+    claim = queue.claims.claim("w")
     for _ in range(10):
         clock.turn(29)
-        assert jobs.requeue_lost() == 0
-        assert jobs.keep(claim, 0.5)
+        assert queue.cleaner.requeue_lost() == 0
+        assert queue.claims.keep(claim, 0.5)
     clock.turn(100)
-    assert jobs.finish(claim, **DONE, expires=9e9)
-    assert jobs.requeue_lost() == 0
-    assert states(jobs, job) == ["waiting", "running", "done"]
+    assert queue.claims.finish(claim, **DONE, expires=9e9)
+    assert queue.cleaner.requeue_lost() == 0
+    assert states(queue, job) == ["waiting", "running", "done"]
 
 
 @pytest.mark.parametrize(
     ("end", "state"),
     [
-        (lambda jobs, claim: jobs.finish(claim, **DONE, expires=9e9, delivery=DeliveryState.HELD), "done"),
-        (lambda jobs, claim: jobs.fail(claim, "no", expires=9e9), "failed"),
+        (lambda queue, claim: queue.claims.finish(claim, **DONE, expires=9e9, delivery=DeliveryState.HELD), "done"),
+        (lambda queue, claim: queue.claims.fail(claim, "no", expires=9e9), "failed"),
     ],
 )
-def test_an_end_may_be_told_again_when_the_answer_was_lost(jobs, new_job, clock, end, state, add):
-    job = add(jobs, new_job())
-    claim = jobs.claim("w")
-    assert end(jobs, claim)
-    before, written = jobs.get(job.id, None), jobs.history(job.id)
+def test_an_end_may_be_told_again_when_the_answer_was_lost(queue, new_job, clock, end, state, add):
+    job = add(queue, new_job())
+    claim = queue.claims.claim("w")
+    assert end(queue, claim)
+    before, written = queue.reader.get(job.id, None), queue.reader.history(job.id)
     clock.turn(5)
-    assert end(jobs, claim)
-    assert jobs.get(job.id, None) == before
-    assert jobs.history(job.id) == written
-    assert not jobs.keep(claim, 0.5)
-    assert not jobs.release(claim)
+    assert end(queue, claim)
+    assert queue.reader.get(job.id, None) == before
+    assert queue.reader.history(job.id) == written
+    assert not queue.claims.keep(claim, 0.5)
+    assert not queue.claims.release(claim)
     ends = [LATE["finish"], LATE["fail"]]
-    assert [late(jobs, claim) for late in ends] == [state == "done", state == "failed"]
+    assert [late(queue, claim) for late in ends] == [state == "done", state == "failed"]
 
 
 def test_a_job_that_workers_die_on_waits_longer_each_time_and_then_fails(database, new_job, clock, states, add):
-    jobs = Jobs(database, lease=30, most_attempts=3)
-    job = add(jobs, new_job())
+    queue = Queue(database, lease=30, most_attempts=3)
+    job = add(queue, new_job())
     for wait in (2, 4):
-        assert jobs.claim("w")
+        assert queue.claims.claim("w")
         clock.turn(30)
-        assert jobs.requeue_lost() == 0
+        assert queue.cleaner.requeue_lost() == 0
         clock.turn(1)
-        assert jobs.requeue_lost() == 1
-        assert jobs.get(job.id, None).started is None
+        assert queue.cleaner.requeue_lost() == 1
+        assert queue.reader.get(job.id, None).started is None
         clock.turn(wait - 1)
-        assert jobs.claim("w") is None
+        assert queue.claims.claim("w") is None
         clock.turn(1)
-    assert jobs.claim("w").job.attempts == 3
+    assert queue.claims.claim("w").job.attempts == 3
     clock.turn(31)
-    assert jobs.requeue_lost() == 1
-    failed = jobs.get(job.id, None)
-    assert (failed.state, failed.error) == (JobState.FAILED, "the worker died 3 times on it")
+    assert queue.cleaner.requeue_lost() == 1
+    failed = queue.reader.get(job.id, None)
+    assert (failed.state, failed.error) == (JobState.FAILED, "the worker died 3 times while processing this photo")
     assert (failed.finished, failed.expires) == (clock.now, clock.now + DAY)
-    assert states(jobs, job) == ["waiting", "running"] * 3 + ["failed"]
+    assert states(queue, job) == ["waiting", "running"] * 3 + ["failed"]
 
 
 # --- several processes
 
 
-def test_four_processes_do_each_of_200_jobs_once(jobs, database_url, new_job, at_once, add):
-    added = [add(jobs, new_job(owner=f"{number % 7}")) for number in range(200)]
+def test_four_processes_do_each_of_200_jobs_once(queue, database_url, new_job, at_once, add):
+    added = [add(queue, new_job(owner=f"{number % 7}")) for number in range(200)]
     code = """
 import os
+from recessive.service.store.claims import Claims
 from recessive.service.store.database import Database
-from recessive.service.store.jobs import Jobs
 with Database(url) as database:
-    jobs = Jobs(database)
+    claims = Claims(database)
     ready.release()
     start.acquire()
-    while (claim := jobs.claim(f"worker {os.getpid()}")) is not None:
-        assert jobs.finish(claim, report={}, insight=None, result=str(os.getpid()), sheet=None, expires=9e9)
+    while (claim := claims.claim(f"worker {os.getpid()}")) is not None:
+        assert claims.finish(claim, report={}, insight=None, result=str(os.getpid()), sheet=None, expires=9e9)
 """
     at_once(code, 4, url=database_url)
-    assert jobs.counts() == {"waiting": 0, "running": 0, "done": 200, "failed": 0, "cancelled": 0}
+    assert queue.reader.counts() == {"waiting": 0, "running": 0, "done": 200, "failed": 0, "cancelled": 0}
     for job in added:
-        (_, first, _), (_, second, claimer), (_, third, finisher) = jobs.history(job.id)
+        (_, first, _), (_, second, claimer), (_, third, finisher) = queue.reader.history(job.id)
         assert (first, second, third) == ("waiting", "running", "done")
-        assert claimer == finisher == f"worker {jobs.get(job.id, job.owner).result}"
-    by = Counter(jobs.get(job.id, job.owner).worker for job in added)
+        assert claimer == finisher == f"worker {queue.reader.get(job.id, job.owner).result}"
+    by = Counter(queue.reader.get(job.id, job.owner).worker for job in added)
     assert len(by) > 1  # or nothing was tried here
 
 
@@ -183,29 +185,29 @@ def killed(process):
 
 
 def test_the_job_of_a_killed_worker_is_done_once_by_another(database, database_url, new_job, clock, killed, add):
-    jobs = Jobs(database, lease=0.1)
-    job = add(jobs, new_job())
+    queue = Queue(database, lease=0.1)
+    job = add(queue, new_job())
     code = """
 import time
+from recessive.service.store.claims import Claims
 from recessive.service.store.database import Database
-from recessive.service.store.jobs import Jobs
 database = Database(url)
-jobs = Jobs(database, lease=0.1)
-claim = jobs.claim("killed")
-assert jobs.keep(claim, 0.5)
+claims = Claims(database, lease=0.1)
+claim = claims.claim("killed")
+assert claims.keep(claim, 0.5)
 ready.release()
 time.sleep(60)
 """
     killed(code, url=database_url)
     clock.turn(60)  # the test's clock is ahead from here: nobody needs to wait
-    assert jobs.claim("other") is None
-    assert jobs.requeue_lost() == 1
+    assert queue.claims.claim("other") is None
+    assert queue.cleaner.requeue_lost() == 1
     clock.turn(60)
-    claim = jobs.claim("other")
+    claim = queue.claims.claim("other")
     assert (claim.job.id, claim.job.attempts, claim.job.progress) == (job.id, 2, 0)
-    assert jobs.finish(claim, **DONE, expires=9e9)
-    assert jobs.requeue_lost() == 0
-    assert [(state, worker) for _, state, worker in jobs.history(job.id)] == [
+    assert queue.claims.finish(claim, **DONE, expires=9e9)
+    assert queue.cleaner.requeue_lost() == 0
+    assert [(state, worker) for _, state, worker in queue.reader.history(job.id)] == [
         ("waiting", None),
         ("running", "killed"),
         ("waiting", "killed"),
@@ -214,8 +216,8 @@ time.sleep(60)
     ]
 
 
-def test_a_worker_killed_while_it_claims_has_claimed_nothing(jobs, database_url, new_job, killed, states, add):
-    job = add(jobs, new_job())
+def test_a_worker_killed_while_it_claims_has_claimed_nothing(queue, database_url, new_job, killed, states, add):
+    job = add(queue, new_job())
     code = """
 import time
 from recessive.service.store.claims import take
@@ -229,6 +231,6 @@ with database.begin() as connection:
     killed(code, url=database_url)
     claim = None
     for _ in range(1_000):  # PostgreSQL needs a moment to see that it is gone
-        claim = claim or jobs.claim("other")
+        claim = claim or queue.claims.claim("other")
     assert claim.job.attempts == 1
-    assert states(jobs, job) == ["waiting", "running"]
+    assert states(queue, job) == ["waiting", "running"]

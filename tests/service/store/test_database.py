@@ -10,9 +10,8 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, insert, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
-from recessive.service.store.database import Database, DatabaseError
+from recessive.service.store.database import Database, DatabaseError, FairLock
 from recessive.service.store.tables import jobs, keys, metadata, workers
-from recessive.service.store.turns import Turns
 
 
 @pytest.mark.parametrize(
@@ -264,7 +263,7 @@ def test_a_deleted_job_takes_its_history_along(database):
 
 
 def test_writers_come_in_the_order_in_which_they_asked(tmp_path):
-    turns, order = Turns(tmp_path / "turn"), []
+    turns, order = FairLock(tmp_path / "turn"), []
 
     def write(number):
         with turns:
@@ -282,7 +281,7 @@ def test_writers_come_in_the_order_in_which_they_asked(tmp_path):
 
 
 def test_a_turn_passed_on_is_not_free(tmp_path):
-    turns = Turns(tmp_path / "missing" / "turn")  # threads alone are put in order
+    turns = FairLock(tmp_path / "missing" / "turn")  # threads alone are put in order
     second_is_in, second_may_go, third_is_in = threading.Event(), threading.Event(), threading.Event()
 
     def second():
@@ -311,7 +310,7 @@ def test_a_turn_passed_on_is_not_free(tmp_path):
 
 
 def test_an_exception_passes_the_turn_on(tmp_path):
-    turns = Turns(tmp_path / "turn")
+    turns = FairLock(tmp_path / "turn")
     with pytest.raises(ZeroDivisionError), turns:
         raise ZeroDivisionError
     with turns:
@@ -319,11 +318,11 @@ def test_an_exception_passes_the_turn_on(tmp_path):
 
 
 def test_turns_are_taken_where_no_file_can_be_made(tmp_path):
-    with Turns(tmp_path / "missing" / "turn"):
+    with FairLock(tmp_path / "missing" / "turn"):
         pass
 
 
 def test_two_databases_of_one_file_share_its_turns(sqlite_url, tmp_path):
     (tmp_path / "link").symlink_to(tmp_path)
     with Database(sqlite_url) as one, Database(f"sqlite:///{tmp_path / 'link' / 'jobs.sqlite3'}") as other:
-        assert one._turns is other._turns
+        assert one._write_lock is other._write_lock

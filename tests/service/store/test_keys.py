@@ -64,7 +64,7 @@ def test_a_revoked_key_is_not_found(keys, clock):
 
 def test_a_name_is_used_once_at_a_time(keys, clock):
     first, token = keys.add("camera")
-    with pytest.raises(NameTaken, match="called camera already; choose another name, or revoke it first"):
+    with pytest.raises(NameTaken, match="named camera already exists; choose another name, or revoke it first"):
         keys.add("camera")
     clock.turn(1)
     keys.revoke("camera")

@@ -6,9 +6,10 @@ import time
 import pytest
 
 from recessive.service.store.database import Database
-from recessive.service.store.jobs import Jobs, JobState
+from recessive.service.store.job import JobState
+from recessive.service.store.reading import JobReader
 from recessive.service.store.storage import Storage, StorageError
-from recessive.service.work.housekeeping import Housekeeping
+from recessive.service.work.cleaning import CleaningRunner
 
 AN_HOUR = 3_600
 
@@ -42,16 +43,16 @@ def age(path, seconds):
     os.utime(path, (then, then))
 
 
-def ended(jobs, claim, state):
+def ended(queue, claim, state):
     if state == JobState.DONE:
         result = f"{claim.job.id}-{claim.token[:16]}/photo.jpg"
-        jobs.finish(claim, report={}, insight=None, result=result, sheet=None, expires=time.time() + AN_HOUR)
+        queue.claims.finish(claim, report={}, insight=None, result=result, sheet=None, expires=time.time() + AN_HOUR)
     elif state == JobState.FAILED:
-        jobs.fail(claim, "no", expires=time.time() + AN_HOUR)
+        queue.claims.fail(claim, "no", expires=time.time() + AN_HOUR)
     elif state == JobState.CANCELLED:
-        jobs.cancel(claim.job.id, claim.job.owner)
+        queue.inbox.cancel(claim.job.id, claim.job.owner)
     elif state == JobState.WAITING:
-        jobs.release(claim)
+        queue.claims.release(claim)
 
 
 def test_its_folders_are_for_this_user_alone(storage):
@@ -64,7 +65,7 @@ def test_its_folders_are_for_this_user_alone(storage):
 
 def test_a_folder_that_cannot_be_used_is_an_error_that_says_so(tmp_path):
     (tmp_path / "taken").write_bytes(b"")
-    with pytest.raises(StorageError, match=r"taken cannot be written to .*--folder"):
+    with pytest.raises(StorageError, match=r"taken: cannot be written to .*--folder"):
         Storage(tmp_path / "taken").open()
 
 
@@ -85,9 +86,9 @@ def test_the_folder_of_another_database_is_refused(storage, database, tmp_path):
             storage.check_same(database, new=new)
 
 
-def test_a_database_with_jobs_takes_no_empty_folder_for_its_own(storage, jobs, database, new_job):
-    jobs.add(new_job(), None)
-    with pytest.raises(StorageError, match="holds none of the photos"):
+def test_a_database_with_jobs_takes_no_empty_folder_for_its_own(storage, queue, database, new_job):
+    queue.add(new_job(), None)
+    with pytest.raises(StorageError, match="contains none of the photos"):
         storage.check_same(database)
 
 
@@ -113,14 +114,14 @@ def test_each_claim_has_an_empty_folder_of_its_own(storage):
 
 def test_a_claim_s_folder_that_cannot_be_made_is_an_error(storage):
     storage.results.rmdir()
-    with pytest.raises(StorageError, match="results cannot be written to"):
+    with pytest.raises(StorageError, match="results: cannot be written to"):
         storage.result_folder("job", "a" * 32)
 
 
-def test_removing_a_job_removes_its_files_and_no_others(storage, jobs, new_job, fill):
-    first, _ = jobs.add(new_job(id="a", original="a.jpg"), None)
+def test_removing_a_job_removes_its_files_and_no_others(storage, queue, new_job, fill):
+    first, _ = queue.add(new_job(id="a", original="a.jpg"), None)
     for other in ("ab", "a-b", "b"):
-        fill(jobs.add(new_job(id=other, original=f"{other}.jpg"), None)[0], "c" * 32)
+        fill(queue.add(new_job(id=other, original=f"{other}.jpg"), None)[0], "c" * 32)
     before = files(storage)
     fill(first, "1" * 32, "2" * 32)
     storage.remove(first)
@@ -129,14 +130,14 @@ def test_removing_a_job_removes_its_files_and_no_others(storage, jobs, new_job, 
 
 
 @pytest.mark.parametrize("state", JobState)
-def test_sweeping_keeps_what_a_job_needs_and_nothing_else(storage, jobs, new_job, fill, state):
-    jobs.add(new_job(), None)
-    claim = jobs.claim("worker")
+def test_sweeping_keeps_what_a_job_needs_and_nothing_else(storage, queue, new_job, fill, state):
+    queue.add(new_job(), None)
+    claim = queue.claims.claim("worker")
     fill(claim.job, "f" * 32, claim.token)  # a claim that was lost, and this one
-    ended(jobs, claim, state)
+    ended(queue, claim, state)
     mine = f"results/{claim.job.id}-{claim.token[:16]}/photo.jpg"
     original = f"originals/{claim.job.original}"
-    storage.sweep(jobs)
+    queue.cleaner.sweep(storage)
     left = {
         JobState.WAITING: {original},
         JobState.RUNNING: {original, mine, f"results/{claim.job.id}-{'f' * 16}/photo.jpg"},  # which one is not known
@@ -147,17 +148,17 @@ def test_sweeping_keeps_what_a_job_needs_and_nothing_else(storage, jobs, new_job
     assert set(files(storage)) == left[state]
 
 
-def test_sweeping_leaves_the_only_result_of_a_job_alone(storage, jobs, new_job, fill):
-    jobs.add(new_job(), None)
-    claim = jobs.claim("worker")
+def test_sweeping_leaves_the_only_result_of_a_job_alone(storage, queue, new_job, fill):
+    queue.add(new_job(), None)
+    claim = queue.claims.claim("worker")
     fill(claim.job, claim.token, original=False)
-    ended(jobs, claim, JobState.DONE)
+    ended(queue, claim, JobState.DONE)
     before = files(storage)
-    storage.sweep(jobs)
+    queue.cleaner.sweep(storage)
     assert files(storage) == before != []
 
 
-def test_what_no_job_knows_goes_once_it_cannot_be_an_upload_any_more(storage, jobs):
+def test_what_no_job_knows_goes_once_it_cannot_be_an_upload_any_more(storage, queue):
     young, old = storage.originals / "young.jpg", storage.originals / "old.jpg"
     for path in (young, old):
         path.write_bytes(b"photo")
@@ -169,19 +170,19 @@ def test_what_no_job_knows_goes_once_it_cannot_be_an_upload_any_more(storage, jo
         path.write_bytes(b"half a ph")
     age(arriving, 3_000)
     age(abandoned, 4_000)
-    storage.sweep(jobs)
+    queue.cleaner.sweep(storage)
     assert files(storage) == ["incoming/arriving", "originals/young.jpg"]
 
 
-def test_a_machine_whose_clock_is_ahead_sweeps_no_young_file(storage, jobs, monkeypatch):
+def test_a_machine_whose_clock_is_ahead_sweeps_no_young_file(storage, queue, monkeypatch):
     (storage.originals / "young.jpg").write_bytes(b"photo")
     now = time.time
     monkeypatch.setattr(time, "time", lambda: now() + 10 * AN_HOUR)
-    storage.sweep(jobs)
+    queue.cleaner.sweep(storage)
     assert files(storage) == ["originals/young.jpg"]
 
 
-def test_a_database_that_is_away_lets_nothing_be_swept(storage, jobs, monkeypatch):
+def test_a_database_that_is_away_lets_nothing_be_swept(storage, queue, monkeypatch):
     (storage.originals / "old.jpg").write_bytes(b"photo")
     age(storage.originals / "old.jpg", 700)
 
@@ -190,25 +191,25 @@ def test_a_database_that_is_away_lets_nothing_be_swept(storage, jobs, monkeypatc
 
     monkeypatch.setattr(Database, "read", away)
     with pytest.raises(ConnectionError):
-        storage.sweep(jobs)
+        queue.cleaner.sweep(storage)
     assert files(storage) == ["originals/old.jpg"]
 
 
-def test_housekeeping_requeues_expires_and_sweeps(storage, jobs, new_job, fill, later):
+def test_housekeeping_requeues_expires_and_sweeps(storage, queue, new_job, fill, later):
     for _ in range(2):
-        fill(jobs.add(new_job(), None)[0])
-    done, lost = jobs.claim("worker"), jobs.claim("worker")
+        fill(queue.add(new_job(), None)[0])
+    done, lost = queue.claims.claim("worker"), queue.claims.claim("worker")
     fill(done.job, done.token, original=False)
     fill(lost.job, lost.token, original=False)
-    ended(jobs, done, JobState.DONE)
+    ended(queue, done, JobState.DONE)
     later(2 * AN_HOUR)
-    with Housekeeping(jobs, storage):
+    with CleaningRunner(queue.cleaner, storage):
         pass
-    assert jobs.known([done.job.id, lost.job.id]) == {lost.job.id: JobState.WAITING}
+    assert queue.reader.known([done.job.id, lost.job.id]) == {lost.job.id: JobState.WAITING}
     assert files(storage) == [f"originals/{lost.job.original}"]
 
 
-def test_housekeeping_outlives_a_database_that_is_away(storage, jobs, monkeypatch, caplog):
+def test_housekeeping_outlives_a_database_that_is_away(storage, queue, monkeypatch, caplog):
     rounds = iter([ConnectionError, None])
     came_back = threading.Event()
 
@@ -217,32 +218,32 @@ def test_housekeeping_outlives_a_database_that_is_away(storage, jobs, monkeypatc
             raise error("secret")
         came_back.set()
 
-    monkeypatch.setattr(jobs, "requeue_lost", requeue)
-    with Housekeeping(jobs, storage, every=0.01):
+    monkeypatch.setattr(queue.cleaner, "requeue_lost", requeue)
+    with CleaningRunner(queue.cleaner, storage, every=0.01):
         assert came_back.wait(10)
     assert "ConnectionError" in caplog.text
     assert "secret" not in caplog.text
 
 
-def test_jobs_outside_the_limit_of_one_query_are_swept_too(storage, jobs):
+def test_jobs_outside_the_limit_of_one_query_are_swept_too(storage, queue):
     for number in range(1_200):
         path = storage.originals / f"{number}.jpg"
         path.write_bytes(b"")
         age(path, 700)
-    storage.sweep(jobs)
+    queue.cleaner.sweep(storage)
     assert files(storage) == []
 
 
 def test_two_servers_may_start_at_once(tmp_path, database, monkeypatch):
     one, other = Storage(tmp_path / "service"), Storage(tmp_path / "service")
     one.open()
-    counts = Jobs.counts
+    counts = JobReader.counts
 
     def meanwhile(self):
-        monkeypatch.setattr(Jobs, "counts", counts)
+        monkeypatch.setattr(JobReader, "counts", counts)
         other.check_same(database)
         return counts(self)
 
-    monkeypatch.setattr(Jobs, "counts", meanwhile)
+    monkeypatch.setattr(JobReader, "counts", meanwhile)
     one.check_same(database)
     other.check_same(database, new=False)

@@ -1,12 +1,16 @@
 """What is asked often does not need a look at every row."""
 
+import runpy
+from pathlib import Path
+
 import pytest
 from sqlalchemy import event
 
 from recessive.service.store.database import Database
 from recessive.service.store.job import DeliveryState
-from recessive.service.store.jobs import Jobs
 from recessive.service.store.keys import Keys
+
+Queue = runpy.run_path(str(Path(__file__).parents[1] / "whole_queue.py"))["Queue"]
 
 
 @pytest.fixture
@@ -22,34 +26,34 @@ def asked(sqlite_url):
             if statement.startswith(("SELECT", "UPDATE", "DELETE")):
                 statements.append((statement, parameters))
 
-        yield Jobs(database), statements
+        yield Queue(database), statements
 
 
 @pytest.mark.parametrize("call", ["add", "claim", "keep", "finish", "list", "get", "expire", "requeue_lost", "deliver"])
 def test_rows_are_found_by_an_index(asked, new_job, add, call):
-    jobs, statements = asked
-    key, _ = Keys(jobs._database).add("anna", per_day=10, waiting=10)
-    job = add(jobs, new_job(owner=key.id))
-    claim = None if call == "claim" else jobs.claim("w")
+    queue, statements = asked
+    key, _ = Keys(queue.database).add("anna", per_day=10, waiting=10)
+    job = add(queue, new_job(owner=key.id))
+    claim = None if call == "claim" else queue.claims.claim("w")
     done = {"report": {}, "insight": None, "result": "", "sheet": None, "expires": 1.0}
     if call == "deliver":
-        jobs.finish(claim, **done, delivery=DeliveryState.WAITING)
+        queue.claims.finish(claim, **done, delivery=DeliveryState.WAITING)
     calls = {
-        "add": lambda: jobs.add(new_job(owner=key.id, idempotency="one"), key),
-        "claim": lambda: jobs.claim("w"),
-        "keep": lambda: jobs.keep(claim, 0.5),
-        "finish": lambda: jobs.finish(claim, **done),
-        "list": lambda: jobs.list(key.id, 10, (2e9, job.id)),
-        "get": lambda: jobs.get(job.id, key.id),
-        "expire": jobs.expire,
-        "requeue_lost": jobs.requeue_lost,
-        "deliver": lambda: jobs.delivered(jobs.claim_delivery("w")),
+        "add": lambda: queue.add(new_job(owner=key.id, idempotency="one"), key),
+        "claim": lambda: queue.claims.claim("w"),
+        "keep": lambda: queue.claims.keep(claim, 0.5),
+        "finish": lambda: queue.claims.finish(claim, **done),
+        "list": lambda: queue.reader.list(key.id, 10, (2e9, job.id)),
+        "get": lambda: queue.reader.get(job.id, key.id),
+        "expire": queue.cleaner.expire,
+        "requeue_lost": queue.cleaner.requeue_lost,
+        "deliver": lambda: queue.deliveries.delivered(queue.deliveries.claim("w")),
     }
     statements.clear()
     calls[call]()
     of_jobs = [asked for asked in statements if "jobs" in asked[0]]
     assert of_jobs
-    with jobs._database.read() as connection:
+    with queue.database.read() as connection:
         for statement, values in of_jobs:
             plan = [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
             assert any(step.startswith("SEARCH jobs USING") for step in plan), (statement, plan)

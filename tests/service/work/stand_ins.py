@@ -12,14 +12,16 @@ from types import SimpleNamespace
 
 from recessive.exposure import EncoderAudit
 from recessive.files import write_whole
+from recessive.photos import PhotoError
 from recessive.service.settings import ServiceSettings
 from recessive.service.store import claims, deliveries
-from recessive.service.store.jobs import Jobs
+from recessive.service.store.claims import Claims
+from recessive.service.store.deliveries import Deliveries
 from recessive.service.store.storage import Storage
-from recessive.service.work import making, protectors, worker
-from recessive.service.work.run_worker import run_worker
-from recessive.service.work.workers import Workers
-from recessive.workflows import Failure, ProtectReport
+from recessive.service.work import processing, worker
+from recessive.service.work.supervisor import Supervisor
+from recessive.service.work.worker import run_worker
+from recessive.workflows import ProtectReport
 from recessive.workflows.records import remember
 
 SEEN = EncoderAudit("conv-gem", True, 0.0, 0.5, 1, 50, 3, 0, 0.4, 4_000, True, {})
@@ -36,33 +38,32 @@ def report(**changes):
 
 
 class Protect:
-    """In place of `protect_photos`: the "protected photo" says whose it is.
+    """In place of `Protector.protect`: the "protected photo" says whose it is.
 
     Args:
-        then: called with the original's path before the photo is saved; what it returns, a failure, is yielded.
+        then: called with the original's path before the photo is saved; what it returns, an error, is raised.
         changes: of the report.
     """
 
     def __init__(self, then=lambda _: None, **changes):
         self.then, self.changes = then, changes
 
-    def __call__(self, inputs, out, _protector, *, progress):
-        (original,) = inputs
+    def __call__(self, original, saved, *, progress):
         for step in range(1, 4):
             progress(step / 4)
-        failure = self.then(original)
+        error = self.then(original)
         progress(1.0)
-        if failure is not None:
-            yield Failure(str(original), failure)
-            return
-        saved = out / original.name
+        if error is not None:
+            raise error
         write_whole(saved, b"protected " + original.read_bytes())
         remember(saved, "asked", {"input": str(original)})
-        yield report(input=str(original), output=str(saved), **self.changes)
+        return report(input=str(original), output=str(saved), **self.changes)
 
 
 class Protector:
     """In place of the real one."""
+
+    protect = Protect()
 
     def __init__(self, settings, **_):
         self.settings, self.searchers = settings, []
@@ -70,30 +71,30 @@ class Protector:
 
 def install(put, protect):
     """Put all of them in their places, by `setattr` or what does the same."""
-    put(making, "protect_photos", protect)
-    put(making, "read_photo", lambda path: SimpleNamespace(pixels=len(path.read_bytes())))
-    put(making, "look", lambda *_: None)
-    put(making, "contact_sheet", lambda *_: b"sheet")
-    put(protectors, "Protector", Protector)
+    put(Protector, "protect", protect)
+    put(processing, "read_photo", lambda path: SimpleNamespace(pixels=len(path.read_bytes())))
+    put(processing, "explain", lambda *_: None)
+    put(processing, "contact_sheet", lambda *_: b"sheet")
+    put(processing, "Protector", Protector)
 
 
 POINTS = {
-    ("doing", "claimed"): (Jobs, "claim", "after"),
+    ("doing", "claimed"): (Claims, "claim", "after"),
     ("doing", "folder made"): (Storage, "result_folder", "after"),
     ("doing", "photo half written"): (os, "fsync", "before"),
-    ("doing", "photo protected"): (making, "read_photo", "before"),
-    ("doing", "sheet made"): (making, "contact_sheet", "after"),
-    ("doing", "before it is recorded"): (Jobs, "finish", "before"),
+    ("doing", "photo protected"): (processing, "read_photo", "before"),
+    ("doing", "sheet made"): (processing, "contact_sheet", "after"),
+    ("doing", "before it is recorded"): (Claims, "finish", "before"),
     ("doing", "while it is recorded"): (claims, "end", "after"),
-    ("doing", "recorded"): (Jobs, "finish", "after"),
+    ("doing", "recorded"): (Claims, "finish", "after"),
     ("doing", "original deleted"): (Storage, "remove_original", "after"),
-    ("failing", "before it is recorded"): (Jobs, "fail", "before"),
-    ("failing", "recorded"): (Jobs, "fail", "after"),
-    ("stopping", "before it is put back"): (Jobs, "release", "before"),
-    ("stopping", "put back"): (Jobs, "release", "after"),
-    ("delivering", "before it is recorded"): (Jobs, "delivered", "before"),
+    ("failing", "before it is recorded"): (Claims, "fail", "before"),
+    ("failing", "recorded"): (Claims, "fail", "after"),
+    ("stopping", "before it is put back"): (Claims, "release", "before"),
+    ("stopping", "put back"): (Claims, "release", "after"),
+    ("delivering", "before it is recorded"): (Deliveries, "delivered", "before"),
     ("delivering", "while it is recorded"): (deliveries, "settle", "after"),
-    ("delivering", "recorded"): (Jobs, "delivered", "after"),
+    ("delivering", "recorded"): (Deliveries, "delivered", "after"),
 }
 
 
@@ -121,13 +122,14 @@ def wait_for(path):
 if __name__ == "__main__":
     settings, stop = ServiceSettings.model_validate_json(SETTINGS), threading.Event()  # noqa: F821 - given
     if WAY == "serving":  # noqa: F821
-        with Workers(settings):
+        with Supervisor(settings):
             stop.wait()
     elif WAY == "told to end":  # noqa: F821
         install(setattr, Protect(lambda _: wait_for(settings.folder / "go")))
         run_worker(settings)
     else:
-        then = {"failing": lambda _: "no", "stopping": lambda _: stop.set()}.get(WAY, lambda _: None)  # noqa: F821
+        ways = {"failing": lambda original: PhotoError(original, "no"), "stopping": lambda _: stop.set()}
+        then = ways.get(WAY, lambda _: None)  # noqa: F821
         install(setattr, Protect(then))
         kill_at(*POINTS[WAY, POINT])  # noqa: F821
         worker.work(settings, stop=stop, idle=0.01)

@@ -2,6 +2,7 @@ import base64
 import contextlib
 import hashlib
 import random
+import runpy
 import socket
 import ssl
 import subprocess
@@ -10,19 +11,20 @@ import time
 from dataclasses import asdict, replace
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
 from recessive import __version__
 from recessive.exposure import EncoderAudit
 from recessive.service.store.database import Database, DatabaseError
-from recessive.service.store.jobs import DeliveryState, Jobs
+from recessive.service.store.job import DeliveryState
 from recessive.service.store.storage import Storage
-from recessive.service.work import courier as courier_module
-from recessive.service.work.courier import Courier, retry_in
-from recessive.service.work.delivery import DeliveryError, deliver, delivery_of
+from recessive.service.work import delivery
+from recessive.service.work.delivery import DeliveryError, DeliveryRunner, deliver, delivery_of, retry_in
 from recessive.service.work.targets import TargetError, check_allow_list, check_target
 
+Queue = runpy.run_path(str(Path(__file__).parents[1] / "whole_queue.py"))["Queue"]
 VERDICT = "Hidden from the encoders it was optimised against (conv-gem). Another encoder may still find it."
 HOOKS = ["https://photos.example/hooks", "http://127.0.0.1:8080/", "https://exact.example/in?key=secret", "/srv/out"]
 
@@ -71,10 +73,10 @@ def done(sqlite_url, new_job):
     """Makes a job that is done, as far as delivery is concerned."""
     with Database(sqlite_url) as database:
         database.migrate()
-        jobs = Jobs(database)
+        queue = Queue(database)
 
         def make(target, **changes):
-            job, _ = jobs.add(new_job(deliver_to=target), None)
+            job, _ = queue.add(new_job(deliver_to=target), None)
             return replace(job, report={"verdict": VERDICT}, **changes)
 
         yield make
@@ -217,7 +219,7 @@ def test_a_letter_that_becomes_ascii_in_lower_case_names_no_host():
 
 
 def test_the_refusal_says_what_is_allowed():
-    with pytest.raises(TargetError, match=r"allowed is what begins with https://photos\.example/hooks or http://127"):
+    with pytest.raises(TargetError, match=r"allowed targets begin with https://photos\.example/hooks or http://127"):
         check_target("https://evil.example", HOOKS)
     with pytest.raises(TargetError, match="its allow-list is empty"):
         check_target("https://evil.example", [])
@@ -252,7 +254,7 @@ def test_a_list_with_an_entry_that_fits_nothing_is_refused_without_saying_it(ent
     assert "pw" not in str(refusal.value)
     with pytest.raises(TargetError, match="does not deliver there") as refusal:
         check_target("https://photos.example/hooks", ["/srv", entry])
-    assert str(refusal.value).endswith("begins with /srv")
+    assert str(refusal.value).endswith("begin with /srv")
 
 
 def test_a_photo_is_posted_with_all_that_a_receiver_needs(hook, done, photo):
@@ -515,18 +517,18 @@ def test_not_all_come_back_at_once():
 
 
 @pytest.fixture
-def due(jobs, new_job, tmp_path):
+def due(queue, new_job, tmp_path):
     """Makes a job whose photo is to be delivered; gives its id."""
     storage = Storage(tmp_path / "service")
     storage.open()
 
     def make(target):
-        jobs.add(new_job(deliver_to=target), None)
-        claim = jobs.claim("worker")
+        queue.add(new_job(deliver_to=target), None)
+        claim = queue.claims.claim("worker")
         folder = storage.result_folder(claim.job.id, claim.token)
         (folder / "photo.jpg").write_bytes(b"\xff\xd8 protected")
         kept = {"result": f"{folder.name}/photo.jpg", "sheet": None, "expires": time.time() + 60}
-        jobs.finish(claim, report={"verdict": VERDICT}, insight=None, delivery=DeliveryState.WAITING, **kept)
+        queue.claims.finish(claim, report={"verdict": VERDICT}, insight=None, delivery=DeliveryState.WAITING, **kept)
         return claim.job.id
 
     make.storage = storage
@@ -542,61 +544,61 @@ def until(condition):
     raise AssertionError("it never came")
 
 
-def settled(jobs, job_id):
+def settled(queue, job_id):
     """The job, once its delivery has come to its end."""
-    return until(lambda: [job for job in jobs.watch([job_id]) if job.delivery != DeliveryState.WAITING])[0]
+    return until(lambda: [job for job in queue.reader.watch([job_id]) if job.delivery != DeliveryState.WAITING])[0]
 
 
-def test_a_courier_delivers_what_is_due_and_once(jobs, due, hook):
+def test_a_runner_delivers_what_is_due_and_once(queue, due, hook):
     ids = [due(hook.url) for _ in range(3)]
     with (
-        Courier(jobs, due.storage, "one", [hook.url], idle=0.01),
-        Courier(jobs, due.storage, "two", [hook.url], idle=0.01),
+        DeliveryRunner(queue.deliveries, due.storage, "one", [hook.url], idle=0.01),
+        DeliveryRunner(queue.deliveries, due.storage, "two", [hook.url], idle=0.01),
     ):
         for job_id in ids:
-            assert settled(jobs, job_id).delivery == DeliveryState.DELIVERED
+            assert settled(queue, job_id).delivery == DeliveryState.DELIVERED
     assert sorted(headers["Idempotency-Key"] for _, headers, _ in hook.requests) == sorted(ids)
 
 
-def test_a_courier_comes_back_and_in_the_end_gives_up(jobs, due, hook, monkeypatch):
+def test_a_runner_comes_back_and_in_the_end_gives_up(queue, due, hook, monkeypatch):
     hook.status = 503
-    monkeypatch.setattr(courier_module, "MOST_ATTEMPTS", 3)
-    monkeypatch.setattr(courier_module, "LONGEST_WAIT", 0.01)
+    monkeypatch.setattr(delivery, "MOST_ATTEMPTS", 3)
+    monkeypatch.setattr(delivery, "LONGEST_WAIT", 0.01)
     job_id = due(hook.url)
-    with Courier(jobs, due.storage, "one", [hook.url], idle=0.01):
-        job = settled(jobs, job_id)
+    with DeliveryRunner(queue.deliveries, due.storage, "one", [hook.url], idle=0.01):
+        job = settled(queue, job_id)
     assert (job.delivery, job.delivery_attempts) == (DeliveryState.FAILED, 3)
     assert job.delivery_error == "the target answered 503"
     assert len(hook.requests) == 3
 
 
-def test_a_courier_waits_for_a_database_that_is_away(jobs, due, hook, monkeypatch):
-    delivered, away = jobs.delivered, iter([True, True, False])
+def test_a_runner_waits_for_a_database_that_is_away(queue, due, hook, monkeypatch):
+    delivered, away = queue.deliveries.delivered, iter([True, True, False])
 
     def sometimes(claim):
         if next(away, False):
             raise DatabaseError("away")
         return delivered(claim)
 
-    monkeypatch.setattr(jobs, "delivered", sometimes)
-    monkeypatch.setattr("recessive.service.work.patience.FIRST_WAIT", 0.01)
+    monkeypatch.setattr(queue.deliveries, "delivered", sometimes)
+    monkeypatch.setattr("recessive.service.work.background.FIRST_WAIT", 0.01)
     job_id = due(hook.url)
-    with Courier(jobs, due.storage, "one", [hook.url], idle=0.01):
-        assert settled(jobs, job_id).delivery == DeliveryState.DELIVERED
+    with DeliveryRunner(queue.deliveries, due.storage, "one", [hook.url], idle=0.01):
+        assert settled(queue, job_id).delivery == DeliveryState.DELIVERED
     assert len(hook.requests) == 1
 
 
-def test_a_courier_outlives_what_nobody_thought_of(jobs, due, hook, monkeypatch, caplog):
+def test_a_runner_outlives_what_nobody_thought_of(queue, due, hook, monkeypatch, caplog):
     broken, fine = due(hook.url), due(hook.url)
-    real = courier_module.deliver
+    real = delivery.deliver
 
     def deliver_or_break(job, *arguments, **options):
         if job.id == broken:
             raise ZeroDivisionError("secret")
         real(job, *arguments, **options)
 
-    monkeypatch.setattr(courier_module, "deliver", deliver_or_break)
-    with Courier(jobs, due.storage, "one", [hook.url], idle=0.01):
-        assert settled(jobs, fine).delivery == DeliveryState.DELIVERED
+    monkeypatch.setattr(delivery, "deliver", deliver_or_break)
+    with DeliveryRunner(queue.deliveries, due.storage, "one", [hook.url], idle=0.01):
+        assert settled(queue, fine).delivery == DeliveryState.DELIVERED
     assert "ZeroDivisionError" in caplog.text
     assert "secret" not in caplog.text

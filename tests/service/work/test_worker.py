@@ -13,15 +13,19 @@ from types import SimpleNamespace
 
 import pytest
 
-from recessive.errors import SettingsError
+from recessive.errors import PhotoError, SettingsError
 from recessive.service.settings import ServiceSettings
+from recessive.service.store.claims import Claims
 from recessive.service.store.database import Database, DatabaseError
-from recessive.service.store.jobs import DeliveryState, Jobs, JobState
+from recessive.service.store.job import DeliveryState, JobState
+from recessive.service.store.reading import JobReader
 from recessive.service.store.storage import Storage, StorageError
-from recessive.service.work import heartbeat, making, protectors
+from recessive.service.work import processing
 from recessive.service.work import worker as worker_module
+from recessive.service.work.processing import NO_MEMORY
 from recessive.service.work.worker import UNEXPECTED, work
 
+Queue = runpy.run_path(str(Path(__file__).parents[1] / "whole_queue.py"))["Queue"]
 STAND_INS = str(Path(__file__).with_name("stand_ins.py"))
 stand_ins = SimpleNamespace(**runpy.run_path(STAND_INS))
 Protect, VERDICT = stand_ins.Protect, stand_ins.VERDICT
@@ -35,7 +39,7 @@ class Service:
 
     def __init__(self, folder, url, new_job, database):
         self.settings = ServiceSettings(folder=folder, database_url=url, workers=1, time_limit=60)
-        self.jobs, self.database, self._new_job = Jobs(database), database, new_job
+        self.queue, self.database, self._new_job = Queue(database), database, new_job
         self.storage = Storage(folder)
         self.storage.open()
         self.storage.check_same(database)
@@ -44,11 +48,11 @@ class Service:
         """A job and its original; gives its id."""
         new = self._new_job(**{"options": {}, **changes})
         (self.storage.originals / new.original).write_bytes(b"original")
-        self.jobs.add(new, None)
+        self.queue.add(new, None)
         return new.id
 
     def job(self, job_id):
-        (found,) = self.jobs.watch([job_id])
+        (found,) = self.queue.reader.watch([job_id])
         return found
 
     def files(self):
@@ -60,7 +64,7 @@ class Service:
         )
 
     def states(self, job_id):
-        return [state for _, state, _ in self.jobs.history(job_id)]
+        return [state for _, state, _ in self.queue.reader.history(job_id)]
 
     @contextmanager
     def worker(self, **changes):
@@ -116,7 +120,7 @@ def sqlite_service(tmp_path, sqlite_url, new_job):
 @pytest.fixture
 def protect(monkeypatch):
     """Puts the stand-ins in place: takes what `Protect` does."""
-    monkeypatch.setattr(heartbeat, "TICK", 0.01)
+    monkeypatch.setattr(worker_module, "TICK", 0.01)
 
     def make(*arguments, **changes):
         stand_ins.install(monkeypatch.setattr, Protect(*arguments, **changes))
@@ -160,30 +164,26 @@ def test_a_gallery_of_the_service_s_own_is_not_named(sqlite_service, protect):
 def test_jobs_come_one_after_another(service):
     ids = [service.add() for _ in range(5)]
     with service.worker(), service.worker():
-        until(lambda: service.jobs.counts()["done"] == 5)
+        until(lambda: service.queue.reader.counts()["done"] == 5)
     assert service.files() == sorted(file for job_id in ids for file in result_of(service, service.job(job_id)))
     assert [service.states(job_id) for job_id in ids] == 5 * [DONE]
-
-
-def raising(error):
-    def act(_):
-        raise error
-
-    return act
 
 
 @pytest.mark.parametrize(
     ("then", "error"),
     [
-        (lambda original: f"{original}: ends too early;\nsend it again", "beach.jpg: ends too early; send it again"),
-        (lambda original: f"{original.parent}/x: no space", "the service's folder/originals/x: no space"),
+        (lambda path: PhotoError(path, "ends too early;\nsend it again"), "beach.jpg: ends too early; send it again"),
         (
-            lambda original: f"{original}: [enforce fail at alloc_cpu.cpp:117] can't allocate memory",
-            "beach.jpg: the service has not enough memory for it; send a smaller photo",
+            lambda path: OSError(28, "No space left on device", f"{path.parent}/x"),
+            "beach.jpg: cannot be protected: No space left on device",
         ),
-        (lambda _: "x" * 10_000, "x" * 500),
-        (raising(MemoryError()), "beach.jpg: the service has not enough memory for it; send a smaller photo"),
-        (raising(ZeroDivisionError("secret")), UNEXPECTED),
+        (
+            lambda _: RuntimeError("[alloc_cpu.cpp:117] can't allocate memory"),
+            f"beach.jpg: {NO_MEMORY}",
+        ),
+        (lambda path: PhotoError(path, "x" * 10_000), f"beach.jpg: {'x' * 489}"),
+        (lambda _: MemoryError(), f"beach.jpg: {NO_MEMORY}"),
+        (lambda _: ZeroDivisionError("secret"), f"beach.jpg: {UNEXPECTED}"),
     ],
 )
 def test_a_failure_is_one_plain_line_and_leaves_nothing(sqlite_service, protect, caplog, then, error):
@@ -199,7 +199,7 @@ def test_a_failure_is_one_plain_line_and_leaves_nothing(sqlite_service, protect,
     assert "beach" not in caplog.text
     assert "secret" not in caplog.text
     assert str(sqlite_service.storage.folder) not in caplog.text
-    if error == UNEXPECTED:
+    if error.endswith(UNEXPECTED):
         assert f"job {job_id}: ZeroDivisionError" in caplog.text
 
 
@@ -208,26 +208,26 @@ def test_a_failure_is_one_plain_line_and_leaves_nothing(sqlite_service, protect,
     ("options", "wrong", "error"),
     [
         ({"method": "gone"}, None, "method: Value error, no method that the service can run is called 'gone'"),
-        ({}, "/srv/gallery: holds no photos", "the service's gallery: holds no photos"),
-        ({}, "vanish needs encoders that give logits", "vanish needs encoders that give logits"),
+        ({}, SettingsError("holds no photos", Path("/srv/gallery")), "the service's gallery holds no photos"),
+        ({}, SettingsError("vanish needs encoders that give logits"), "vanish needs encoders that give logits"),
     ],
 )
 def test_options_that_do_not_fit_are_told(sqlite_service, monkeypatch, options, wrong, error):
     def refuse(*_, **__):
-        raise SettingsError(wrong)
+        raise wrong
 
     if wrong:
-        monkeypatch.setattr(protectors, "everybody", lambda *_, **__: {})
-        monkeypatch.setattr(protectors, "Protector", refuse)
+        monkeypatch.setattr(processing, "everybody", lambda *_, **__: {})
+        monkeypatch.setattr(processing, "Protector", refuse)
     job = sqlite_service.worked_off(sqlite_service.add(options=options), gallery=Path("/srv/gallery"))
     assert job.state == JobState.FAILED
-    assert job.error.startswith(error)
+    assert job.error.startswith(f"photo.jpg: {error}")
     assert sqlite_service.files() == []
 
 
 @pytest.mark.parametrize("end", ["cancel", "delete"])
 def test_a_job_that_is_not_wanted_any_more_is_dropped(service, protect, monkeypatch, end):
-    told, real = threading.Event(), Jobs.keep
+    told, real = threading.Event(), Claims.keep
 
     def keep(self, claim, progress):
         kept = real(self, claim, progress)
@@ -236,10 +236,10 @@ def test_a_job_that_is_not_wanted_any_more_is_dropped(service, protect, monkeypa
         return kept
 
     def unwanted(original):
-        getattr(service.jobs, end)(original.stem, None)
+        getattr(service.queue.inbox, end)(original.stem, None)
         assert told.wait(10)
 
-    monkeypatch.setattr(Jobs, "keep", keep)
+    monkeypatch.setattr(Claims, "keep", keep)
     protect(unwanted)
     job_id = service.add()
     with service.worker():
@@ -248,7 +248,7 @@ def test_a_job_that_is_not_wanted_any_more_is_dropped(service, protect, monkeypa
     if end == "cancel":
         assert service.states(job_id) == ["waiting", "running", "cancelled"]
     else:
-        assert service.jobs.watch([job_id]) == []
+        assert service.queue.reader.watch([job_id]) == []
 
 
 @pytest.mark.parametrize("end", ["cancel", "delete"])
@@ -257,13 +257,13 @@ def test_a_job_that_is_not_wanted_at_the_last_moment_leaves_nothing(service, pro
     sheet = threading.Event()
 
     def last(*_):
-        getattr(service.jobs, end)(job_id, None)
+        getattr(service.queue.inbox, end)(job_id, None)
         sheet.set()
         return b"sheet"
 
-    monkeypatch.setattr(heartbeat, "TICK", 60)
+    monkeypatch.setattr(worker_module, "TICK", 60)
     protect()
-    monkeypatch.setattr(making, "contact_sheet", last)
+    monkeypatch.setattr(processing, "contact_sheet", last)
     job_id = service.add()
     with service.worker():
         until(sheet.is_set)
@@ -281,7 +281,7 @@ def test_nothing_is_left_of_what_has_expired(service, later):
     with service.worker():
         pass
     assert service.files() == []
-    assert service.jobs.watch([job.id]) == []
+    assert service.queue.reader.watch([job.id]) == []
 
 
 def test_a_worker_that_is_told_to_stop_puts_its_job_back(service, protect):
@@ -303,7 +303,7 @@ def test_a_job_that_takes_too_long_fails(sqlite_service, protect):
     protect(lambda _: time.sleep(0.06))
     job = sqlite_service.worked_off(sqlite_service.add(name="beach.jpg"), time_limit=0.05)
     assert job.state == JobState.FAILED
-    assert job.error == "beach.jpg: took longer than 0.05 s; ask for fewer steps or a smaller photo"
+    assert job.error == "beach.jpg: took longer than 0.05 s; request fewer steps or send a smaller photo"
     assert sqlite_service.files() == []
 
 
@@ -316,13 +316,13 @@ def test_a_worker_whose_job_was_given_to_another_drops_it(service, protect, late
             asleep.set()
             awake.wait(10)
 
-    monkeypatch.setattr(heartbeat, "TICK", 60)  # asleep, all of it
+    monkeypatch.setattr(worker_module, "TICK", 60)  # asleep, all of it
     protect(sleep)
     job_id = service.add()
     with service.worker():
         asleep.wait(10)
         later(100)
-        service.jobs.requeue_lost()
+        service.queue.cleaner.requeue_lost()
         later(100)
         job = service.worked_off(job_id)
         assert job.state == JobState.DONE
@@ -356,7 +356,8 @@ def test_what_is_recorded_stays_whatever_happens_next(sqlite_service, monkeypatc
 @pytest.mark.parametrize("came_through", [False, True])
 def test_a_database_that_is_away_is_waited_for(service, protect, monkeypatch, call, came_through):
     """Whether or not it did what it was asked before the connection broke."""
-    away, real = iter([True, True, False]), getattr(Jobs, call)
+    owner = JobReader if call == "watch" else Claims
+    away, real = iter([True, True, False]), getattr(owner, call)
 
     def sometimes(self, *arguments, **options):
         if threading.current_thread() is not threading.main_thread() and next(away, False):
@@ -366,11 +367,11 @@ def test_a_database_that_is_away_is_waited_for(service, protect, monkeypatch, ca
         return real(self, *arguments, **options)
 
     def drop(original):
-        service.jobs.cancel(original.stem, None)
+        service.queue.inbox.cancel(original.stem, None)
 
-    monkeypatch.setattr("recessive.service.work.patience.FIRST_WAIT", 0.01)
-    monkeypatch.setattr(Jobs, call, sometimes)
-    protect({"fail": lambda _: "no", "watch": drop}.get(call, lambda _: None))
+    monkeypatch.setattr("recessive.service.work.background.FIRST_WAIT", 0.01)
+    monkeypatch.setattr(owner, call, sometimes)
+    protect({"fail": lambda path: PhotoError(path, "no"), "watch": drop}.get(call, lambda _: None))
     job_id = service.add()
     job = service.worked_off(job_id)
     with service.worker():  # which sweeps
@@ -389,7 +390,7 @@ def test_a_database_server_may_crash_meanwhile(postgres, protect, monkeypatch, t
         crashed.set()
 
     crashed = threading.Event()
-    monkeypatch.setattr("recessive.service.work.patience.FIRST_WAIT", 0.05)
+    monkeypatch.setattr("recessive.service.work.background.FIRST_WAIT", 0.05)
     protect(crash)
     url = postgres.url("crashing")
     with Database(url) as database:
@@ -414,7 +415,7 @@ def test_a_worker_ends_though_the_database_is_away(sqlite_service, monkeypatch):
 
     trying = threading.Event()
     job_id = sqlite_service.add()
-    monkeypatch.setattr(Jobs, "finish", away)
+    monkeypatch.setattr(Claims, "finish", away)
     with sqlite_service.worker() as running:
         until(trying.is_set)
         running.stop.set()
@@ -429,7 +430,10 @@ def test_a_photo_that_is_gone_fails_alone(sqlite_service):
     job_id = sqlite_service.add(name="beach.jpg")
     sqlite_service.storage.original(sqlite_service.job(job_id)).unlink()
     job = sqlite_service.worked_off(job_id)
-    assert (job.state, job.error) == (JobState.FAILED, "beach.jpg: is not here any more; send it again")
+    assert (job.state, job.error) == (
+        JobState.FAILED,
+        "beach.jpg: the photo no longer exists on the service; send it again",
+    )
 
 
 @pytest.mark.usefixtures("protect")
@@ -439,9 +443,9 @@ def test_a_folder_that_is_not_mounted_any_more_fails_no_job(sqlite_service):
         until(lambda: sqlite_service.job(job_id).state == JobState.DONE)
         shutil.rmtree(sqlite_service.storage.folder)
         sqlite_service.storage.open()
-        jobs = Jobs(sqlite_service.database)
+        queue = Queue(sqlite_service.database)
         lost = sqlite_service._new_job(options={})
-        jobs.add(lost, None)
+        queue.add(lost, None)
         until(lambda: running.ended)
     assert isinstance(running.ended[0], StorageError)
     job = sqlite_service.job(lost.id)
@@ -449,23 +453,23 @@ def test_a_folder_that_is_not_mounted_any_more_fails_no_job(sqlite_service):
 
 
 def test_progress_is_written_now_and_then(sqlite_service, protect, monkeypatch):
-    seen, real = [], Jobs.keep
+    seen, real = [], Claims.keep
 
     def keep(self, claim, progress):
         seen.append((time.monotonic(), progress))
         return real(self, claim, progress)
 
-    monkeypatch.setattr(Jobs, "keep", keep)
-    monkeypatch.setattr(heartbeat, "TICK", 0.1)
+    monkeypatch.setattr(Claims, "keep", keep)
+    monkeypatch.setattr(worker_module, "TICK", 0.1)
 
-    def slow(inputs, out, protector, *, progress):
+    def slow(original, saved, *, progress):
         for step in range(200):
             time.sleep(0.002)
             progress(step / 200)
-        yield from Protect()(inputs, out, protector, progress=lambda _: None)
+        return Protect()(original, saved, progress=lambda _: None)
 
     protect()
-    monkeypatch.setattr(making, "protect_photos", slow)
+    monkeypatch.setattr(stand_ins.Protector, "protect", staticmethod(slow))
     sqlite_service.worked_off(sqlite_service.add())
     assert len(seen) >= 2
     assert all(second - first > 0.09 for (first, _), (second, _) in pairwise(seen))
@@ -473,12 +477,12 @@ def test_progress_is_written_now_and_then(sqlite_service, protect, monkeypatch):
 
 
 @pytest.mark.usefixtures("protect")
-@pytest.mark.parametrize("broken", ["read_photo", "look", "contact_sheet"])
+@pytest.mark.parametrize("broken", ["read_photo", "explain", "contact_sheet"])
 def test_a_job_is_done_though_it_cannot_be_explained(sqlite_service, monkeypatch, caplog, broken):
     def fail(*_):
         raise ValueError("secret")
 
-    monkeypatch.setattr(making, broken, fail)
+    monkeypatch.setattr(processing, broken, fail)
     job = sqlite_service.worked_off(sqlite_service.add())
     assert (job.state, job.insight, job.sheet) == (JobState.DONE, None, None)
     assert (sqlite_service.storage.results / job.result).exists()
@@ -489,8 +493,8 @@ def test_a_job_is_done_though_it_cannot_be_explained(sqlite_service, monkeypatch
 
 @pytest.mark.usefixtures("protect")
 def test_insight_and_report_are_recorded(sqlite_service, monkeypatch):
-    monkeypatch.setattr(making, "look", lambda *_: stand_ins.report(notes=("a stand-in",)))
-    job = sqlite_service.jobs.get(sqlite_service.worked_off(sqlite_service.add()).id, None)
+    monkeypatch.setattr(processing, "explain", lambda *_: stand_ins.report(notes=("a stand-in",)))
+    job = sqlite_service.queue.reader.get(sqlite_service.worked_off(sqlite_service.add()).id, None)
     assert job.insight["notes"] == ["a stand-in"]
     assert job.report["verdict"] == VERDICT
 
@@ -504,11 +508,11 @@ def test_protectors_are_loaded_once_for_the_same_options(sqlite_service, monkeyp
             made.append(settings.seed)
             super().__init__(settings, **options)
 
-    monkeypatch.setattr(protectors, "Protector", Counted)
+    monkeypatch.setattr(processing, "Protector", Counted)
     for number, seed in enumerate((1, 1, 2, 3, 4, 1, 5, 2)):
         sqlite_service.add(options={"seed": seed, "passes": "all" if number % 2 else "seen"})
     with sqlite_service.worker():
-        until(lambda: sqlite_service.jobs.counts()["done"] == 8)
+        until(lambda: sqlite_service.queue.reader.counts()["done"] == 8)
     assert made == [1, 2, 3, 4, 5, 2]
 
 
@@ -533,7 +537,7 @@ def test_what_passes_is_delivered(sqlite_service, tmp_path, passes, state):
 @pytest.mark.usefixtures("protect")
 def test_a_worker_is_seen(sqlite_service):
     with sqlite_service.worker():
-        until(lambda: sqlite_service.jobs.workers() == 1)
+        until(lambda: sqlite_service.queue.reader.workers() == 1)
 
 
 def run(service, way, point):
@@ -565,17 +569,17 @@ def test_a_worker_that_is_killed_loses_nothing_and_does_nothing_twice(service, p
         assert killed.result is None
         assert service.storage.original(killed).exists() or killed.state == JobState.FAILED
     later(1_000)
-    service.jobs.requeue_lost()
+    service.queue.cleaner.requeue_lost()
     later(1_000)
     if way == "failing":
-        protect(lambda _: "no")
+        protect(lambda path: PhotoError(path, "no"))
     with service.worker():
         until(lambda: service.job(job_id).state in (JobState.DONE, JobState.FAILED))
         until(lambda: way != "delivering" or service.job(job_id).delivery == DeliveryState.DELIVERED)
-    service.storage.sweep(service.jobs)
+    service.queue.cleaner.sweep(service.storage)
     job, states = service.job(job_id), service.states(job_id)
     if way == "failing":
-        assert job.error == "no"
+        assert job.error == "photo.jpg: no"
         assert service.files() == []
         assert states.count("failed") == 1
     else:
@@ -596,13 +600,13 @@ def test_a_job_that_hangs_ends_its_worker_and_no_other_job(sqlite_service, monke
         ended.append(status)
         hanging.set()
 
-    monkeypatch.setattr(heartbeat, "TICK", 0.01)
+    monkeypatch.setattr(worker_module, "TICK", 0.01)
     monkeypatch.setattr(worker_module.os, "_exit", end)
     stand_ins.install(monkeypatch.setattr, Protect(lambda _: hanging.wait(10)))
     job_id = sqlite_service.add(name="beach.jpg")
     with sqlite_service.worker(time_limit=0.05):
         until(hanging.is_set)
     job = sqlite_service.job(job_id)
-    assert ended[0] == heartbeat.STUCK
+    assert ended[0] == worker_module.STUCK
     assert (job.state, job.error.partition(" than ")[0]) == (JobState.FAILED, "beach.jpg: took longer")
     assert sqlite_service.files() == []

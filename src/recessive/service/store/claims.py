@@ -1,4 +1,4 @@
-"""Claims: which worker runs which job, for how long, and with what outcome. See the package for why a job is done once."""
+"""Claims: which worker runs which job, for how long, and with what outcome."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The database of the service: SQLite or PostgreSQL, opened so that what is committed survives, with tables up to date."""
+"""The database of the service: SQLite or PostgreSQL, opened so that committed transactions survive a crash."""
 
 from __future__ import annotations
 
@@ -144,9 +144,7 @@ class Database:
         except (IntegrityError, DataError):
             raise  # a mistake of the code, not a fault of the database
         except NoConnectionFree as error:
-            raise DatabaseError(
-                f"the database {self._name} is busy: no connection became free; try again"
-            ) from error
+            raise DatabaseError(f"the database {self._name} is busy: no connection became free; try again") from error
         except DBAPIError as error:
             reason = " ".join(str(error.orig).split())
             for secret in (self._url.password, self._url.query.get("password")):
@@ -236,7 +234,7 @@ def _postgresql_engine(url: URL) -> Engine:
     return create_engine(
         url.set(drivername="postgresql+psycopg"),
         connect_args={name: value for name, value in _POSTGRESQL.items() if name not in url.query},
-        isolation_level="READ COMMITTED",  # whatever the server's own: a statement that waited sees the row as it is then
+        isolation_level="READ COMMITTED",  # a statement that waited for a row sees its new state
         pool_pre_ping=True,
         pool_size=_CONNECTIONS,  # all of which stay: one more costs milliseconds
         max_overflow=0,

@@ -1,4 +1,4 @@
-"""The inbox: what clients do to the queue. Jobs are accepted within quotas and once a request, cancelled, and deleted."""
+"""The inbox: jobs are accepted from clients, within quotas and once for each request, cancelled and deleted."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class JobReader:
     def _counted(self, column: Column[str]) -> dict[str, int]:
         counting = select(column, func.count()).where(column.is_not(None)).group_by(column)
         with self._database.read() as connection:
-            return dict(map(tuple, connection.execute(counting)))
+            return {row[0]: row[1] for row in connection.execute(counting)}
 
     def oldest_waiting(self) -> float | None:
         """Seconds since the oldest waiting job was accepted; None if no job waits."""

@@ -82,9 +82,7 @@ class Storage:
         except FileNotFoundError:
             marked = ""
         except OSError as error:
-            raise StorageError(
-                f"cannot be read and written ({error.strerror}); check its permissions", mark
-            ) from error
+            raise StorageError(f"cannot be read and written ({error.strerror}); check its permissions", mark) from error
         if marked != identity:
             raise self._other("is not the folder of this database's service")
 

@@ -1,4 +1,4 @@
-"""Delivery of protected photos to their owners' targets: at least once, with repetitions marked as the same delivery."""
+"""Delivery of protected photos to their targets: at least once, with repetitions marked as the same delivery."""
 
 from __future__ import annotations
 

@@ -226,7 +226,7 @@ class _Worker:
         if not original.exists():
             # If the folder is no longer mounted, this affects more than one photo.
             retry_until_available(lambda: self._storage.check_same(self._database, new=False), self._stop)
-            raise JobError("the photo no longer exists on the service; send it again")
+            raise JobError("the photo no longer exists; send it again")
         folder = self._storage.result_folder(job.id, lease.claim.token)
         return self._processor.process(job, original, folder, lease.check)
 
@@ -262,7 +262,7 @@ class _Worker:
         return "released"
 
     def _drop(self, claim: Claim) -> str:
-        """The claim is lost: remove its files, and all files of the job if it has failed or was cancelled or deleted."""
+        """Remove the files of a lost claim, or all files of the job if it has failed or was cancelled or deleted."""
         found = retry_until_available(lambda: self._reader.watch([claim.job.id]), self._stop)
         if not found or found[0].state in (JobState.FAILED, JobState.CANCELLED):
             self._storage.remove(claim.job)

@@ -15,8 +15,8 @@ from starlette.types import Receive, Scope, Send
 from recessive.photos import MEDIA_TYPES
 from recessive.photos.formats import HEADER, format_of_content
 from recessive.reports.insight import Insight
-from recessive.service.http.api.document import problems
 from recessive.service.http.api.dependencies import Caller, Dependencies, OwnJob, Service, no_job, owner_of
+from recessive.service.http.api.document import problems
 from recessive.service.http.exchange import Stream
 from recessive.service.http.problems import Problem
 from recessive.service.names import attachment, saved_name, unique_name

@@ -95,9 +95,7 @@ class OptionError(BaseModel):
 class Problem(BaseModel):
     """Problem details for HTTP APIs (RFC 9457)."""
 
-    type: str = Field(
-        description="The kind of problem, for programs.", examples=["urn:recessive:problem:queue-full"]
-    )
+    type: str = Field(description="The kind of problem, for programs.", examples=["urn:recessive:problem:queue-full"])
     title: str
     status: int = Field(ge=400, le=599)
     detail: str = Field(description="What is wrong, and what to do about it.")

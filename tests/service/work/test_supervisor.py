@@ -14,13 +14,13 @@ from PIL import Image
 
 from recessive.service.settings import ServiceSettings
 from recessive.service.store.database import Database
-from recessive.service.store.jobs import Jobs, JobState
+from recessive.service.store.job import JobState
 from recessive.service.store.storage import Storage
-from recessive.service.work import run_worker
-from recessive.service.work import workers as workers_module
-from recessive.service.work.run_worker import ENVIRONMENT, NICENESS
-from recessive.service.work.workers import Workers, wait_before_next
+from recessive.service.work import supervisor, worker
+from recessive.service.work.supervisor import Supervisor, wait_before_next
+from recessive.service.work.worker import ENVIRONMENT, NICENESS
 
+Queue = runpy.run_path(str(Path(__file__).parents[1] / "whole_queue.py"))["Queue"]
 _children = multiprocessing.get_context("forkserver")
 _children.set_forkserver_preload(["recessive.service.work.worker"])  # once, and not for each that is killed
 STAND_INS = str(Path(__file__).with_name("stand_ins.py"))
@@ -34,11 +34,11 @@ def settings(tmp_path):
 
 @pytest.fixture
 def command(monkeypatch):
-    """Has `Workers` start another program; waits between starts are left out unless asked for."""
+    """Has `Supervisor` start another program; waits between starts are left out unless asked for."""
 
     def replace(program, waits=lambda _: 0):
-        monkeypatch.setattr(workers_module, "COMMAND", (sys.executable, "-S", "-E", "-c", program))
-        monkeypatch.setattr(workers_module, "wait_before_next", waits)
+        monkeypatch.setattr(supervisor, "COMMAND", (sys.executable, "-S", "-E", "-c", program))
+        monkeypatch.setattr(supervisor, "wait_before_next", waits)
 
     return replace
 
@@ -63,7 +63,7 @@ def runs(pid):
 
 def test_a_worker_that_dies_is_replaced(settings, command):
     command(ENDS_WITH_ITS_PIPE)
-    with Workers(settings) as workers:
+    with Supervisor(settings) as workers:
         until(lambda: len(workers.pids) == 2)
         first, second = workers.pids
         os.kill(first, signal.SIGKILL)
@@ -84,22 +84,22 @@ def test_workers_that_die_at_once_are_counted_until_one_lives(settings, command,
     def wait(early):
         counted.append(early)
         if len(counted) == 4:
-            monkeypatch.setattr(workers_module, "SOON", 0)  # from now on none dies early
+            monkeypatch.setattr(supervisor, "EARLY", 0)  # from now on none dies early
         if len(counted) == 6:
             enough.set()
         return 0
 
     command("raise SystemExit(3)", wait)
-    with Workers(settings.model_copy(update={"workers": 1})):
+    with Supervisor(settings.model_copy(update={"workers": 1})):
         assert enough.wait(60)
     assert counted[:4] == [1, 2, 3, 4]
     assert counted[5] == 0
-    assert "a worker ended with status 3; the next begins in 0 s" in caplog.text
+    assert "a worker ended with status 3; the next one starts in 0 s" in caplog.text
 
 
 def test_it_closes_at_once_while_a_worker_is_waited_for(settings, command):
     command("raise SystemExit(3)", lambda _: 1_000)
-    workers = Workers(settings)
+    workers = Supervisor(settings)
     workers.start()
     until(lambda: not workers.pids)
     before = time.monotonic()
@@ -115,17 +115,17 @@ def test_a_machine_without_room_for_a_process_is_tried_again(settings, monkeypat
         tries.append(1)
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
-    monkeypatch.setattr(workers_module, "_started", start)
-    monkeypatch.setattr(workers_module, "wait_before_next", lambda _: 0)
-    with Workers(settings):
+    monkeypatch.setattr(supervisor, "_start_process", start)
+    monkeypatch.setattr(supervisor, "wait_before_next", lambda _: 0)
+    with Supervisor(settings):
         until(lambda: len(tries) > 4)
     assert "a worker ended with Resource temporarily unavailable" in caplog.text
 
 
 def test_none_may_be_asked_for_and_none_be_started(settings):
-    with Workers(settings.model_copy(update={"workers": 0})) as workers:
+    with Supervisor(settings.model_copy(update={"workers": 0})) as workers:
         assert workers.pids == []
-    Workers(settings).close()
+    Supervisor(settings).close()
 
 
 def test_they_end_in_good_order(settings, command, tmp_path):
@@ -139,20 +139,20 @@ def test_they_end_in_good_order(settings, command, tmp_path):
         "(place / f'up-{__import__(\"os\").getpid()}').touch()\n"
         "signal.pause()"
     )
-    with Workers(settings):
+    with Supervisor(settings):
         until(lambda: len(list(tmp_path.glob("up-*"))) == 2)
     assert len(list(tmp_path.glob("told-*"))) == 2
 
 
 def test_who_does_not_end_is_killed(settings, command, tmp_path, monkeypatch):
-    monkeypatch.setattr(workers_module, "GRACE", 0.1)
+    monkeypatch.setattr(supervisor, "GRACE", 0.1)
     command(
         "import pathlib, signal\n"
         "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
         f"pathlib.Path({str(tmp_path / 'up')!r}).touch()\n"
         "while True: signal.pause()"
     )
-    with Workers(settings.model_copy(update={"workers": 1})) as workers:
+    with Supervisor(settings.model_copy(update={"workers": 1})) as workers:
         until((tmp_path / "up").exists)
         (pid,) = workers.pids
     assert not runs(pid)
@@ -163,7 +163,7 @@ def test_settings_go_by_environment_where_only_this_user_reads_them(settings, co
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     command(ENDS_WITH_ITS_PIPE)
     secret = settings.model_copy(update={"database_url": "postgresql://me:secret@127.0.0.1/jobs", "workers": 2})
-    with Workers(secret) as workers:
+    with Supervisor(secret) as workers:
         pid = until(lambda: workers.pids)[0]
         assert b"secret" not in Path(f"/proc/{pid}/cmdline").read_bytes()
         given = dict(entry.split(b"=", 1) for entry in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0") if entry)
@@ -187,9 +187,9 @@ def add(settings, new_job):
         picture = io.BytesIO()
         Image.linear_gradient("L").resize((64, 64)).convert("RGB").save(picture, "JPEG")
         (storage.originals / new.original).write_bytes(picture.getvalue())
-        jobs = Jobs(database)
-        jobs.add(new, None)
-        return settings.model_copy(update={"database_url": url, "workers": 1}), jobs, new.id
+        queue = Queue(database)
+        queue.add(new, None)
+        return settings.model_copy(update={"database_url": url, "workers": 1}), queue, new.id
 
     yield make
     for database in opened:
@@ -207,16 +207,16 @@ def child(settings, way):
 
 
 def test_a_worker_that_gets_sigterm_puts_its_job_back_and_has_been_nice(add, sqlite_url):
-    settings, jobs, job_id = add(sqlite_url)
+    settings, queue, job_id = add(sqlite_url)
     process = child(settings, "told to end")
-    until(lambda: jobs.counts()["running"])
+    until(lambda: queue.reader.counts()["running"])
     assert os.getpriority(os.PRIO_PROCESS, process.pid) == min(os.getpriority(os.PRIO_PROCESS, 0) + NICENESS, 19)
     os.kill(process.pid, signal.SIGTERM)
     (settings.folder / "go").touch()
     process.join(60)
     assert process.exitcode == 0
     process.close()
-    (job,) = jobs.watch([job_id])
+    (job,) = queue.reader.watch([job_id])
     assert (job.state, job.attempts) == (JobState.WAITING, 0)
 
 
@@ -224,22 +224,22 @@ def test_a_worker_without_the_service_s_folder_says_so(settings, monkeypatch, sq
     own = settings.model_copy(update={"database_url": sqlite_url})
     monkeypatch.setenv(ENVIRONMENT, own.model_dump_json())
     monkeypatch.setattr(os, "nice", lambda _: 0)
-    monkeypatch.setattr(run_worker, "_outlive_nobody", lambda _: None)
+    monkeypatch.setattr(worker, "_end_with_parent", lambda _: None)
     before = signal.getsignal(signal.SIGTERM)
-    assert run_worker.main() == 2
+    assert worker.main() == 2
     assert "mount the service's folder" in caplog.text
     assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_a_photo_is_protected_by_a_real_worker_that_does_not_outlive_a_killed_server(add, database_url):
     """From the job's acceptance to its result, with nothing put in place of anything."""
-    settings, jobs, job_id = add(database_url)
+    settings, queue, job_id = add(database_url)
     server = child(settings, "serving")
-    until(lambda: not jobs.counts()["waiting"] and not jobs.counts()["running"])
-    job = jobs.get(job_id, None)
+    until(lambda: not queue.reader.counts()["waiting"] and not queue.reader.counts()["running"])
+    job = queue.reader.get(job_id, None)
     assert job.error is None
     assert job.state == JobState.DONE
-    assert [state for _, state, _ in jobs.history(job_id)] == ["waiting", "running", "done"]
+    assert [state for _, state, _ in queue.reader.history(job_id)] == ["waiting", "running", "done"]
     assert (job.report["input"], job.report["output"]) == ("gradient.jpg", "gradient.jpg")
     assert (job.report["steps"], job.report["encoders"]) == (1, ["conv-gem"])
     assert str(settings.folder) not in json.dumps(job.report)

@@ -1,5 +1,6 @@
 """Whatever happens in whatever order, jobs are as a simple model has them."""
 
+import runpy
 import shutil
 import tempfile
 from dataclasses import dataclass, field
@@ -11,7 +12,10 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from sqlalchemy import event
 
 from recessive.service.store.database import Database
-from recessive.service.store.jobs import Jobs, NewJob, QueueFull
+from recessive.service.store.inbox import QueueFull
+from recessive.service.store.job import NewJob
+
+Queue = runpy.run_path(str(Path(__file__).parents[1] / "whole_queue.py"))["Queue"]
 
 QUEUE, LEASE, MOST_ATTEMPTS = 4, 10, 3
 OWNERS = st.sampled_from(["anna", "ben", None])
@@ -48,7 +52,7 @@ class Modelled:
         self.claim, self.ready = None, ready
 
 
-class JobsMachine(RuleBasedStateMachine):
+class QueueMachine(RuleBasedStateMachine):
     """The model beside the database."""
 
     ids = Bundle("ids")
@@ -63,7 +67,7 @@ class JobsMachine(RuleBasedStateMachine):
         self.database = Database(f"sqlite:///{path}")
         event.listen(self.database.engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous = OFF"))
         self.database.now = lambda _: self.now
-        self.jobs = Jobs(self.database, queue=QUEUE, lease=LEASE, most_attempts=MOST_ATTEMPTS)
+        self.queue = Queue(self.database, queue=QUEUE, lease=LEASE, most_attempts=MOST_ATTEMPTS)
         self.now = 1_000.0
         self.model = {}
         self.added = 0
@@ -93,7 +97,7 @@ class JobsMachine(RuleBasedStateMachine):
         new = NewJob(f"job {self.added}", owner, "a.png", "PNG", 1, 1, 1, "a", {}, None, idempotency)
         same = [job.id for job in self.model.values() if (job.owner, job.idempotency) == (owner, idempotency)]
         try:
-            job, added = self.jobs.add(new, None)
+            job, added = self.queue.add(new, None)
         except QueueFull:
             assert len(self.of("waiting")) >= QUEUE
             return multiple()
@@ -110,7 +114,7 @@ class JobsMachine(RuleBasedStateMachine):
         running = [job.owner for job in self.of("running")]
         ready = [job for job in self.of("waiting") if job.ready <= self.now]
         ready.sort(key=lambda job: (running.count(job.owner), job.created, job.id))
-        claim = self.jobs.claim("w")
+        claim = self.queue.claims.claim("w")
         assert (claim and claim.job.id) == (ready[0].id if ready else None)
         if claim is None:
             return multiple()
@@ -122,7 +126,7 @@ class JobsMachine(RuleBasedStateMachine):
     @rule(claim=claims)
     def keep(self, claim):
         job = self.held(claim)
-        assert self.jobs.keep(claim, 0.5) == (job is not None)
+        assert self.queue.claims.keep(claim, 0.5) == (job is not None)
         if job:
             job.lease = self.now + LEASE
 
@@ -131,7 +135,7 @@ class JobsMachine(RuleBasedStateMachine):
         job = self.held(claim)
         told = any(job.claim is claim for job in self.of("done"))
         delivery = "waiting" if deliver else None
-        done = self.jobs.finish(claim, **ENDS, expires=self.now + stays, delivery=delivery)
+        done = self.queue.claims.finish(claim, **ENDS, expires=self.now + stays, delivery=delivery)
         assert done == (job is not None or told)
         if job:
             job.become("done")
@@ -141,7 +145,7 @@ class JobsMachine(RuleBasedStateMachine):
     def fail(self, claim):
         job = self.held(claim)
         told = any(job.claim is claim for job in self.of("failed"))
-        assert self.jobs.fail(claim, "no", expires=self.now + 10) == (job is not None or told)
+        assert self.queue.claims.fail(claim, "no", expires=self.now + 10) == (job is not None or told)
         if job:
             job.become("failed")
             job.expires = self.now + 10
@@ -149,7 +153,7 @@ class JobsMachine(RuleBasedStateMachine):
     @rule(claim=claims)
     def release(self, claim):
         job = self.held(claim)
-        assert self.jobs.release(claim) == (job is not None)
+        assert self.queue.claims.release(claim) == (job is not None)
         if job:
             job.free(self.now)
             job.attempts -= 1
@@ -157,7 +161,7 @@ class JobsMachine(RuleBasedStateMachine):
     @rule(job_id=ids, owner=OWNERS)
     def cancel(self, job_id, owner):
         job = self.model.get(job_id)
-        answer = self.jobs.cancel(job_id, owner)
+        answer = self.queue.inbox.cancel(job_id, owner)
         if job is None or job.owner != owner:
             assert answer is None
         elif job.state in ("waiting", "running"):
@@ -168,7 +172,7 @@ class JobsMachine(RuleBasedStateMachine):
     def delete(self, job_id, owner):
         job = self.model.get(job_id)
         mine = job is not None and job.owner == owner
-        assert (self.jobs.delete(job_id, owner) is not None) == mine
+        assert (self.queue.inbox.delete(job_id, owner) is not None) == mine
         if mine:
             del self.model[job_id]
 
@@ -177,7 +181,7 @@ class JobsMachine(RuleBasedStateMachine):
         lost = [job for job in self.of("running") if job.lease < self.now]
         waiting = [job for job in self.model.values() if job.delivery == "waiting"]
         late = [job for job in waiting if job.delivery_claim and job.delivery_lease < self.now]
-        assert self.jobs.requeue_lost() == len(lost) + len(late)
+        assert self.queue.cleaner.requeue_lost() == len(lost) + len(late)
         for job in lost:
             if job.attempts == MOST_ATTEMPTS:
                 job.become("failed")
@@ -191,7 +195,7 @@ class JobsMachine(RuleBasedStateMachine):
     def claim_delivery(self):
         waiting = [job for job in self.model.values() if job.delivery == "waiting" and job.delivery_claim is None]
         due = sorted((job.delivery_next, job.id) for job in waiting if job.delivery_next <= self.now)
-        claim = self.jobs.claim_delivery("w")
+        claim = self.queue.deliveries.claim("w")
         assert (claim and claim.job.id) == (due[0][1] if due else None)
         if claim is None:
             return multiple()
@@ -204,7 +208,7 @@ class JobsMachine(RuleBasedStateMachine):
     def delivered(self, claim):
         job = self.due(claim)
         told = any(job.delivery == "delivered" and job.delivery_claim is claim for job in self.model.values())
-        assert self.jobs.delivered(claim) == (job is not None or told)
+        assert self.queue.deliveries.delivered(claim) == (job is not None or told)
         if job:
             job.delivery = "delivered"
             job.history.append("delivery delivered")
@@ -212,7 +216,7 @@ class JobsMachine(RuleBasedStateMachine):
     @rule(claim=delivery_claims)
     def delivery_failed(self, claim):
         job = self.due(claim)
-        assert self.jobs.delivery_failed(claim, "503", 5.0) == (job is not None)
+        assert self.queue.deliveries.failed(claim, "503", 5.0) == (job is not None)
         if job:
             job.delivery_claim, job.delivery_next = None, self.now + 5
 
@@ -220,23 +224,23 @@ class JobsMachine(RuleBasedStateMachine):
     def expire(self):
         over = [job for job in self.model.values() if job.expires is not None and job.expires <= self.now]
         gone = {job.id for job in over if job.delivery != "waiting"}
-        assert {job.id for job in self.jobs.expire()} == gone
+        assert {job.id for job in self.queue.cleaner.expire()} == gone
         for job_id in gone:
             del self.model[job_id]
 
     @invariant()
     def jobs_are_as_modelled(self):
         for job in self.model.values():
-            row = self.jobs.get(job.id, job.owner)
+            row = self.queue.reader.get(job.id, job.owner)
             assert (row.state, row.attempts, row.expires) == (job.state, job.attempts, job.expires)
             assert (row.delivery, row.delivery_attempts) == (job.delivery, job.delivery_attempts)
-            assert [state for _, state, _ in self.jobs.history(job.id)] == job.history
+            assert [state for _, state, _ in self.queue.reader.history(job.id)] == job.history
             assert job.history.count("done") <= 1
-        assert sum(self.jobs.counts().values()) == len(self.model)
+        assert sum(self.queue.reader.counts().values()) == len(self.model)
 
 
 def test_jobs_are_as_modelled_whatever_happens(migrated):
-    JobsMachine.empty = migrated
-    case = JobsMachine.TestCase()
+    QueueMachine.empty = migrated
+    case = QueueMachine.TestCase()
     case.settings = settings(max_examples=40, stateful_step_count=40)
     case.runTest()

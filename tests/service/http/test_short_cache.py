@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from recessive.service.http import recent
-from recessive.service.http.recent import HOLDS, Recent
+from recessive.service.http import short_cache
+from recessive.service.http.short_cache import HOLDS, ShortCache
 
 _api = runpy.run_path(str(Path(__file__).with_name("api_client.py")))
 serve, service = (_api[name] for name in ("serve", "service"))
@@ -26,7 +26,7 @@ def clock(monkeypatch):
             return self.now
 
     clock = Clock()
-    monkeypatch.setattr(recent, "time", clock)
+    monkeypatch.setattr(short_cache, "time", clock)
     return clock
 
 
@@ -37,8 +37,8 @@ def asked():
 
 @pytest.fixture
 def get(asked):
-    """Asks one `Recent` about something: its answer is how many questions there were."""
-    answers = Recent()
+    """Asks one `ShortCache` about something: its answer is how many questions there were."""
+    answers = ShortCache()
 
     def ask(about):
         asked.append(about)
@@ -71,7 +71,7 @@ def test_a_refusal_is_asked_for_each_time(get, asked):
 
 
 def test_those_who_ask_at_once_share_the_question():
-    answers, asked, free = Recent(), [], threading.Event()
+    answers, asked, free = ShortCache(), [], threading.Event()
 
     def ask(how):
         asked.append(how)
@@ -108,15 +108,15 @@ def test_what_is_forgotten_is_asked_for_again(get):
 
 @pytest.mark.usefixtures("clock")
 def test_it_does_not_grow_for_ever(get, monkeypatch):
-    monkeypatch.setattr(recent, "_MOST", 3)
+    monkeypatch.setattr(short_cache, "_MOST", 3)
     for number in range(20):
         get(number)
-    assert len(get.answers._asked) <= 3
+    assert len(get.answers._answers) <= 3
 
 
 @pytest.fixture
 def remembering(service, monkeypatch, clock):  # noqa: ARG001 - its time stands still
-    monkeypatch.setattr(recent, "HOLDS", HOLDS)
+    monkeypatch.setattr(short_cache, "HOLDS", HOLDS)
     return service
 
 
@@ -146,8 +146,8 @@ def test_who_is_let_in_is_let_in_alone(remembering):
 def test_room_that_is_taken_meanwhile_is_never_given_twice(remembering, monkeypatch):
     anna, ben = (remembering.keys.add(name, waiting=1)[1] for name in ("anna", "ben"))
     asked = []
-    real = remembering.jobs.check_room
-    monkeypatch.setattr(remembering.jobs, "check_room", lambda key: (asked.append(key.name), real(key)))
+    real = remembering.queue.inbox.check_quotas
+    monkeypatch.setattr(remembering.queue.inbox, "check_quotas", lambda key: (asked.append(key.name), real(key)))
     assert remembering.send(key=anna).status_code == 202
     assert remembering.send(key=anna).status_code == 429  # as adding it says
     assert asked == ["anna"]
