@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
 
@@ -19,25 +18,14 @@ class BitDepth(Transform):
         bits: b, 1 to 8.
     """
 
-    word: ClassVar[str] = "bit-depth"
-    figure: ClassVar[str] = r"[1-8]"
-    takes: ClassVar[str] = "1 to 8 bits per channel"
-    examples: ClassVar[tuple[str, ...]] = ("bit-depth:5",)
+    word = "bit-depth"
+    number = int
+    bounds = 1, 8
+    figure = r"[1-8]"
+    takes = "1 to 8 bits per channel"
+    examples = ("bit-depth:5",)
 
     bits: int = 8
-
-    def __post_init__(self) -> None:
-        self._require(self.bits, valid=1 <= self.bits <= 8)
-
-    @classmethod
-    def parse(cls, figure: str) -> BitDepth:
-        """See `Transform`."""
-        return cls(int(figure))
-
-    @property
-    def name(self) -> str:
-        """See `Transform`."""
-        return f"bit-depth:{self.bits}"
 
     def __call__(self, photos: Tensor) -> Tensor:
         """Photos (N, 3, H, W) to the same shape, with the gradient of the identity."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -23,25 +22,13 @@ class Blur(Transform):
         sigma: σ in pixels, 0.1 to 20.
     """
 
-    word: ClassVar[str] = "blur"
-    figure: ClassVar[str] = r"0\.[1-9][0-9]{0,3}|[1-9](\.[0-9]{1,4})?|1[0-9](\.[0-9]{1,4})?|20(\.0{1,4})?"
-    takes: ClassVar[str] = "a sigma of 0.1 to 20 pixels"
-    examples: ClassVar[tuple[str, ...]] = ("blur:1",)
+    word = "blur"
+    bounds = 0.1, 20
+    figure = r"0\.[1-9][0-9]{0,3}|[1-9](\.[0-9]{1,4})?|1[0-9](\.[0-9]{1,4})?|20(\.0{1,4})?"
+    takes = "a sigma of 0.1 to 20 pixels"
+    examples = ("blur:1",)
 
     sigma: float = 1.0
-
-    def __post_init__(self) -> None:
-        self._require(self.sigma, valid=0.1 <= self.sigma <= 20)
-
-    @classmethod
-    def parse(cls, figure: str) -> Blur:
-        """See `Transform`."""
-        return cls(float(figure))
-
-    @property
-    def name(self) -> str:
-        """See `Transform`."""
-        return f"blur:{self.sigma:g}"
 
     def __call__(self, photos: Tensor) -> Tensor:
         """Photos (N, 3, H, W) to the same shape."""

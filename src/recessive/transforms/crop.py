@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
 
@@ -19,25 +18,13 @@ class Crop(Transform):
         share: the share of each side to keep, 0.1 to 1.
     """
 
-    word: ClassVar[str] = "crop"
-    figure: ClassVar[str] = r"0\.[1-9][0-9]{0,3}|1(\.0{1,4})?"
-    takes: ClassVar[str] = "the share of each side to keep, 0.1 to 1"
-    examples: ClassVar[tuple[str, ...]] = ("crop:0.9",)
+    word = "crop"
+    bounds = 0.1, 1
+    figure = r"0\.[1-9][0-9]{0,3}|1(\.0{1,4})?"
+    takes = "the share of each side to keep, 0.1 to 1"
+    examples = ("crop:0.9",)
 
     share: float = 0.9
-
-    def __post_init__(self) -> None:
-        self._require(self.share, valid=0.1 <= self.share <= 1)
-
-    @classmethod
-    def parse(cls, figure: str) -> Crop:
-        """See `Transform`."""
-        return cls(float(figure))
-
-    @property
-    def name(self) -> str:
-        """See `Transform`."""
-        return f"crop:{self.share:g}"
 
     def __call__(self, photos: Tensor) -> Tensor:
         """Photos (N, 3, H, W) to (N, 3, ~share H, ~share W)."""

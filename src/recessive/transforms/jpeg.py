@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -119,17 +119,18 @@ class JPEG(Transform):
         subsampling: the chroma subsampling: "4:2:0", which platforms use, or "4:4:4", which `recessive.photos` uses.
     """
 
-    word: ClassVar[str] = "jpeg"
-    figure: ClassVar[str] = r"([1-9][0-9]?|100)(:4:(4:4|2:0))?"
-    takes: ClassVar[str] = "a quality of 1 to 100, and a chroma subsampling of 4:2:0 or 4:4:4 after another colon"
-    examples: ClassVar[tuple[str, ...]] = ("jpeg:90", "jpeg:75", "jpeg:50")
+    word = "jpeg"
+    number = int
+    bounds = 1, 100
+    figure = r"([1-9][0-9]?|100)(:4:(4:4|2:0))?"
+    takes = "a quality of 1 to 100, and optionally a chroma subsampling of 4:2:0 or 4:4:4"
+    examples = ("jpeg:90", "jpeg:75", "jpeg:50")
 
     quality: int = 75
     subsampling: str = "4:2:0"
 
     def __post_init__(self) -> None:
-        if not 1 <= self.quality <= 100:
-            raise ValueError(f"jpeg takes a quality of 1 to 100: {self.quality}")
+        super().__post_init__()
         if self.subsampling not in _SUBSAMPLINGS:
             raise ValueError(f"jpeg takes a chroma subsampling of {' or '.join(_SUBSAMPLINGS)}: {self.subsampling}")
 

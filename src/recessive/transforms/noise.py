@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -24,30 +23,19 @@ class Noise(Transform):
         seed: the seed of the noise, not negative.
     """
 
-    word: ClassVar[str] = "noise"
-    figure: ClassVar[str] = (
-        r"[1-9]?[0-9](\.[0-9]{1,4})?|1[01][0-9](\.[0-9]{1,4})?|12[0-7](\.[0-9]{1,4})?|128(\.0{1,4})?"
-    )
-    takes: ClassVar[str] = "a sigma of 0 to 128 in 1/255"
-    examples: ClassVar[tuple[str, ...]] = ("noise:4",)
+    word = "noise"
+    bounds = 0, 128
+    figure = r"[1-9]?[0-9](\.[0-9]{1,4})?|1[01][0-9](\.[0-9]{1,4})?|12[0-7](\.[0-9]{1,4})?|128(\.0{1,4})?"
+    takes = "a sigma of 0 to 128 in 1/255"
+    examples = ("noise:4",)
 
     sigma: float = 4.0
     seed: int = 0
 
     def __post_init__(self) -> None:
-        self._require(self.sigma, valid=0 <= self.sigma <= 128)
+        super().__post_init__()
         if self.seed < 0:
             raise ValueError(f"a seed must not be negative: {self.seed}")
-
-    @classmethod
-    def parse(cls, figure: str) -> Noise:
-        """See `Transform`."""
-        return cls(float(figure))
-
-    @property
-    def name(self) -> str:
-        """See `Transform`."""
-        return f"noise:{self.sigma:g}"
 
     def _add(self, photos: Tensor, seed: int) -> Tensor:
         noise = torch.randn(photos.shape[1:], generator=torch.Generator().manual_seed(seed)).to(photos)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -40,25 +39,13 @@ class Resize(Transform):
         factor: the factor, 0.05 to 4.
     """
 
-    word: ClassVar[str] = "resize"
-    figure: ClassVar[str] = r"0\.0[5-9][0-9]{0,2}|0\.[1-9][0-9]{0,3}|[1-3](\.[0-9]{1,4})?|4(\.0{1,4})?"
-    takes: ClassVar[str] = "a factor of 0.05 to 4"
-    examples: ClassVar[tuple[str, ...]] = ("resize:0.5",)
+    word = "resize"
+    bounds = 0.05, 4
+    figure = r"0\.0[5-9][0-9]{0,2}|0\.[1-9][0-9]{0,3}|[1-3](\.[0-9]{1,4})?|4(\.0{1,4})?"
+    takes = "a factor of 0.05 to 4"
+    examples = ("resize:0.5",)
 
     factor: float = 0.5
-
-    def __post_init__(self) -> None:
-        self._require(self.factor, valid=0.05 <= self.factor <= 4)
-
-    @classmethod
-    def parse(cls, figure: str) -> Resize:
-        """See `Transform`."""
-        return cls(float(figure))
-
-    @property
-    def name(self) -> str:
-        """See `Transform`."""
-        return f"resize:{self.factor:g}"
 
     def _size(self, photos: Tensor) -> tuple[int, int]:
         height, width = photos.shape[-2:]

@@ -1,4 +1,7 @@
-"""How much a protected photo differs from its original: one figure a photo, photos (N, 3, H, W) in [0, 1]."""
+"""How much a protected photo differs from its original: one figure per photo (N,), for photos (N, 3, H, W) in [0, 1].
+
+Each figure has one stated definition and, where a library has it, that library's implementation.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,14 @@ import torch.nn.functional as F
 from kornia.metrics import ssim as kornia_ssim
 from torch import Tensor
 
-WINDOW = 11  # pixels, σ = 1.5: kornia's window of this size has just that σ
+WINDOW = 11  # pixels; kornia's window of this size has σ = 1.5
 COARSE_WINDOW, COARSE_STRIDE = 8, 4  # pixels
-_TILE_PIXELS = 250_000  # SSIM holds about ten maps of a tile at a time; larger ones are slower, too
+_TILE_PIXELS = 250_000  # SSIM holds about ten maps of a band at a time; larger bands are also slower
 
 
 def _check(first: Tensor, second: Tensor) -> None:
     if first.shape != second.shape or first.ndim != 4:
-        raise ValueError(f"two batches of one shape are compared: {tuple(first.shape)}, {tuple(second.shape)}")
+        raise ValueError(f"two batches of one shape are needed, not {tuple(first.shape)} and {tuple(second.shape)}")
     if not (first.is_floating_point() and second.is_floating_point()):
         raise ValueError(f"photos are floats in [0, 1], not {first.dtype} and {second.dtype}")
 
@@ -52,7 +55,7 @@ def ssim(first: Tensor, second: Tensor) -> Tensor:
     Large photos are measured in bands of rows, so that memory stays bounded.
 
     Raises:
-        ValueError: shapes differ, or a side is shorter than the window.
+        ValueError: if shapes differ, or a side is shorter than the window.
     """
     _check(first, second)
     height, width = first.shape[-2:]
@@ -70,8 +73,8 @@ def ssim(first: Tensor, second: Tensor) -> Tensor:
 def coarse_ssim(first: Tensor, second: Tensor) -> Tensor:
     """Structural similarity over even windows of 8 × 8 pixels, every 4 pixels: (N,).
 
-    The formula of `ssim` with other windows, a tenth of the work: for optimisation, where it is asked for at every
-    step. The windows of smaller photos are the photos.
+    The formula of `ssim` with other windows takes a tenth of the time, for optimisation, which needs it at every step.
+    The window of a smaller photo is the photo itself.
     """
     _check(first, second)
     window = min(COARSE_WINDOW, *first.shape[-2:])
