@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from recessive.galleries.kinds import DenseKind, HammingKind, InvertedKind
+from recessive.galleries.kinds import OfCodes, OfDescriptors, OfWords
 from recessive.visual_words import VisualWords
 
 GENERATOR = torch.Generator().manual_seed(0)
@@ -22,13 +22,13 @@ def bags():
 
 
 KINDS = {
-    "codes": (HammingKind(10), list(torch.where(ROWS > 0.5, 1.0, -1.0))),
-    "cosine": (DenseKind(10), list(F.normalize(ROWS))),
-    "euclidean": (DenseKind(10, "euclidean"), list(ROWS)),
-    "tanimoto": (DenseKind(10, "tanimoto"), list(ROWS)),
-    "words": (InvertedKind(7, "words"), bags()),
-    "hamming": (InvertedKind(7, "hamming"), bags()),
-    "burstiness": (InvertedKind(7, "burstiness"), bags()),
+    "codes": (OfCodes(10), list(torch.where(ROWS > 0.5, 1.0, -1.0))),
+    "cosine": (OfDescriptors(10), list(F.normalize(ROWS))),
+    "euclidean": (OfDescriptors(10, "euclidean"), list(ROWS)),
+    "tanimoto": (OfDescriptors(10, "tanimoto"), list(ROWS)),
+    "words": (OfWords(7, "words"), bags()),
+    "hamming": (OfWords(7, "hamming"), bags()),
+    "burstiness": (OfWords(7, "burstiness"), bags()),
 }
 
 
@@ -81,8 +81,18 @@ def test_missing_and_misfit_arrays_are_refused(kind_and_items):
 
 
 def test_scores():
-    assert HammingKind(64).score(16) == 0.75
-    assert DenseKind(3).score(0.25) == 0.75
-    assert DenseKind(3, "tanimoto").score(1.0) == 0.0
-    assert DenseKind(3, "euclidean").score(3.0) == 0.25
-    assert InvertedKind(3, "hamming").score(0.6) == pytest.approx(0.4)
+    assert OfCodes(64).score(16) == 0.75
+    assert OfDescriptors(3).score(0.25) == 0.75
+    assert OfDescriptors(3, "tanimoto").score(1.0) == 0.0
+    assert OfDescriptors(3, "euclidean").score(3.0) == 0.25
+    assert OfWords(3, "hamming").score(0.6) == pytest.approx(0.4)
+
+
+def test_digests_of_index_files_stay_valid():
+    """`SearchEncoder.digest` contains these texts, and an index with another digest is refused."""
+    kinds = OfCodes(48), OfDescriptors(144, "tanimoto"), OfWords(1000, "burstiness")
+    assert [repr(kind) for kind in kinds] == [
+        "OfCodes(bits=48)",
+        "OfDescriptors(dim=144, measure='tanimoto')",
+        "OfWords(words=1000, scoring='burstiness')",
+    ]

@@ -35,7 +35,11 @@ _MEASURES: dict[str, Measure] = {
 
 
 class GalleryKind(ABC, Generic[Item]):
-    """A kind of gallery with its constants. An item is what an encoder returns for one photo."""
+    """A kind of gallery with its constants. An item is what an encoder returns for one photo.
+
+    The representation of a kind, such as ``OfCodes(bits=48)``, enters the digests of index files: a renamed class or
+    field would invalidate them.
+    """
 
     @abstractmethod
     def empty(self) -> Gallery[Any]:
@@ -67,7 +71,7 @@ class GalleryKind(ABC, Generic[Item]):
 
 
 @dataclass(frozen=True)
-class HammingKind(GalleryKind[Tensor]):
+class OfCodes(GalleryKind[Tensor]):
     """Codes of ±1, stored packed as `codes` (N, ⌈bits/8⌉), uint8; the score is the share of equal bits.
 
     Attributes:
@@ -107,7 +111,7 @@ class HammingKind(GalleryKind[Tensor]):
 
 
 @dataclass(frozen=True)
-class DenseKind(GalleryKind[Tensor]):
+class OfDescriptors(GalleryKind[Tensor]):
     """Descriptors, stored as `descriptors` (N, dim), float32.
 
     Attributes:
@@ -146,7 +150,7 @@ class DenseKind(GalleryKind[Tensor]):
 
 
 @dataclass(frozen=True)
-class InvertedKind(GalleryKind[VisualWords]):
+class OfWords(GalleryKind[VisualWords]):
     """Visual words, stored as an inverted file that is searched where it lies.
 
     Attributes:

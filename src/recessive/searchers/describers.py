@@ -32,7 +32,7 @@ from recessive.errors import SettingsError
 from recessive.files import digest
 from recessive.galleries import Gallery
 from recessive.galleries.index_file import IndexFile, IndexFileError
-from recessive.galleries.kinds import DenseKind, GalleryKind, HammingKind, InvertedKind
+from recessive.galleries.kinds import GalleryKind, OfCodes, OfDescriptors, OfWords
 from recessive.searchers.settings import POOLINGS, SCORINGS, VECTORS, EncoderSettings
 from recessive.visual_words import VisualWords
 
@@ -92,7 +92,7 @@ def items(encoder: Encoder, outputs: Tensor) -> Tensor:
 
 def kind_of(encoder: Encoder) -> GalleryKind[Any]:
     """The kind of gallery that an encoder's items are searched in."""
-    return HammingKind(encoder.dim) if encoder.outputs == "logits" else DenseKind(encoder.dim)
+    return OfCodes(encoder.dim) if encoder.outputs == "logits" else OfDescriptors(encoder.dim)
 
 
 def search_encoder(settings: EncoderSettings, vocabulary: Vocabulary | None = None) -> SearchEncoder:
@@ -121,7 +121,7 @@ def _bag_of_words(settings: EncoderSettings, vocabulary: Vocabulary | None) -> S
     if vocabulary is None:
         vocabulary = bundled_vocabulary() if settings.vocabulary is None else Vocabulary.load(Path(settings.vocabulary))
     bag = BagOfWords(vocabulary)
-    kind = InvertedKind(len(vocabulary), SCORINGS[settings.encoder])
+    kind = OfWords(len(vocabulary), SCORINGS[settings.encoder])
 
     def see(photo: Tensor, box: Box | None) -> VisualWords:
         return bag.describe(_part(photo, box))
@@ -132,7 +132,7 @@ def _bag_of_words(settings: EncoderSettings, vocabulary: Vocabulary | None) -> S
 def _vector(settings: EncoderSettings) -> SearchEncoder:
     make, measure = VECTORS[settings.encoder]
     describer = make()
-    kind = DenseKind(describer.dim, measure)
+    kind = OfDescriptors(describer.dim, measure)
 
     def see(photo: Tensor, box: Box | None) -> Tensor:
         return describer(_part(photo, box)[None])[0]
@@ -166,7 +166,7 @@ def _pooled(settings: EncoderSettings, pooling: str, network: str) -> SearchEnco
         named = pools[type(pool.rpool if isinstance(pool, RegionalPooling) else pool)]
         if named != pooling:
             raise SettingsError(f"{network} does not pool by {pooling}; name it {named}:{network}")
-    kind = DenseKind(encoder.dim)
+    kind = OfDescriptors(encoder.dim)
     sees = f"{pooling} {encoder.trunk.longest_side} {scales}"
     return SearchEncoder(settings, _digest(_weights(encoder), sees, repr(kind)), kind, encoder.describe)
 
