@@ -101,7 +101,7 @@ def test_an_index_of_another_version_is_status_2_and_says_how_to_index_again(rec
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        (("-k", "0"), "-k counts results, at least 1: 0"),
+        (("-k", "0"), "-k must be at least 1, not 0"),
         (("-k", "some"), "-k"),
         (("--box", "5", "0", "5", "9"), "--box 5 0 5 9: name its left, top, right and bottom edge"),
         (("--box", "500", "0", "600", "9"), "2.png: the box 500 0 600 9 contains no part of the photo, which is 96"),

@@ -299,9 +299,7 @@ def test_damaged_arrays_of_the_index_that_is_there(folder, out):
 
 
 def test_an_index_is_neither_a_photo_nor_a_folder(folder, tmp_path):
-    with pytest.raises(
-        SettingsError, match=r"--out .*a.jpg is named as a photo; name it as an index, such as photos.i"
-    ):
+    with pytest.raises(SettingsError, match=r"--out .*a.jpg is named like a photo; use another name, such as photos.i"):
         index_photos(folder, tmp_path / "a.jpg", "cedd")
     with pytest.raises(SettingsError, match="is a folder; name a file in it"):
         index_photos(folder, folder, "cedd", overwrite=True)

@@ -144,7 +144,7 @@ def test_boxes_that_hold_nothing(indexed, folder, box, said):
 
 
 def test_no_results_cannot_be_asked_for(indexed, folder):
-    with pytest.raises(SettingsError, match="-k counts results, at least 1: 0"):
+    with pytest.raises(SettingsError, match="-k must be at least 1, not 0"):
         search_index(indexed("cedd"), folder / "3.png", 0)
 
 
@@ -209,7 +209,7 @@ def test_weights_that_changed_or_are_gone_are_refused(folder, tmp_path):
     with pytest.raises(SettingsError, match=f"made by {weights} with the digest .* index them again"):
         search_index(index, folder / "3.png")
     weights.unlink()
-    with pytest.raises(SettingsError, match=f"made by {weights}, which cannot be had: .*there is no such checkpoint"):
+    with pytest.raises(SettingsError, match=f"made by {weights}, which is not available: .*there is no such checkpoint"):
         search_index(index, folder / "3.png")
 
 
@@ -229,7 +229,7 @@ def test_damaged_indexes_are_one_clear_error(indexed, folder):
             stored.vocabulary,
             "its card is not complet",
         ),
-        ({"digest": "0"}, stored.gallery, stored.vocabulary, "its card is not complete"),
+        ({"digest": "0"}, stored.gallery, stored.vocabulary, "its card is incomplete"),
         (stored.card, {}, stored.vocabulary, "arrays"),
         (stored.card, stored.gallery, {"words": np.zeros((2, 128), np.uint8)}, "its vocabulary: "),
     ]

@@ -205,7 +205,7 @@ def test_a_map_without_places():
 
 
 def test_sizes_that_differ():
-    with pytest.raises(ValueError, match="one photo before and after"):
+    with pytest.raises(ValueError, match="the photos differ in size"):
         draw(photo(48, 64), photo(48, 65))
 
 

@@ -248,5 +248,5 @@ def test_photos_of_any_size(searcher, size):
 
 
 def test_a_photo_before_and_after_has_one_size(searcher):
-    with pytest.raises(ValueError, match="one photo before and after"):
+    with pytest.raises(ValueError, match="the photos differ in size"):
         explain(torch.zeros(3, 8, 8), torch.zeros(3, 8, 9), [searcher()])

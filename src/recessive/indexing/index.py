@@ -10,7 +10,6 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -97,10 +96,6 @@ class IndexCard:
     made: str
     recessive: str
 
-    def to_json(self) -> dict[str, Any]:
-        """The card as it is stored."""
-        return {**asdict(self), "settings": self.settings.to_json()}
-
     @classmethod
     def of(cls, path: Path, index: IndexFile) -> IndexCard:
         """The card of an index that was read from a path.
@@ -112,7 +107,7 @@ class IndexCard:
             card = {name: index.card[name] for name in cls.__dataclass_fields__}
             return cls(**{**card, "settings": EncoderSettings.of_json(card["settings"])})
         except (LookupError, TypeError) as error:
-            raise IndexFileError(f"{path}: is damaged: its card is not complete ({error})") from error
+            raise IndexFileError(f"{path}: is damaged: its card is incomplete ({error})") from error
 
 
 def index_photos(
@@ -199,7 +194,7 @@ def index_photos(
             recessive=__version__,
         )
         arrays, words_of = describer.kind.arrays(gallery), vocabulary_arrays(describer.vocabulary)
-        size = write_index(out, IndexFile(card.to_json(), names, stamps, arrays, words_of, failed))
+        size = write_index(out, IndexFile(asdict(card), names, stamps, arrays, words_of, failed))
     partial.remove()
     return IndexReport(
         out=str(out),
@@ -237,7 +232,7 @@ def _photo_files(folder: Path) -> list[PhotoFile]:
 
 def _check_out(out: Path) -> None:
     if format_of_path(out) is not None:
-        raise SettingsError(f"--out {out} is named as a photo; name it as an index, such as photos.index")
+        raise SettingsError(f"--out {out} is named like a photo; use another name, such as photos.index")
     if out.is_dir():
         raise SettingsError(f"--out {out} is a folder; name a file in it")
     make_folder(out.parent)

@@ -89,11 +89,11 @@ class PhotoIndex:
         try:
             self._describer = search_encoder(settings, stored_vocabulary(path, stored))
         except EncoderError as error:
-            raise SettingsError(f"{path} was made by {settings}, which cannot be had: {error}") from error
+            raise SettingsError(f"{path} was made by {settings}, which is not available: {error}") from error
         if digest != self._describer.digest:
             raise SettingsError(
                 f"{path} was made by {settings} with the digest {digest[:12]}, which now has the digest "
-                f"{self._describer.digest[:12]} and describes photos otherwise; index them again: "
+                f"{self._describer.digest[:12]} and describes photos differently; index them again: "
                 f"recessive index {self.card.folder} --encoder {settings} --out {path} --overwrite"
             )
         self._names = stored.names
@@ -122,7 +122,7 @@ class PhotoIndex:
             PhotoError: if the photo cannot be read or described.
         """
         if k < 1:
-            raise SettingsError(f"-k counts results, at least 1: {k}")
+            raise SettingsError(f"-k must be at least 1, not {k}")
         begin = time.perf_counter()
         pixels = read_photo(photo).pixels
         if box is not None:

@@ -48,7 +48,7 @@ def contact_sheet(original: Tensor, protected: Tensor, report: ProtectReport, in
         ValueError: if sizes differ.
     """
     if original.shape != protected.shape:
-        raise ValueError(f"one photo before and after: {tuple(original.shape)} and {tuple(protected.shape)}")
+        raise ValueError(f"the photos differ in size: {tuple(original.shape)} and {tuple(protected.shape)}")
     photo = drawing.picture(protected)
     sections = [
         _head(report),
@@ -58,7 +58,7 @@ def contact_sheet(original: Tensor, protected: Tensor, report: ProtectReport, in
         *([_paragraph(report.notes)] if report.notes else []),
     ]
     height = 2 * _MARGIN + sum(section.height for section in sections) + 36 * (len(sections) - 1)
-    sheet = Image.new("RGB", (_WIDTH, height), "white")
+    sheet, _ = _blank((_WIDTH, height))
     top = _MARGIN
     for section in sections:
         sheet.paste(section, (_MARGIN, top))
@@ -68,10 +68,14 @@ def contact_sheet(original: Tensor, protected: Tensor, report: ProtectReport, in
     return file.getvalue()
 
 
+def _blank(size: drawing.Size) -> tuple[Image.Image, ImageDraw.ImageDraw]:
+    image = Image.new("RGB", size, "white")
+    return image, ImageDraw.Draw(image)
+
+
 def _titled(title: str, body: Image.Image) -> Image.Image:
     """A section with a rule and a title above it."""
-    section = Image.new("RGB", (_INNER, body.height + 64), "white")
-    draw = ImageDraw.Draw(section)
+    section, draw = _blank((_INNER, body.height + 64))
     draw.line((0, 0, _INNER, 0), fill=RULE, width=2)
     write(draw, (0, 16), title, 23, bold=True)
     section.paste(body, (0, 64))
@@ -80,8 +84,7 @@ def _titled(title: str, body: Image.Image) -> Image.Image:
 
 def _paragraph(texts: Sequence[str], size: int = 17) -> Image.Image:
     lines = [line for text in texts for line in wrapped(text, size, _INNER)]
-    image = Image.new("RGB", (_INNER, len(lines) * (size + 8)), "white")
-    draw = ImageDraw.Draw(image)
+    image, draw = _blank((_INNER, len(lines) * (size + 8)))
     for row, line in enumerate(lines):
         write(draw, (0, row * (size + 8)), line, size)
     return image
@@ -93,8 +96,7 @@ def _head(report: ProtectReport) -> Image.Image:
     ssim = "none, the photo is too small" if report.ssim is None else f"{report.ssim:.3f}"
     figures = f"SSIM {ssim}   ·   largest change {report.linf:g}/255   ·   {report.width} by {report.height} pixels"
     method = f"{report.method}, budget {report.budget:g}/255, {report.steps} steps, {report.seconds:.1f} s"
-    image = Image.new("RGB", (_INNER, 150 + words.height), "white")
-    draw = ImageDraw.Draw(image)
+    image, draw = _blank((_INNER, 150 + words.height))
     write(draw, (0, 0), fitted(PurePath(report.output).name, 36, _INNER), 36, bold=True)
     place = 0
     for text, hidden in _in_short(report):
@@ -140,8 +142,7 @@ def _photos(photo: Image.Image, changes: Image.Image, insight: Insight) -> Image
         ("After: what is left of that", drawing.heated(photo, insight.heat.after, size), drawing.HEATS),
     ]
     tall = size[1] + 78
-    image = Image.new("RGB", (_INNER, tall * (4 // columns) - 20), "white")
-    draw = ImageDraw.Draw(image)
+    image, draw = _blank((_INNER, tall * (4 // columns) - 20))
     for number, (title, panel, steps) in enumerate(panels):
         left, top = number % columns * (wide + _GAP), number // columns * tall
         write(draw, (left, top), fitted(title, 18, wide), 18, bold=True)
@@ -162,8 +163,7 @@ def _searches(photo: Image.Image, insight: Insight) -> Image.Image:
         ("With protection", search.rank_after, search.after),
     ]
     tall = round(_TILE * min(max(photo.height / photo.width, 0.75), 1.25))
-    image = Image.new("RGB", (_INNER, 2 * (tall + 34) + _GAP), "white")
-    draw = ImageDraw.Draw(image)
+    image, draw = _blank((_INNER, 2 * (tall + 34) + _GAP))
     for row, (title, rank, results) in enumerate(rows):
         top = row * (tall + 34 + _GAP)
         hidden = rank > FIRST_RESULTS
@@ -197,8 +197,7 @@ def _tile(photo: Image.Image, result: Result, size: drawing.Size) -> Image.Image
 
 def status(size: tuple[int, int], words: str, *, good: bool) -> Image.Image:
     """A field that tells a status by words, by a mark, and by its colour, blue or orange."""
-    field = Image.new("RGB", size, "white")
-    draw = ImageDraw.Draw(field)
+    field, draw = _blank(size)
     draw.rounded_rectangle((0, 0, size[0] - 1, size[1] - 1), 5, fill=_GROUNDS[good])
     colour, side = HIDDEN if good else FOUND, size[1] // 2
     sign = drawing.mark(good=good, side=side, colour=colour)
@@ -220,8 +219,7 @@ def table(entries: Sequence[EncoderAudit], wide: int) -> Image.Image:
     heads = [("", "encoder"), ("optimised", "against"), ("rank in", "the search"), ("the saved", "file")]
     heads += [("after", name) for name in transforms]
     places = [0, _NAME, _NAME + _SEEN, *(_FIXED + column * i for i in range(1 + len(transforms)))]
-    image = Image.new("RGB", (wide, _HEAD + _ROW * len(entries)), "white")
-    draw = ImageDraw.Draw(image)
+    image, draw = _blank((wide, _HEAD + _ROW * len(entries)))
     for (upper, lower), place in zip(heads, places, strict=True):
         write(draw, (place, 0), upper, 15, colour=MUTED)
         write(draw, (place, 20), fitted(lower, 15, column if place >= _FIXED else _SEEN), 15, colour=MUTED)

@@ -111,7 +111,7 @@ def explain(original: Tensor, protected: Tensor, searchers: Sequence[Searcher]) 
         ValueError: if sizes differ, or no searcher has a network.
     """
     if original.shape != protected.shape:
-        raise ValueError(f"one photo before and after: {tuple(original.shape)} and {tuple(protected.shape)}")
+        raise ValueError(f"the photos differ in size: {tuple(original.shape)} and {tuple(protected.shape)}")
     encoder, searcher = _chosen(searchers)
     photos = torch.cat([shrink(photo[None], _GRID) for photo in (original, protected)])
     with torch.no_grad():
