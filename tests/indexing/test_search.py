@@ -209,7 +209,9 @@ def test_weights_that_changed_or_are_gone_are_refused(folder, tmp_path):
     with pytest.raises(SettingsError, match=f"made by {weights} with the digest .* index them again"):
         search_index(index, folder / "3.png")
     weights.unlink()
-    with pytest.raises(SettingsError, match=f"made by {weights}, which is not available: .*there is no such checkpoint"):
+    with pytest.raises(
+        SettingsError, match=f"made by {weights}, which is not available: .*there is no such checkpoint"
+    ):
         search_index(index, folder / "3.png")
 
 
@@ -227,7 +229,7 @@ def test_damaged_indexes_are_one_clear_error(indexed, folder):
             {**stored.card, "settings": {"encoder": "bovw"}},
             stored.gallery,
             stored.vocabulary,
-            "its card is not complet",
+            "its card is incomplete",
         ),
         ({"digest": "0"}, stored.gallery, stored.vocabulary, "its card is incomplete"),
         (stored.card, {}, stored.vocabulary, "arrays"),
