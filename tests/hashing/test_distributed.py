@@ -1,3 +1,5 @@
+import multiprocessing
+import os
 import socket
 
 import pytest
@@ -13,17 +15,25 @@ def free_port():
 
 
 @pytest.fixture
-def two(program, tmp_path):
-    """Runs the tiny training in two processes; gives what each ends with."""
+def two(tiny, tmp_path):
+    """Runs the tiny training in two processes; returns their exit codes, and the weights that they end with."""
+    forked = multiprocessing.get_context("fork")  # they need not import torch again
+
+    def member(rank, port, options):
+        place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+        os.environ.update(place, RANK=str(rank), LOCAL_RANK=str(rank))
+        tiny.run(weights=tmp_path / "w", **options)
 
     def run(**options):
-        shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2"}
-        started = [
-            program({**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)}, weights=str(tmp_path / "w"), **options)
-            for rank in (0, 1)
+        port = free_port()
+        started = [forked.Process(target=member, args=(rank, port, options)) for rank in (0, 1)]
+        for process in started:
+            process.start()
+        for process in started:
+            process.join()
+        return [process.exitcode for process in started], [
+            torch.load(path, weights_only=True) for path in sorted(tmp_path.glob("w.*"))
         ]
-        ended = [(process.communicate()[1], process.returncode) for process in started]
-        return ended, [torch.load(path, weights_only=True) for path in sorted(tmp_path.glob("w.*"))]
 
     return run
 
@@ -33,12 +43,12 @@ def flat(saved):
 
 
 def test_two_processes_that_were_killed_go_on_to_the_weights_of_one(tiny, two, tmp_path):
-    ended, _ = two(normalised=False, snapshot=str(tmp_path / "a"), die_at=7)
-    assert all(status != 0 for _, status in ended)
+    ended, _ = two(normalised=False, snapshot=tmp_path / "a", die_at=7)
+    assert all(status != 0 for status in ended)
     with pytest.raises(TrainingError, match=r"processes \(there 2, now 1\)"):
         tiny.run(normalised=False, snapshot=tmp_path / "a", resume=True)
-    ended, found = two(normalised=False, snapshot=str(tmp_path / "a"), resume=True)
-    assert [status for _, status in ended] == [0, 0], ended
+    ended, found = two(normalised=False, snapshot=tmp_path / "a", resume=True)
+    assert ended == [0, 0]
     first, second = map(flat, found)
     assert [name for name in first if not torch.equal(first[name], second[name])] == []
     network, loss, _ = tiny.run(normalised=False)
