@@ -1,17 +1,18 @@
-"""Local, global and neural search, and what each method leaves of them: mAP before and after (PIRE's Tables 6 to 8).
+"""Local, global and neural search before and after protection: the mAP, as in Tables 6 to 8 of PIRE.
 
     python benchmarks/descriptors.py --root DATA [--data NAME] [--photos 20] [--work DIR] [--plot DIR] [--json]
 
 DATA holds photos-instances.tar, photos-train.tar.gz and weights/mobilenetv2_100-imagenet.safetensors. `--data` may also
 be oxford5k, paris6k, roxford5k or rparis6k in DATA; queries are then cut out by their boxes before they are protected,
-and judged by good, ok and junk.
+and judged by good, ok and junk photos.
 
-Queries, `--photos` of them drawn with seed 0, are protected, saved as PNG and read again; the database stays as it is.
-mAP is the trapezoid one of Oxford5k. Descriptors: bovw and bovw-he with the bundled vocabulary, cedd, gist, and gem,
-GeM of MobileNetV2 at 224 pixels. pire (T = 200 unless --pire-steps says otherwise) is given gem, joint the bundled
-surrogates and gem; `witness` is a network that nobody is given. noise has on each photo the SSIM that pire has there.
-`seconds` is what protecting one photo takes on one core, mean. With --work, protected photos are kept and a stopped
-run goes on. About ten minutes on two cores; the published figures are of --photos 40 --all-queries.
+`--photos` queries, drawn with seed 0, are protected, saved as PNG and read again; the database stays as it is. The mAP
+uses the trapezoidal rule, as that of Oxford5k. The descriptors are bovw and bovw-he with the bundled vocabulary, cedd,
+gist, and gem: GeM of MobileNetV2 at 224 pixels. pire (T = 200 unless --pire-steps says otherwise) works against gem,
+joint against the bundled surrogates and gem; `witness` is a network that no method knows. noise has the same SSIM on
+each photo as pire. `seconds` is the mean time to protect one photo on one core. With --work, protected photos are kept
+and an interrupted run continues. It takes about ten minutes on two cores; the published figures are those of --photos
+40 --all-queries.
 """
 
 from __future__ import annotations
@@ -68,20 +69,20 @@ KEYPOINT_METHODS = ("rmd", "rmd+ls", "fmd", "ls+fmd", "rdg", "joint")
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Lay photos out as files."""
+    """Extract photos to files."""
     if not archive.is_file():
-        sys.exit(f"{archive} is missing: --root names the folder that holds the archives")
+        sys.exit(f"{archive} is missing; --root must be the folder that holds the archives")
     with tarfile.open(archive) as photos:
         photos.extractall(folder, filter="data")
 
 
 def say(text: str) -> None:
-    """Progress, on stderr."""
+    """Print progress on stderr."""
     print(text, file=sys.stderr, flush=True)
 
 
 def judgements(data: RetrievalData, rows: Sequence[int]) -> list[Judgement]:
-    """What some of the queries ought to find: as judged by people, else all photos of the class."""
+    """What some of the queries should find, by the judgement of people or by class."""
     return [Judgement(data.truth[row].positive, data.truth[row].junk) for row in rows]
 
 
@@ -96,12 +97,12 @@ def describe(sight: Sight, photos: Iterable[Tensor], what: str) -> list[Any]:
 
 
 def mean_ap(gallery: Gallery[Any], queries: Sequence[Any], truth: Sequence[Judgement]) -> float:
-    """mAP of queries, one after another."""
+    """The mAP of queries, searched one by one."""
     return fmean(judged_map(gallery, item, [one]).map for item, one in zip(queries, truth, strict=True))
 
 
 def save(photo: Tensor, path: Path) -> None:
-    """A photo (3, H, W) on the 8-bit grid as PNG, whole or not at all."""
+    """Save a photo (3, H, W) on the 8-bit grid as PNG, atomically."""
     levels = (photo * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
     temporary = path.with_suffix(".tmp")
     Image.fromarray(levels).save(temporary, format="PNG")
@@ -111,7 +112,7 @@ def save(photo: Tensor, path: Path) -> None:
 def protect_all(
     photos: dict[int, Tensor], work: Path, pool: ProcessPoolExecutor
 ) -> tuple[dict[str, list[Tensor]], dict[str, float]]:
-    """Every photo by every method, saved and read again; and seconds a photo."""
+    """Protect every photo by every method, save and read it; and return the seconds per photo."""
     seconds: dict[str, dict[str, float]] = {}
     kept = work / "seconds.json"
     if kept.is_file():
@@ -135,7 +136,7 @@ def protect_all(
 
 
 def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """All figures."""
+    """Compute all figures."""
     if arguments.data == INSTANCES:
         unpack(arguments.root / "photos-instances.tar", folder)
         data = load_data(str(folder / "instances"), None)
@@ -219,14 +220,14 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 
 def chance_map(size: int, truth: Sequence[Judgement]) -> float:
-    """mAP of random orders, a hundred a query."""
+    """The mAP of random orders, a hundred per query."""
     source = torch.Generator().manual_seed(SEED)
     orders = torch.stack([torch.randperm(size, generator=source) for _ in range(100)]).float()
     return fmean(float(trapezoid_average_precision(orders, [one] * len(orders)).mean()) for one in truth)
 
 
 def families(cells: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """Of each method, what is left of the mAP of each family: mean over its descriptors, after / before."""
+    """The share of the mAP that each method leaves each family: the mean over its descriptors after / before."""
     maps = {(cell["descriptor"], cell["method"]): cell["map"] for cell in cells}
     return {
         method: {
@@ -241,13 +242,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, required=True, help="folder with the archives and weights")
     parser.add_argument("--data", default=INSTANCES, help="photos-instances, or a data set in --root")
-    parser.add_argument("--photos", type=int, default=20, help="how many queries to protect")
+    parser.add_argument("--photos", type=int, default=20, help="number of queries to protect")
     parser.add_argument("--pire-steps", type=int, default=200)
-    parser.add_argument("--workers", type=int, help="processes that protect; one a core by default")
+    parser.add_argument("--workers", type=int, help="processes that protect photos; by default one per core")
     parser.add_argument("--all-queries", action="store_true", help="also search with every query, unprotected")
-    parser.add_argument("--work", type=Path, help="folder that keeps protected photos, so that a stopped run goes on")
+    parser.add_argument(
+        "--work", type=Path, help="folder that keeps protected photos, so that an interrupted run continues"
+    )
     parser.add_argument("--plot", type=Path, help="folder for a figure")
-    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
     arguments = parser.parse_args()
     start = time.perf_counter()
     torch.set_grad_enabled(False)

@@ -1,4 +1,4 @@
-"""The figure of `descriptors.py`: what is left of each family's mAP, against SSIM."""
+"""The figure of `descriptors.py`: the share of the mAP that remains for each family, against SSIM."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TITLES = {"local": "local (SIFT words)", "global": "global (CEDD, GIST)", "neura
 
 
 def plot(result: dict[str, Any], folder: Path) -> None:
-    """descriptors.png: one panel a family, one point a method."""
+    """Plot descriptors.png: one panel per family, one point per method."""
     folder.mkdir(parents=True, exist_ok=True)
     similar = {cell["method"]: cell["ssim"] for cell in result["cells"]}
     figure, panels = plt.subplots(1, 3, figsize=(12, 4.2), sharey=True, layout="constrained")

@@ -1,4 +1,4 @@
-"""What `descriptors.py` runs: descriptors that search, and methods that protect, photo by photo in its own process."""
+"""The protocol of `descriptors.py`: descriptors that search, and methods that protect photos in worker processes."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 DESCRIPTORS = ("bovw", "bovw-he", "cedd", "gist", "gem")
 FAMILIES = {"local": ("bovw", "bovw-he"), "global": ("cedd", "gist"), "neural": ("gem",)}
 METHOD_NAMES = ("none", "noise", "pire", "rmd", "rmd+ls", "fmd", "ls+fmd", "rdg", "joint")
-WITNESS = "depthwise-gem"  # a network that no method is given
+WITNESS = "depthwise-gem"  # a network that no method knows
 TEACHER = "weights/mobilenetv2_100-imagenet.safetensors"
-SAMPLE = 600  # photos of the owner's sample for gem, from the training photos
+SAMPLE = 600  # training photos in the owner's sample for gem
 
 
 class Sight:
@@ -54,7 +54,7 @@ class Sight:
 
 
 def gem_sample(root: Path, files: list[Path]) -> tuple[Tensor, float]:
-    """GeM of training photos as owner's sample, and T of their best F1 by class."""
+    """The GeM descriptors of training photos, as the owner's sample, and the threshold of their best F1 by class."""
     encoder = encoder_from_weights(root / TEACHER)
     with torch.no_grad():
         sample = torch.cat([encoder(read_photo(file).pixels[None]) for file in files])
@@ -65,11 +65,11 @@ def gem_sample(root: Path, files: list[Path]) -> tuple[Tensor, float]:
 
 
 class Worker:
-    """Protects photos; made once a process.
+    """Protects photos; there is one per process.
 
     Args:
-        gem: the searcher's network, which PIRE and joint are given.
-        pire_steps: T.
+        gem: the network of the searcher, which PIRE and joint work against.
+        pire_steps: T, the number of steps of PIRE.
     """
 
     def __init__(self, gem: Surrogate, pire_steps: int) -> None:
@@ -83,16 +83,16 @@ class Worker:
         ]
 
     def protect(self, method: str, photo: Tensor, pire: Tensor | None) -> tuple[Tensor, float]:
-        """One photo (3, H, W) to the protected one on the 8-bit grid, and the seconds that took.
+        """Protect a photo (3, H, W), and return it on the 8-bit grid with the seconds that it took.
 
-        Noise has the SSIM that `pire` has on this photo.
+        Noise has the same SSIM as `pire`, the photo that PIRE protected.
         """
         start = time.perf_counter()
         if method == "none":
             return photo, 0.0
         if method == "noise":
             if pire is None:
-                raise ValueError("noise is as strong as pire, which comes first")
+                raise ValueError("noise needs the photo that pire protected")
             target = float(ssim(pire[None], photo[None]))
             return noise_of_ssim(photo, draw_normal(photo[None], [0])[0], target), time.perf_counter() - start
         chosen = METHODS[method]
@@ -106,12 +106,12 @@ _WORKER: list[Worker] = []
 
 
 def begin(root: Path, sample: Tensor, threshold: float, pire_steps: int) -> None:
-    """Make the worker of this process, which reads its own network; one thread each."""
+    """Make the worker of this process, with its own network and one thread."""
     torch.set_num_threads(1)
     _WORKER.append(Worker(Surrogate(encoder_from_weights(root / TEACHER), sample, threshold), pire_steps))
 
 
 def protect(method: str, photo: Tensor, pire: Tensor | None) -> tuple[Tensor, float]:
-    """`Worker.protect` of this process."""
+    """Protect a photo with the worker of this process, see `Worker.protect`."""
     with torch.enable_grad():
         return _WORKER[0].protect(method, photo, pire)

@@ -1,9 +1,9 @@
-"""The committed checkpoints, measured again: mAP on the data and by the protocol of each one's card.
+"""The committed checkpoints, measured again: the mAP on the data and by the protocol of each card.
 
     python benchmarks/hash_encoders.py --root DIR [--json]
 
-DIR holds the data sets; each is read once. Queries search the whole gallery with codes of the float16 weights as they
-lie in the package; the mAP is over all results, ties ordered by gallery index.
+DIR holds the data sets; each is read once. Queries search the whole gallery with codes of the float16 weights in the
+package. The mAP is over all results; ties are ordered by gallery index.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def measured(name: str, data: RetrievalData, device: str | None) -> dict[str, An
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, required=True, help="folder that holds the data sets")
-    parser.add_argument("--device", help="such as cpu or cuda; a GPU where there is one by default")
-    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    parser.add_argument("--device", help="such as cpu or cuda; by default a GPU if there is one")
+    parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
     arguments = parser.parse_args()
 
     cards = committed_checkpoints()

@@ -1,15 +1,15 @@
-"""What describing a photo for an index of visual words costs over SIFT alone.
+"""The cost of describing a photo by visual words, compared with SIFT alone.
 
     python benchmarks/indexing.py [--photos 200] [--words 20000] [--root DATA] [--threads 1] [--json]
 
-For each photo of 640 × 480 pixels two things are timed, one right after the other and in turns first: (a) OpenCV's
-SIFT detectAndCompute on the grey 8-bit photo, and (b) `BagOfWords.describe` on the photo as a tensor: grey levels, the
-same SIFT, RootSIFT, the nearest of `--words` words, the signature. `ratio` is the median of (b)/(a) over photos.
+For each photo of 640 × 480 pixels, two things are timed one after the other, in alternating order: (a) OpenCV's SIFT
+detectAndCompute on the grey 8-bit photo, and (b) `BagOfWords.describe` on the photo as a tensor: grey levels, the same
+SIFT, RootSIFT, the nearest of `--words` words, the signature. `ratio` is the median of (b)/(a) over photos.
 
 Photos are dead leaves (Lee, Mumford, Huang, "Occlusion models for natural images", 2001): 4,000 ellipses of random
-colours that hide each other, radii r from 7 to 200 pixels with density r^-3, blurred a little; they have about 1,500
-keypoints. With `--root`, they are query photos of DATA/photos-instances.tar (348 pixels), enlarged. Words are
-descriptors drawn from other such photos: what the words are makes no difference to the time.
+colours that occlude each other, with radii r from 7 to 200 pixels of density r^-3, slightly blurred; they have about
+1,500 keypoints. With `--root`, they are query photos of DATA/photos-instances.tar (348 pixels), enlarged. The words are
+descriptors drawn from other such photos; the choice of words does not affect the time.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ WARM_UP = 3  # photos
 
 
 def dead_leaves() -> Iterator[Tensor]:
-    """Photos of ellipses, one a seed from 0 on."""
+    """Yield photos of ellipses, one per seed from 0 on."""
     for seed in itertools.count():
         generator = np.random.default_rng(seed)
         levels = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
@@ -61,10 +61,10 @@ def dead_leaves() -> Iterator[Tensor]:
 
 
 def real_photos(root: Path) -> Iterator[Tensor]:
-    """Query photos of the archive, evenly spread over it and enlarged."""
+    """Yield query photos of the archive in random order, enlarged."""
     archive = root / "photos-instances.tar"
     if not archive.is_file():
-        sys.exit(f"{archive} is missing: --root names the folder that holds the photo archives")
+        sys.exit(f"{archive} is missing; --root must be the folder that holds the photo archives")
     with tarfile.open(archive) as photos:
         members = [member for member in photos.getmembers() if "/query/" in member.name and member.isfile()]
         for place in np.random.default_rng(0).permutation(len(members)):
@@ -76,19 +76,19 @@ def real_photos(root: Path) -> Iterator[Tensor]:
 
 
 def as_photo(levels: np.ndarray) -> Tensor:
-    """Levels (H, W, 3) from 0 to 255 to a photo (3, H, W) in [0, 1]."""
+    """Convert levels (H, W, 3) from 0 to 255 to a photo (3, H, W) in [0, 1]."""
     return torch.from_numpy(levels.round().astype(np.uint8)).permute(2, 0, 1).contiguous().float() / 255
 
 
 def some_vocabulary(photos: Iterator[Tensor], words: int) -> Vocabulary:
-    """Words drawn from the descriptors of as many photos as that takes; thresholds are the medians of all."""
+    """Draw words from the descriptors of as many photos as needed; all words share the median thresholds."""
 
     def enough() -> Iterator[Tensor]:
         found = 0
         while found < 2 * words:
             photo = next(photos, None)
             if photo is None:
-                sys.exit(f"too few photos for {words} words: ask for fewer")
+                sys.exit(f"too few photos for {words} words; use fewer --words")
             found += len(SIFT().features(photo))
             yield photo
 
@@ -101,9 +101,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=int, default=200)
     parser.add_argument("--words", type=int, default=20_000)
-    parser.add_argument("--root", type=Path, help="folder with photos-instances.tar: real photos")
-    parser.add_argument("--threads", type=int, default=1, help="of OpenCV and torch")
-    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    parser.add_argument("--root", type=Path, help="folder with photos-instances.tar, to use real photos")
+    parser.add_argument("--threads", type=int, default=1, help="threads of OpenCV and torch")
+    parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
     arguments = parser.parse_args()
     cv2.setNumThreads(arguments.threads)
     torch.set_num_threads(arguments.threads)
@@ -127,7 +127,7 @@ def main() -> None:
     for number in range(WARM_UP + arguments.photos):
         photo = next(photos, None)
         if photo is None:
-            sys.exit(f"too few photos: ask for at most {len(timed)}")
+            sys.exit(f"too few photos; use at most --photos {len(timed)}")
         if number % 2:
             mine, theirs = ours(photo), bare(photo)
         else:

@@ -1,18 +1,19 @@
-"""How fast bags of visual words are searched, and how long the same takes as a product of sparse matrices.
+"""The speed of a search among bags of visual words, compared with a product of sparse matrices.
 
     python benchmarks/inverted_file.py [--photos 100000] [--features 500] [--words 20000] [--queries 20] [--json]
 
-Words are drawn at random, the r-th most frequent in proportion to r^-skew; signatures are random. 0 is uniform; what
-k-means finds on photos lies between 0 and 0.3 by the number of comparisons that a query needs, and 0.5, the default,
-is harder. A query is a stored photo of which a part of the features is kept, with some bits of their signatures
-turned, and the others drawn anew; `found` is the share of queries that find it first.
+Words are drawn at random, the r-th most frequent with probability proportional to r^-skew; signatures are random. Skew
+0 is uniform. Judged by the number of comparisons per query, words that k-means finds in photos correspond to a skew
+between 0 and 0.3; the default of 0.5 is harder. A query is a stored photo: some of its features are kept, with some
+bits of their signatures flipped, and the others are drawn anew. `found` is the share of queries that find their photo
+first.
 
-One line a scoring: a query's time is that of `InvertedFile.search`, ranking to the first ten included, one query at a
-time, on one core; `query_processor_ms_median` leaves out what the processor did for other programs meanwhile.
-`build_seconds` is from the last photo added to ready to search, the same for all scorings; `memory_mib` is what the
-arrays take, `peak_mib` all that the process held up to then, with the photos as they were added. For "words", `peer`
-is the same search as a product of SciPy's sparse matrices, tf-idf vectors in single precision by word, and a partial
-sort; `ratio_to_peer` is our median over theirs, of processor time. It must find the same photos.
+There is one line per scoring. The time of a query is that of `InvertedFile.search`, including the ranking to the first
+ten, one query at a time, on one core; `query_processor_ms_median` excludes what the processor did for other programs.
+`build_seconds` is the time from the last photo added until a search is possible, the same for all scorings;
+`memory_mib` is the size of the arrays, and `peak_mib` the peak memory of the process up to then. For "words", `peer` is
+the same search as a product of SciPy's sparse matrices, tf-idf vectors in single precision by word, and a partial
+sort; `ratio_to_peer` is our median over theirs, of processor time. Both must find the same photos.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
     Draw = Callable[[int], NDArray[np.int32]]
     Search = Callable[[VisualWords], NDArray[np.int64]]
 
-KEPT = 0.5  # of a photo's features in a query of it
-TURNED = 0.12  # of the bits of a signature
+KEPT = 0.5  # share of the features of a photo that its query keeps
+FLIPPED = 0.12  # share of the bits of a signature
 K = 10
 _CHUNK = 1000  # photos drawn at a time
 
@@ -70,9 +71,9 @@ def fill(gallery: InvertedFile, photos: int, features: int, draw: Draw, rng: np.
 
 
 def perturbed(bag: VisualWords, draw: Draw, rng: np.random.Generator) -> VisualWords:
-    """What a query with the same number of features has in common with a photo."""
+    """A query with the same number of features as a photo, some of them in common."""
     kept = rng.random(len(bag)) < KEPT
-    bits = (rng.random((len(bag), 64)) < TURNED) @ (np.uint64(1) << np.arange(64, dtype=np.uint64))
+    bits = (rng.random((len(bag), 64)) < FLIPPED) @ (np.uint64(1) << np.arange(64, dtype=np.uint64))
     words = np.where(kept, bag.words, draw(len(bag)))
     signatures = np.where(kept, bag.signatures ^ bits, random_signatures(len(bag), rng))
     return VisualWords(words, signatures)
@@ -87,7 +88,7 @@ def photo(gallery: InvertedFile, index: int) -> VisualWords:
 
 @dataclass(frozen=True)
 class Timed:
-    """Milliseconds of each query, those that the processor worked on it, and what it found."""
+    """The time of each query in milliseconds, its processor time, and its results."""
 
     wall: list[float]
     processor: list[float]
@@ -110,7 +111,7 @@ def ours(gallery: InvertedFile) -> Search:
 
 
 def sparse_search(gallery: InvertedFile) -> Search:
-    """The peer: tf-idf vectors as a sparse matrix, a row a word."""
+    """The peer: tf-idf vectors as a sparse matrix, one row per word."""
     arrays = gallery.arrays()
     photos, words = len(gallery), gallery.words
     idf = np.log(photos / np.maximum(arrays["frequencies"], 1))
@@ -141,7 +142,7 @@ def main() -> None:
     parser.add_argument("--words", type=int, default=20_000)
     parser.add_argument("--queries", type=int, default=20)
     parser.add_argument("--skew", type=float, default=0.5)
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per line")
     arguments = parser.parse_args()
 
     torch.set_num_threads(1)

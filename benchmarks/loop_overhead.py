@@ -1,9 +1,9 @@
-"""What `minimise` costs over a bare loop of forward and backward passes.
+"""The overhead of `minimise` over a bare loop of forward and backward passes.
 
     python benchmarks/loop_overhead.py [--steps 30] [--rounds 5] [--json]
 
-Both loops take the same encoder, photos, number of steps and sum-of-squares loss. The bare loop only computes
-gradients: no step, no projection, no bookkeeping. Rounds alternate, so that a machine that slows down slows both; the
+Both loops have the same encoder, photos, number of steps and sum-of-squares loss. The bare loop only computes
+gradients: no step, no projection, no bookkeeping. Rounds alternate, so that a machine that slows down slows both. The
 ratio is the median over rounds.
 """
 
@@ -29,9 +29,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--size", type=int, default=224, help="side of the photos in pixels")
+    parser.add_argument("--size", type=int, default=224, help="height and width of the photos in pixels")
     parser.add_argument("--encoder", default="conv-gem")
-    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
     arguments = parser.parse_args()
 
     encoder = load_encoder(arguments.encoder)

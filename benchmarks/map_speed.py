@@ -1,12 +1,12 @@
-"""How long mAP takes, with how much memory, and whether it is that of naive loops.
+"""The time and memory that mAP takes, and its agreement with naive loops.
 
     python benchmarks/map_speed.py [--queries 1000] [--codes 59000] [--bits 48] [--json]
 
-Codes are random, of ten classes, each near its class's own code; many distances are equal. `seconds` and `peak_mib`
-are of the goal's size; `large_*` of 10,000 queries and 60,000 codes. Each is measured in a process of its own:
-`peak_mib` is all that process ever held, PyTorch itself included, and `growth_mib` what computing added. `peer` is a
-plain loop in torch (matrix product, stable argsort, cumulative sum) over the same codes; `naive` one in Python over
-a few of the queries. Both must give the same average precision.
+Codes are random, of ten classes, each near the code of its class; many distances are equal. `seconds` and `peak_mib`
+are for the sizes in the options, `large_*` for 10,000 queries and 60,000 codes. Each is measured in its own process:
+`peak_mib` is the peak memory of that process, PyTorch included, and `growth_mib` the part that the computation added.
+`peer` is a plain loop in torch (matrix product, stable argsort, cumulative sum) over the same codes, `naive` a loop in
+Python over a few of the queries. Both must give the same average precision.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TOLERANCE = 1e-9
 
 
 def draw(count: int, bits: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Codes and labels."""
+    """Draw codes and their labels."""
     centres = torch.randn(CLASSES, bits, generator=torch.Generator().manual_seed(0))
     generator = torch.Generator().manual_seed(seed)
     labels = torch.randint(0, CLASSES, (count,), generator=generator)
@@ -37,7 +37,7 @@ def draw(count: int, bits: int, seed: int) -> tuple[Tensor, Tensor]:
 
 
 def peak_mib() -> float:
-    """What this process held at most, so far."""
+    """The peak memory of this process so far."""
     unit = 1 if sys.platform == "darwin" else 1024  # bytes or KiB
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
@@ -53,7 +53,7 @@ def ours(queries: int, codes: int, bits: int) -> dict[str, float]:
 
 
 def peer(queries: int, codes: int, bits: int) -> dict[str, float]:
-    """What one writes in torch without further thought, a query at a time."""
+    """The obvious implementation in torch, one query at a time."""
     (asked, asked_labels), (held, held_labels) = draw(queries, bits, 1), draw(codes, bits, 2)
     total, begin = 0.0, time.perf_counter()
     for code, label in zip(asked, asked_labels, strict=True):
@@ -65,7 +65,7 @@ def peer(queries: int, codes: int, bits: int) -> dict[str, float]:
 
 
 def equal_to_naive(queries: int, codes: int, bits: int) -> bool:
-    """Ours against sorting in Python and adding up, query by query."""
+    """Whether our result equals that of sorting and adding up in Python, query by query."""
     (asked, asked_labels), (held, held_labels) = draw(queries, bits, 1), draw(codes, bits, 2)
     gallery = HammingGallery(bits)
     gallery.add(held)
@@ -84,7 +84,7 @@ def equal_to_naive(queries: int, codes: int, bits: int) -> bool:
 
 
 def apart(which: str, queries: int, codes: int, bits: int) -> dict[str, float]:
-    """Ours or the peer in a process of its own."""
+    """Measure ours or the peer in its own process."""
     command = [sys.executable, __file__, "--alone", which]
     command += ["--queries", str(queries), "--codes", str(codes), "--bits", str(bits)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603 - ourselves
@@ -98,8 +98,8 @@ def main() -> None:
     parser.add_argument("--codes", type=int, default=59_000)
     parser.add_argument("--bits", type=int, default=48)
     parser.add_argument("--naive-queries", type=int, default=10)
-    parser.add_argument("--alone", choices=["ours", "peer"], help="one measurement, in this process")
-    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    parser.add_argument("--alone", choices=["ours", "peer"], help="take one measurement in this process")
+    parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
     arguments = parser.parse_args()
     size = (arguments.queries, arguments.codes, arguments.bits)
     if arguments.alone:

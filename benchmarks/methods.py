@@ -1,13 +1,13 @@
-"""Every method that works on codes, on one loop and on equal terms.
+"""Every method that works on codes, compared in one loop under equal conditions.
 
     python benchmarks/methods.py --root DATA [--all] [--photos 500] [--out DIR] [--plot DIR] [--json]
 
 DATA holds CIFAR-10; the encoder is the committed HashNet with 48 bits. Methods with gradients have a budget of 8/255
-and their own number of steps, at most `--at-most` (vanish has 20, and 100 as CWDM has); obfuscations have their own
-budget of 255. Who searches for what is told in `methods_protocol.py`, what is counted in `methods_run.py`. With
-`--out`, finished methods are kept there and skipped by the next run with the same settings; take another folder once
-code has changed. Without `--json`, a table by E_s at the threshold of the best precision; `+` marks a lower bound: not
-one attack photo returned a private one.
+and their own number of steps, at most `--at-most` (vanish runs with 20, and with 100 as CWDM does); obfuscations have
+their own budget of 255. `methods_protocol.py` describes who searches for what, `methods_run.py` what is counted. With
+`--out`, finished methods are kept, and skipped by the next run with the same settings; choose another folder after the
+code has changed. Without `--json`, the result is a table ordered by E_s at the threshold of the best precision; `+`
+marks a lower bound: no attack photo returned a private one.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ CWDM_SHOWN = (
     *("cwdm", "cwdm-sign", "cwdm-dbscan", "cwdm-tanh", "cwdm-exponential", "cwdm-squared", "cwdm-signed"),
     *("cwdm-straight-through", "cwdm-straight-through-signed"),
 )
-OURS = (20, 100)  # steps of vanish: few, and as many as CWDM has
+OURS = (20, 100)  # steps of vanish: few, and as many as of CWDM
 COLUMNS = (
     *("steps", "steps_mean", "passes", "es_f1", "es_precision", "ew_f1", "ew_precision"),
     *("map_after", "psnr", "ssim", "linf", "seconds"),
@@ -52,14 +52,14 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Plan:
-    """One method as it is to be run."""
+    """A method to run, with its steps and budget."""
 
     name: str
     steps: int
     budget: float
 
     def settings(self, arguments: argparse.Namespace) -> dict[str, Any]:
-        """All that decides the outcome."""
+        """Everything that decides the outcome."""
         return {
             "version": __version__,
             "encoder": ENCODER,
@@ -72,12 +72,12 @@ class Plan:
 
 
 def usable(chosen: list[str] | None, *, everyone: bool) -> list[str]:
-    """The methods to measure; one of each family unless named, or all asked for."""
+    """The methods to measure: those named, or one of each family, or all of them."""
     if chosen:
         unknown = [name for name in chosen if name not in METHODS]
         unfit = [name for name in chosen if name not in unknown and "logits" not in METHODS[name].accepts]
         if unknown:
-            sys.exit(f"no method is called {unknown[0]!r}; there are {', '.join(METHODS)}")
+            sys.exit(f"unknown method {unknown[0]!r}; choose from {', '.join(METHODS)}")
         if unfit:
             sys.exit(f"{unfit[0]} does not work on codes")
         return list(dict.fromkeys(chosen))
@@ -89,7 +89,7 @@ def usable(chosen: list[str] | None, *, everyone: bool) -> list[str]:
 
 
 def planned(names: list[str], steps: int | None, at_most: int) -> list[Plan]:
-    """Longest first, so that no process is left with a long one at the end."""
+    """The methods to run, the longest first, so that no process is left with a long one at the end."""
     plans = []
     for name in names:
         if name == "vanish" and steps is None:
@@ -147,7 +147,7 @@ def header() -> str:
 
 
 def kept(out: Path | None, settings: dict[str, Any]) -> Path | None:
-    """The file of a method with these settings."""
+    """The file that keeps a method with these settings."""
     if out is None:
         return None
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
@@ -155,13 +155,13 @@ def kept(out: Path | None, settings: dict[str, Any]) -> Path | None:
 
 
 def keep(file: Path | None, settings: dict[str, Any], entry: dict[str, Any]) -> None:
-    """A finished method, whole or not at all."""
+    """Keep a finished method; the file is written atomically."""
     if file is not None:
         write_whole(file, (json.dumps({"settings": settings, "entry": entry}, indent=1) + "\n").encode())
 
 
 def run_all(plans: list[Plan], setting: Setting, arguments: argparse.Namespace) -> tuple[list[Any], list[Any]]:
-    """Entries, and what failed; each is told and kept as it comes."""
+    """Run all methods, and return their entries and the failures; each is printed and kept when it finishes."""
     entries: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
     left: list[Plan] = []
@@ -175,7 +175,7 @@ def run_all(plans: list[Plan], setting: Setting, arguments: argparse.Namespace) 
             left.append(plan)
     if not left:
         return entries, failed
-    os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")  # of the processes to come
+    os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")  # of the worker processes
     with ProcessPoolExecutor(
         min(arguments.jobs, len(left)), multiprocessing.get_context("spawn"), _begin, (setting,)
     ) as pool:
@@ -186,7 +186,7 @@ def run_all(plans: list[Plan], setting: Setting, arguments: argparse.Namespace) 
             for number, future in enumerate(as_completed(asked), start=1):
                 plan = asked[future]
                 error = future.exception()
-                if isinstance(error, Exception):  # a defect of one method must not cost the others' hours
+                if isinstance(error, Exception):  # the failure of one method must not cost the hours of the others
                     failed.append({"name": plan.name, "error": f"{type(error).__name__}: {error}"})
                     print(f"{plan.name}: {failed[-1]['error']}", file=sys.stderr, flush=True)
                     continue
@@ -203,24 +203,28 @@ def run_all(plans: list[Plan], setting: Setting, arguments: argparse.Namespace) 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, required=True, help="folder that holds CIFAR-10")
-    parser.add_argument("--method", nargs="+", metavar="NAME", help="these only; one of each family by default")
+    parser.add_argument("--method", nargs="+", metavar="NAME", help="only these methods; by default one of each family")
     parser.add_argument("--all", action="store_true", help="every method that works on codes")
-    parser.add_argument("--photos", type=int, default=500, help="how many photos are private")
-    parser.add_argument("--steps", type=int, help="for all methods with gradients, instead of their own")
-    parser.add_argument("--at-most", type=int, default=200, help="steps of any method")
-    parser.add_argument("--batch", type=int, default=100, help="photos at a time")
-    parser.add_argument("--seed", type=int, default=0, help="of all that is drawn")
-    parser.add_argument("--device", help="such as cpu or cuda; a GPU where there is one by default")
-    parser.add_argument("--jobs", type=int, help="processes of one thread each; one a core by default, or one on a GPU")
-    parser.add_argument("--out", type=Path, help="folder to keep finished methods in")
+    parser.add_argument("--photos", type=int, default=500, help="number of private photos")
+    parser.add_argument("--steps", type=int, help="steps of all methods with gradients, instead of their own")
+    parser.add_argument("--at-most", type=int, default=200, help="largest number of steps of any method")
+    parser.add_argument("--batch", type=int, default=100, help="photos per batch")
+    parser.add_argument("--seed", type=int, default=0, help="seed of everything that is drawn")
+    parser.add_argument("--device", help="such as cpu or cuda; by default a GPU if there is one")
+    parser.add_argument(
+        "--jobs", type=int, help="processes of one thread each; by default one per core, or one on a GPU"
+    )
+    parser.add_argument("--out", type=Path, help="folder that keeps finished methods")
     parser.add_argument("--plot", type=Path, help="folder for the figures")
-    parser.add_argument("--trace", nargs="+", metavar="NAME", default=TRACED, help="whose convergence is plotted")
-    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    parser.add_argument(
+        "--trace", nargs="+", metavar="NAME", default=TRACED, help="methods whose convergence is plotted"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
     arguments = parser.parse_args()
     if not 1 <= arguments.photos <= 10_000 - 2 * TUNING:
-        parser.error(f"--photos is 1 to {10_000 - 2 * TUNING}: the others of the test split search for them")
+        parser.error(f"--photos must be 1 to {10_000 - 2 * TUNING}; the other photos of the test split search for them")
     if any(number is not None and number < 1 for number in (arguments.batch, arguments.jobs, arguments.steps)):
-        parser.error("--batch, --jobs and --steps are at least 1")
+        parser.error("--batch, --jobs and --steps must be at least 1")
     start = time.perf_counter()
     try:
         arguments.device = str(pick_device(arguments.device))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-# by default; two a row, and those with a target have their loss beside them
+# the default; two per row, with the loss for methods with a target
 TRACED = (
     "vanish",
     "hdm",
@@ -40,7 +40,7 @@ KINDS = {  # colour and marker
     "obfuscation": ("#2ca02c", "s"),
     "none": ("#000000", "X"),
 }
-SHIFT = 1.005  # SSIM is drawn as −log(SHIFT − SSIM), which sets those near 1 apart
+SHIFT = 1.005  # SSIM is drawn as −log(SHIFT − SSIM), which spreads values near 1
 SSIM_TICKS = (0.4, 0.6, 0.8, 0.9, 0.95, 0.97, 0.99, 1.0)
 LABEL_GAP = 0.165  # inches between labels
 
@@ -54,13 +54,13 @@ def kind_of(entry: dict[str, Any]) -> str:
 
 
 def label(entry: dict[str, Any], entries: Sequence[dict[str, Any]]) -> str:
-    """Its name; with its steps where a method has several entries."""
+    """The name of an entry, with its steps if the method has several entries."""
     several = sum(other["name"] == entry["name"] for other in entries) > 1
     return f"{entry['name']} ({entry['steps']} steps)" if several else str(entry["name"])
 
 
 def spread(wanted: Sequence[float], gap: float) -> list[float]:
-    """Ascending places in [0, 1], at least `gap` apart where there is room, closest to those wanted (least squares)."""
+    """Ascending places in [0, 1], at least `gap` apart if there is room, closest to the wanted ones (least squares)."""
     count = len(wanted)
     gap = min(gap, 1 / max(1, count - 1))
     below = [number * gap for number in range(count)]
@@ -107,7 +107,7 @@ def _exposure(axes: Axes, entries: list[dict[str, Any]], threshold: str, height:
 
 
 def plot_exposure(entries: list[dict[str, Any]], path: Path, attack_photos: int, photos: int) -> None:
-    """E_s (log) against SSIM at both thresholds; labels stand in the order of E_s."""
+    """Plot E_s (log) against SSIM at both thresholds; labels are in the order of E_s."""
     height = max(5.0, min(10.0, 2 + 0.25 * len(entries)))
     figure, both = plt.subplots(1, 2, figsize=(16, height), layout="constrained")
     for axes, threshold, words in zip(both, ("f1", "precision"), ("best F1", "best precision"), strict=True):
@@ -123,7 +123,7 @@ def plot_exposure(entries: list[dict[str, Any]], path: Path, attack_photos: int,
 
 
 def plot_convergence(entries: list[dict[str, Any]], names: Sequence[str], path: Path, threshold: float) -> None:
-    """Distances to classes, and the loss of those with a target, against steps."""
+    """Plot the distances to classes, and the loss of methods with a target, against steps."""
     by_name = {entry["name"]: entry for entry in sorted(entries, key=lambda one: one["steps"]) if entry.get("curves")}
     panels = []
     for name in (name for name in names if name in by_name):

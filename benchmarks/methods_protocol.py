@@ -1,9 +1,9 @@
-"""The protocol of `benchmarks/methods.py`: who owns, who searches, and what a method is judged by.
+"""The protocol of `benchmarks/methods.py`: the owner, the searcher, and how a method is judged.
 
-The owner has P private photos of CIFAR-10's test split; the searcher has the other N, all of them in E_w and E_s alike,
-and tunes thresholds on them: the first 1,000 are queries, the others what they search. The owner's sample and the
-target photos are training photos. Each method protects the private photos, each is saved as a PNG file, and all figures
-are of the file as read again.
+The owner has P private photos of the test split of CIFAR-10. The searcher has the other N, all of which count in both
+E_w and E_s, and tunes thresholds on them: the first 1,000 are queries, the others are searched. The owner's sample and
+the target photos are training photos. Each method protects the private photos; each is saved as a PNG file, and all
+figures are those of the file as read again.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from recessive.encoders import Encoder
 
 ENCODER = "hashnet-48-cifar-10"
-SIZE = 32  # pixels a side
+SIZE = 32  # height and width in pixels
 SAMPLE = 4_000
-TUNING = 1_000  # attack photos that the searcher tunes with
+TUNING = 1_000  # attack photos that serve as queries to tune thresholds
 _ENCODED = 250  # photos at a time
 
 
@@ -47,28 +47,28 @@ def load_encoder(device: str) -> Encoder:
 
 @torch.no_grad()
 def codes_of(encoder: Encoder, photos: Tensor, device: str) -> Tensor:
-    """Codes of ±1 (N, bits) on the CPU, of photos in [0, 1] or uint8."""
+    """The codes of ±1 (N, bits), on the CPU, of photos in [0, 1] or uint8."""
     scale = 1 if photos.is_floating_point() else 255
     return torch.cat([sign(encoder(part.to(device) / scale)).cpu() for part in photos.split(_ENCODED)])
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What all methods are given and judged by; tensors on the CPU.
+    """What all methods are given and judged by; all tensors are on the CPU.
 
     Attributes:
-        note: what a reader of figures must know of the data.
-        photos: private photos (P, 3, 32, 32) in [0, 1].
+        note: what a reader of figures must know about the data.
+        photos: the private photos (P, 3, 32, 32) in [0, 1].
         labels: their classes (P,).
-        seeds: one a photo.
-        attack: codes of the attack photos (N, bits).
-        attack_labels: (N,).
-        sample: the owner's sample, codes (S, bits).
-        sample_labels: (S,).
-        targets: of each private photo, photos of another class (P, 9, 3, 32, 32), uint8.
-        target_labels: that class (P,).
-        f1: threshold of the best F1.
-        precision: threshold of the best precision.
+        seeds: one seed per private photo.
+        attack: the codes of the attack photos (N, bits).
+        attack_labels: their classes (N,).
+        sample: the codes of the owner's sample (S, bits).
+        sample_labels: their classes (S,).
+        targets: photos of another class for each private photo (P, 9, 3, 32, 32), uint8.
+        target_labels: these classes (P,).
+        f1: the threshold of the best F1.
+        precision: the threshold of the best precision.
     """
 
     note: str
@@ -94,10 +94,10 @@ def _all_of(split: Split, rows: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def prepare(root: Path, photos: int, seed: int, device: str) -> Setting:
-    """Draw, encode, tune.
+    """Draw and encode photos, and tune the thresholds.
 
     Raises:
-        DataError: CIFAR-10 is not below `root`, or is damaged.
+        DataError: if CIFAR-10 is not in `root`, or is damaged.
     """
     data: RetrievalData = load_data("cifar-10", root, protocol="II")
     order = _drawn(len(data.query), seed)
@@ -129,7 +129,7 @@ def prepare(root: Path, photos: int, seed: int, device: str) -> Setting:
 
 
 def as_saved(photos: Tensor) -> Tensor:
-    """Photos (N, 3, H, W) as their PNG files give them back."""
+    """Photos (N, 3, H, W), saved as PNG files and read again."""
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / f"{number}.png" for number in range(len(photos))]
         for file, pixels in zip(files, to_bytes(photos), strict=True):
@@ -138,11 +138,12 @@ def as_saved(photos: Tensor) -> Tensor:
 
 
 def judge(setting: Setting, protected: Tensor, device: str) -> dict[str, Any]:
-    """All figures of protected photos, saved and read again.
+    """All figures of protected photos, after saving and reading them.
 
-    `es_*` and `ew_*` are E_s and E_w at both thresholds, `at_least` names those without any hit, which are lower
-    bounds; `hits_*` counts over all private photos, `found_*` is the share of them that any attack photo returns.
-    `map_target` is the mAP were the photo of its target's class. PSNR is the mean in dB over the photos that changed.
+    `es_*` and `ew_*` are E_s and E_w at both thresholds; `at_least` names those without any hit, which are lower
+    bounds. `hits_*` counts the hits of all private photos, `found_*` is the share of these that any attack photo
+    returns. `map_target` is the mAP as if each photo had the class of its target. PSNR is the mean in dB over the
+    photos that changed.
     """
     saved = as_saved(protected)
     encoder = load_encoder(device)

@@ -1,4 +1,4 @@
-"""One method of `benchmarks/methods.py`: run, counted, timed, and judged by `methods_protocol.py`."""
+"""One method of `benchmarks/methods.py`: run, counted and timed, and judged by `methods_protocol.py`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CURVE_POINTS = 61
 
 
 class Counted(nn.Module):
-    """A trunk that counts photos: `passes` with a gradient, forward and backward, and `looks` without."""
+    """A trunk that counts the photos that pass it with a gradient (`passes`) and without (`looks`)."""
 
     def __init__(self, trunk: nn.Module) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class Counted(nn.Module):
         self.passes = self.looks = 0
 
     def forward(self, photos: Tensor) -> Tensor:
-        """As the trunk."""
+        """The features of the trunk."""
         if photos.requires_grad and torch.is_grad_enabled():
             self.passes += len(photos)
         else:
@@ -52,7 +52,7 @@ def counted_encoder(device: str) -> tuple[Encoder, Counted]:
 
 
 def _curves(traces: list[Trace], steps: int) -> dict[str, list[float | None]] | None:
-    """Means over photos; one that has left the batch stays where it was."""
+    """Means over photos; a photo that has left the batch keeps its last values."""
     parts = [trace.curves(ENCODER) for trace in traces if ENCODER in trace.encoders]
     if not parts:
         return None
@@ -96,12 +96,12 @@ def measure(
     device: str,
     progress: Callable[[int, int], None],
 ) -> dict[str, Any]:
-    """One method over all private photos: how it went, what it cost, and how it is judged.
+    """Run one method on all private photos, and return its figures and costs.
 
-    `passes` are photos through the encoder, forward and backward; `passes_alone` what each photo would need alone, with
-    one pass a step, so that the two are equal where finished photos leave the batch; `looks` are passes without a
-    gradient. `seconds` is the time of protecting, without judging; `cpu_seconds` that of the process, which others on
-    the machine do not lengthen.
+    `passes` counts photos that pass the encoder forward and backward; `passes_alone` is the number that the photos
+    would need one by one, with one pass per step, so that both are equal if finished photos leave the batch; `looks`
+    counts passes without a gradient. `seconds` is the time of protection without judging, `cpu_seconds` its processor
+    time, which other programs do not lengthen.
     """
     method = METHODS[name]
     encoder, trunk = counted_encoder(device)

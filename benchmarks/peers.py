@@ -1,13 +1,13 @@
-"""Our loop against torchattacks' PGD: the same photos step for step, and the time that each takes.
+"""Our loop against the PGD of torchattacks: equal photos after each step, and the time that each takes.
 
     python benchmarks/peers.py [--steps 100] [--rounds 7] [--batch 16] [--json]
 
-Both walk photos away from their own codes of a committed hash network, by signs of the gradient within a ball around
-each photo; torchattacks sees the network as a classifier whose first class is "has the original's code". Photos and
-sizes are multiples of 1/256 and the batch is a power of two, so that all sums are exact and two right programs agree to
-the last bit. Compared after each of the first steps and at the end, without and with torchattacks' own random start.
-Ours evaluates the last photos once more, which is part of its time. Rounds alternate, so that a machine that slows down
-slows both; the ratio is ours by theirs, the median over rounds.
+Both move photos away from their own codes of a committed hash network, by signs of the gradient, within a ball around
+each photo. To torchattacks, the network is a classifier whose first class is "has the code of the original". Photos and
+step sizes are multiples of 1/256 and the batch is a power of two, so that all sums are exact and two correct programs
+agree to the last bit. They are compared after each of the first steps and at the end, without and with the random start
+of torchattacks. Ours evaluates the last photos once more, which is part of its time. Rounds alternate, so that a
+machine that slows down slows both. The ratio is our time over theirs, the median over rounds.
 """
 
 from __future__ import annotations
@@ -34,25 +34,25 @@ from recessive.protection.steps import Sign
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LEVEL = 255 / 256  # in 1/255: a step of 1/256
+LEVEL = 255 / 256  # a step of 1/256, in units of 1/255
 BUDGET = 8 * LEVEL
-COMPARED = 10  # of the first steps
+COMPARED = 10  # first steps
 
 
 def classes(outputs: Tensor, codes: Tensor) -> Tensor:
-    """Logits (N, m) and the originals' codes to class scores (N, 2): the similarity, and 0."""
+    """Class scores (N, 2) from logits (N, m) and the codes of the originals: the similarity, and 0."""
     similarity = (outputs.tanh() * codes).mean(1)
     return torch.stack([similarity, torch.zeros_like(similarity)], dim=1)
 
 
 @dataclass(frozen=True)
 class LikeTheOriginal:
-    """loss(x') = −cross entropy of `classes` and the first class."""
+    """loss(x') = −cross-entropy of `classes` with the first class."""
 
     codes: Tensor
 
     def __call__(self, outputs: Tensor, progress: float) -> Tensor:  # noqa: ARG002 - constant throughout
-        """Logits (N, m) to losses (N,)."""
+        """The losses (N,) of logits (N, m)."""
         scores = classes(outputs, self.codes)
         return -F.cross_entropy(scores, scores.new_zeros(len(scores), dtype=torch.int64), reduction="none")
 
@@ -61,12 +61,12 @@ class LikeTheOriginal:
         return self(outputs, 1.0)
 
     def of(self, rows: Tensor) -> LikeTheOriginal:
-        """For some photos of the batch."""
+        """The loss of some photos of the batch."""
         return LikeTheOriginal(self.codes[rows])
 
 
 class Classifier(nn.Module):
-    """The network as torchattacks wants it."""
+    """The network as the classifier that torchattacks expects."""
 
     def __init__(self, network: nn.Module, codes: Tensor) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class Classifier(nn.Module):
         self.codes = codes
 
     def forward(self, photos: Tensor) -> Tensor:
-        """Photos (N, 3, H, W) to class scores (N, 2)."""
+        """The class scores (N, 2) of photos (N, 3, H, W)."""
         return classes(self.network(photos), self.codes)
 
 
@@ -82,9 +82,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--batch", type=int, default=16, help="photos at once, a power of two")
+    parser.add_argument("--batch", type=int, default=16, help="photos per batch, a power of two")
     parser.add_argument("--encoder", default="hashnet-48-cifar-10", help="a committed checkpoint")
-    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
     arguments = parser.parse_args()
 
     network = load_committed(arguments.encoder).network

@@ -1,15 +1,16 @@
-"""Retrieval and protection on real photos: packages in grocery stores, and scenes.
+"""Retrieval and protection of real photos: packages in grocery stores, and scenes.
 
     python benchmarks/photos_instances.py --root DATA [--photos 100] [--json]
 
 DATA holds photos-instances.tar (31 products, `instances/{database,query}/<product>/*.jpg`), photos-scenes.tar (10
 classes) and weights/mobilenetv2_100-imagenet.safetensors, the teacher of the bundled encoders.
 
-mAP: instances, every query photo against the database; scenes, leave-one-out. Protection: `--photos` query photos,
-drawn with seed 0, are protected with the default method, encoders and budget, saved as PNG and read again; an encoder
-counts one as hidden when no photo of the same product is among the first 10 results in the database. By chance 72% of
-random rankings would be so; `undefended_share` is what the unprotected photos reach. `hidden_from_original` is the
-share of protected photos that a search with the original itself does not return among its first 10 results.
+The mAP is that of every query photo against the database for instances, and leave-one-out for scenes. Then `--photos`
+query photos, drawn with seed 0, are protected with the default method, encoders and budget, saved as PNG and read
+again. A photo is hidden from an encoder if no photo of the same product is among the first 10 results in the database.
+By chance, that holds for 72% of random rankings; `undefended_share` is the share for unprotected photos.
+`hidden_from_original` is the share of protected photos that a search with the original does not return among its first
+10 results.
 """
 
 from __future__ import annotations
@@ -46,23 +47,23 @@ SEED = 0
 
 
 def unpack(root: Path, folder: Path) -> None:
-    """Lay the photos out as files."""
+    """Extract the photos to files."""
     for archive in ("photos-instances.tar", "photos-scenes.tar"):
         if not (root / archive).is_file():
-            sys.exit(f"{root / archive} is missing: --root names the folder that holds the photo archives")
+            sys.exit(f"{root / archive} is missing; --root must be the folder that holds the photo archives")
         with tarfile.open(root / archive) as photos:
             photos.extractall(folder, filter="data")
 
 
 def labels(files: Sequence[Path]) -> Tensor:
-    """The number of each photo's class: its folder."""
+    """The number of the class of each photo, which is its folder."""
     names = sorted({file.parent.name for file in files})
     return torch.tensor([names.index(file.parent.name) for file in files])
 
 
 @torch.no_grad()
 def items(encoders: Sequence[Encoder], files: Sequence[Path], what: str) -> list[Tensor]:
-    """Codes or descriptors of photos: one (N, D) an encoder."""
+    """The codes or descriptors of photos: one (N, D) per encoder."""
     found: list[list[Tensor]] = [[] for _ in encoders]
     for number, file in enumerate(files):
         if number % 200 == 0:
@@ -74,14 +75,14 @@ def items(encoders: Sequence[Encoder], files: Sequence[Path], what: str) -> list
 
 
 def gallery_of(encoder: Encoder, stored: Tensor) -> Gallery[Tensor]:
-    """A gallery with these items."""
+    """A gallery of these items."""
     gallery: Gallery[Tensor] = HammingGallery(encoder.dim) if encoder.outputs == "logits" else DenseGallery(encoder.dim)
     gallery.add(stored)
     return gallery
 
 
 def missed(gallery: Gallery[Tensor], queries: Tensor, query_labels: Tensor, gallery_labels: Tensor) -> float:
-    """Share of queries without a photo of their own class among the first results."""
+    """The share of queries without a photo of their class among the first results."""
     hits = gallery.search(queries, FIRST_RESULTS)
     return float((gallery_labels[hits.indices] != query_labels[:, None]).all(dim=1).float().mean())
 
@@ -89,10 +90,10 @@ def missed(gallery: Gallery[Tensor], queries: Tensor, query_labels: Tensor, gall
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, required=True, help="folder with the photo archives")
-    parser.add_argument("--photos", type=int, default=100, help="how many query photos to protect; 0 for none")
+    parser.add_argument("--photos", type=int, default=100, help="number of query photos to protect; 0 for none")
     parser.add_argument("--method", default="vanish")
     parser.add_argument("--budget", type=float)
-    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
     arguments = parser.parse_args()
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as name:
@@ -113,7 +114,7 @@ def main() -> None:
 
 
 def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
-    """All figures, without the time."""
+    """All results but the time."""
     encoders = [load_encoder(name) for name in bundled_encoders()]
     parts = ("instances/database", "instances/query", "scenes")
     teacher = encoder_from_weights(arguments.root / "weights" / "mobilenetv2_100-imagenet.safetensors")

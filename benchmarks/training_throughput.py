@@ -1,11 +1,11 @@
-"""What the training loop costs over a bare loop with the same network, batches and augmentation.
+"""The overhead of the training loop over a bare loop with the same network, batches and augmentation.
 
     python benchmarks/training_throughput.py [--batches 12] [--rounds 5] [--json]
 
-Both train the same backbone with HashNet's loss on random photos in memory, of 32 × 32 pixels. The bare loop is the
-least that trains: read, augment, forward, loss, backward, step. Ours adds the schedule, seeds for each batch, the check
-of the loss, the log, reports and a snapshot on the disk. Rounds alternate, so that a machine that slows down slows
-both; the ratio, our images/s over the bare loop's, is the median over rounds.
+Both loops train the same backbone with the loss of HashNet on random photos of 32 × 32 pixels in memory. The bare loop
+is the least that trains: read, augment, forward, loss, backward, step. Ours adds the schedule, seeds for each batch,
+the check of the loss, the log, reports, and a snapshot on the disk. Rounds alternate, so that a machine that slows down
+slows both. The ratio, our images/s over those of the bare loop, is the median over rounds.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ SIZE, BITS, CLASSES = 32, 48, 10
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batches", type=int, default=12, help="of an epoch; a round is one epoch of each loop")
+    parser.add_argument("--batches", type=int, default=12, help="batches per epoch; a round is one epoch of each loop")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--backbone", default="small-resnet")
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
-    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
     arguments = parser.parse_args()
 
     photos = arguments.batches * arguments.batch
