@@ -50,8 +50,8 @@ export function parseJson(text) {
 export function problemFrom(status, header, text) {
   const seconds = Number.parseInt(header("retry-after") ?? "", 10);
   const retryAfter = Number.isNaN(seconds) ? null : seconds;
-  const document = header("content-type")?.includes("json") ? parseJson(text) : null;
-  const { detail, title, errors } = document ?? {};
+  const body = header("content-type")?.includes("json") ? parseJson(text) : null;
+  const { detail, title, errors } = body ?? {};
   const message = detail ?? title;
   if (typeof message !== "string") return new Problem(status, `The request failed (status ${status}).`, { retryAfter });
   /** @type {[string, string][]} */
