@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from recessive.balls import LInf
-from recessive.encoders import bundled_encoders, load_encoder, owners_sample
-from recessive.encoders.networks.pretrained import encoder_from_weights
+from recessive.encoders import bundled_encoders, encoder_from_weights, load_encoder, owners_sample
 from recessive.galleries import DenseGallery
 from recessive.galleries.thresholds import best_f1, cosine_candidates
 from recessive.photos import read_photo

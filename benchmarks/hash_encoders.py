@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from recessive.datasets import DataError, load_data
 from recessive.devices import pick_device
-from recessive.encoders import committed_checkpoints
-from recessive.encoders.checkpoint import load_committed
+from recessive.encoders import committed_checkpoints, load_committed
 from recessive.hashing import evaluate
 
 if TYPE_CHECKING:

@@ -28,10 +28,9 @@ import cv2
 import numpy as np
 import torch
 
-from recessive.encoders.features.bag_of_words import BagOfWords, training_descriptors
-from recessive.encoders.features.sift import LENGTH, SIFT, grey_levels
-from recessive.encoders.features.vocabulary import BITS, Vocabulary
-from recessive.encoders.features.vocabulary_training import orthogonal_rows
+from recessive.encoders import SIFT, BagOfWords, Vocabulary, grey_levels, training_descriptors
+from recessive.encoders.features.sift import LENGTH
+from recessive.encoders.features.vocabulary import BITS, orthogonal_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,7 +20,7 @@ from torch import Tensor
 from recessive.class_labels import relevant
 from recessive.codes import hamming, sign
 from recessive.datasets import load_data
-from recessive.encoders.checkpoint import load_committed
+from recessive.encoders import load_committed
 from recessive.exposure import expected_queries
 from recessive.galleries import HammingGallery, mean_average_precision
 from recessive.galleries.thresholds import Threshold, best_f1, best_precision, hamming_candidates

@@ -28,8 +28,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from recessive.codes import sign
-from recessive.encoders import bundled_encoders, encode, load_encoder
-from recessive.encoders.networks.pretrained import encoder_from_weights
+from recessive.encoders import bundled_encoders, encode, encoder_from_weights, load_encoder
 from recessive.galleries import DenseGallery, HammingGallery, mean_average_precision
 from recessive.photos import read_photo
 from recessive.workflows import Protector, ProtectSettings

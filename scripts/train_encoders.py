@@ -28,9 +28,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from recessive.codes import hamming, pack, sign
-from recessive.encoders import DescriptorHead, HashLayer, Trunk
-from recessive.encoders.bundle.networks import BITS, BUNDLE, CLASS_DIM, LAST_DIM, NETWORKS, BundledNetwork
-from recessive.encoders.networks.pretrained import encoder_from_weights
+from recessive.encoders import DescriptorHead, HashLayer, Trunk, encoder_from_weights
+from recessive.encoders.bundle import BITS, CLASS_DIM, LAST_DIM, NETWORKS, BundledNetwork
+from recessive.encoders.networks.backbones import BUNDLE
 from recessive.galleries.thresholds import best_f1, cosine_candidates, hamming_candidates
 
 SEED = 0

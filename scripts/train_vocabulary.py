@@ -25,8 +25,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from recessive.encoders import CEDD, GIST, SIFT, BagOfWords, Vocabulary
-from recessive.encoders.features.bag_of_words import training_descriptors
+from recessive.encoders import CEDD, GIST, SIFT, BagOfWords, Vocabulary, training_descriptors
 from recessive.galleries import DenseGallery, InvertedFile, euclidean_distances, tanimoto_distances
 from recessive.photos import read_photo
 from recessive.protection.methods.vanish import views

@@ -8,6 +8,7 @@ import torch
 from recessive.encoders import (
     CEDD,
     GIST,
+    bundled_vocabulary,
     checkpoint,
     descriptor_thresholds,
     load_encoder,
@@ -15,7 +16,6 @@ from recessive.encoders import (
     make_hash_network,
     save_checkpoint,
 )
-from recessive.encoders.features.bag_of_words import bundled_vocabulary
 from recessive.protection.keypoints import KEYPOINT_METHODS
 from recessive.protection.methods import METHODS
 from recessive.searchers.searchers import default_surrogates, unseen

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from recessive.encoders import EncoderError
-from recessive.encoders.weight_files import fit, read_weights
+from recessive.encoders.weight_files import load_weights, read_weights
 
 
 def network():
@@ -28,7 +28,7 @@ def test_weights_that_fit_are_taken_in_the_networks_own_precision(tmp_path):
     save_file({key: value.half() for key, value in network().state_dict().items() if value.ndim}, path)
     other = nn.Sequential(*(type(layer)(*size) for layer, size in zip(network(), [(3, 4, 1), (4,), (4, 2, 1)])))  # noqa: B905
     other[2].bias = None
-    fit(other, read_weights(path), path, "tiny")
+    load_weights(other, read_weights(path), path, "tiny")
     for key, tensor in other.state_dict().items():
         assert torch.equal(tensor, network().state_dict()[key].half().to(tensor.dtype))
         assert tensor.dtype in (torch.float32, torch.int64)
@@ -51,7 +51,7 @@ def test_weights_that_do_not_fit_are_refused_and_told(tmp_path, weights, message
     path = tmp_path / "odd.pth"
     torch.save(weights, path)
     with pytest.raises(EncoderError, match=f"odd.pth: does not hold the weights of tiny: {message}") as refused:
-        fit(target, read_weights(path), path, "tiny")
+        load_weights(target, read_weights(path), path, "tiny")
     assert "\n" not in str(refused.value)
     assert all(torch.equal(tensor, before[key]) for key, tensor in target.state_dict().items())
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from recessive.encoders.features.sift import SIFT
+from recessive.encoders import SIFT
 from recessive.exposure.keypoints import keypoint_report
 from recessive.quality import psnr, ssim
 

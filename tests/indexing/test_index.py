@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from recessive import __version__
-from recessive.encoders.features.vocabulary import Vocabulary
+from recessive.encoders import Vocabulary
 from recessive.errors import SettingsError
 from recessive.galleries import index_file
 from recessive.galleries.index_file import IndexFile, IndexFileError, read_index, write_index

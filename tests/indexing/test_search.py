@@ -8,9 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from recessive.encoders import make_backbone, make_hash_network, save_checkpoint
-from recessive.encoders.features.sift import SIFT
-from recessive.encoders.features.vocabulary import Vocabulary
+from recessive.encoders import SIFT, Vocabulary, make_backbone, make_hash_network, save_checkpoint
 from recessive.errors import SettingsError
 from recessive.galleries.index_file import IndexFile, IndexFileError, read_index, write_index
 from recessive.indexing.index import index_photos

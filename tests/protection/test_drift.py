@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from recessive.balls import LInf
-from recessive.encoders import SIFT, by_scale, describe_at
-from recessive.encoders.features.vocabulary import Vocabulary
+from recessive.encoders import SIFT, Vocabulary, by_scale, describe_at
 from recessive.protection.drift import GlobalDrift, LocalDrift
 from recessive.protection.optimise import minimise
 from recessive.protection.steps import Sign

@@ -8,13 +8,19 @@ import pytest
 import torch
 
 from recessive.codes import sign
-from recessive.encoders import EncoderError, load_encoder, make_backbone, make_hash_network, save_checkpoint
-from recessive.encoders.features.cedd import CEDD
-from recessive.encoders.features.gist import GIST
-from recessive.encoders.features.sift import SIFT
-from recessive.encoders.features.vocabulary import Vocabulary
+from recessive.encoders import (
+    CEDD,
+    GIST,
+    SIFT,
+    EncoderError,
+    Vocabulary,
+    load_encoder,
+    make_backbone,
+    make_hash_network,
+    make_retrieval_network,
+    save_checkpoint,
+)
 from recessive.encoders.networks.library import convolutional_part
-from recessive.encoders.retrieval.network import make_retrieval_network
 from recessive.errors import SettingsError
 from recessive.galleries.index_file import IndexFile, IndexFileError
 from recessive.searchers import describers

@@ -12,12 +12,12 @@ from recessive.encoders import (
     GIST,
     BagOfWords,
     EncoderError,
+    bundled_vocabulary,
     descriptor_gallery,
     descriptor_sample,
     descriptor_thresholds,
     words_gallery,
 )
-from recessive.encoders.features.bag_of_words import bundled_vocabulary
 from recessive.errors import SettingsError
 from recessive.photos import read_photo
 from recessive.searchers import searchers

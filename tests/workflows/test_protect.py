@@ -11,8 +11,7 @@ import torch
 from PIL import Image
 
 from recessive.codes import hamming, sign
-from recessive.encoders import CEDD, GIST, BagOfWords, descriptor_gallery, words_gallery
-from recessive.encoders.features.bag_of_words import bundled_vocabulary
+from recessive.encoders import CEDD, GIST, BagOfWords, bundled_vocabulary, descriptor_gallery, words_gallery
 from recessive.errors import SettingsError
 from recessive.exposure import keypoint_report
 from recessive.galleries import InvertedFile, euclidean_distances, tanimoto_distances

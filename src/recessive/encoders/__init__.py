@@ -1,45 +1,90 @@
-"""Encoders: photos (N, 3, H, W) to descriptors or to the logits of a code (N, D)."""
+"""Encoders: photos (N, 3, H, W) to descriptors, or to the logits of a code, (N, D).
 
-from recessive.encoders.bundle.features import (
+An encoder is a *trunk* and a *head*. The trunk resizes and normalises photos and runs a backbone, which gives a feature
+map; the head pools it and projects it to a descriptor of unit length, or to logits whose signs are the bits of a code.
+All of it is differentiable, so that a gradient reaches the pixels of the photo. `encoder` defines this and is the file
+to read first; `pooling` and `heads` hold the parts.
+
+    make_backbone("resnet-50", pretrained=True)     a backbone, to train a hash network on
+    make_hash_network("mine", backbone, bits=48)    Trunk + HashLayer; save_checkpoint, load_checkpoint
+    load_encoder("conv-gem")                        an encoder that ships with the package
+    library_encoder("timm:resnet50")                any pretrained network of timm or torchvision
+    encoder_from_weights(path)                      a well-known network, recognised by a file of its weights
+    make_retrieval_network("resnet-50", "gem")      descriptors at the photo's own size; load_retrieval_network
+
+The families lie in `networks` (architectures and pretrained weights), `hash_network` (codes and checkpoints),
+`retrieval` (descriptors at the photo's own size), `features` (SIFT and bags of words, CEDD, GIST: no network), and
+`bundle` (what ships with the package). Whatever cannot be loaded is an `EncoderError` that says what to do.
+"""
+
+from recessive.encoders.bundle import (
+    BundledEncoder,
+    bundled_encoders,
     descriptor_gallery,
     descriptor_sample,
     descriptor_thresholds,
-    words_gallery,
-)
-from recessive.encoders.bundle.networks import (
-    BundledEncoder,
-    bundled_encoders,
     load_encoder,
     owners_sample,
     reference_gallery,
+    words_gallery,
 )
-from recessive.encoders.checkpoint import (
+from recessive.encoders.encoder import (
+    Describer,
+    Encoder,
+    EncoderError,
+    Features,
+    Outputs,
+    Precision,
+    Trunk,
+    accelerate,
+    encode,
+)
+from recessive.encoders.features import (
+    CEDD,
+    GIST,
+    SIFT,
+    BagOfWords,
+    LocalFeatures,
+    Vocabulary,
+    bundled_vocabulary,
+    by_scale,
+    describe_at,
+    grey_levels,
+    soft_cedd,
+    soft_levels,
+    training_descriptors,
+)
+from recessive.encoders.hash_network import (
     Checkpoint,
+    HashNetwork,
     committed_checkpoints,
     load_checkpoint,
+    load_committed,
+    make_hash_network,
     read_card,
     save_checkpoint,
 )
-from recessive.encoders.encoder import Describer, Encoder, EncoderError, Outputs, Trunk, encode
-from recessive.encoders.features.bag_of_words import BagOfWords, bundled_vocabulary
-from recessive.encoders.features.cedd import CEDD, soft_cedd, soft_levels
-from recessive.encoders.features.gist import GIST
-from recessive.encoders.features.sift import SIFT, LocalFeatures, grey_levels
-from recessive.encoders.features.smooth_sift import by_scale, describe_at
-from recessive.encoders.features.vocabulary import Vocabulary
-from recessive.encoders.gem import DescriptorHead, GeM
-from recessive.encoders.hash_network import HashLayer, HashNetwork, make_hash_network
-from recessive.encoders.hasten import Precision, hasten
-from recessive.encoders.networks.backbones import BACKBONES, Backbone, BackboneEntry, make_backbone
-from recessive.encoders.networks.pretrained import encoder_from_weights, library_encoder, recognised_backbone
-from recessive.encoders.retrieval.network import (
+from recessive.encoders.heads import DescriptorHead, HashLayer
+from recessive.encoders.networks import (
+    BACKBONES,
+    Backbone,
+    BackboneEntry,
+    encoder_from_weights,
+    library_encoder,
+    make_backbone,
+    recognised_backbone,
+)
+from recessive.encoders.pooling import MAC, RMAC, GeM, RegionalPooling, SPoC
+from recessive.encoders.retrieval import (
+    Pooling,
     RetrievalNetwork,
+    Whitening,
+    learn_whitening,
     load_cnnimageretrieval,
     load_retrieval_network,
     make_retrieval_network,
+    pca_whitening,
 )
-from recessive.encoders.retrieval.pooling import MAC, RMAC, SPoC
-from recessive.encoders.retrieval.whitening import Whitening, learn_whitening, pca_whitening
 
 __all__ = [
     "BACKBONES",
@@ -57,17 +102,21 @@ __all__ = [
     "DescriptorHead",
     "Encoder",
     "EncoderError",
+    "Features",
     "GeM",
     "HashLayer",
     "HashNetwork",
     "LocalFeatures",
     "Outputs",
+    "Pooling",
     "Precision",
+    "RegionalPooling",
     "RetrievalNetwork",
     "SPoC",
     "Trunk",
     "Vocabulary",
     "Whitening",
+    "accelerate",
     "bundled_encoders",
     "bundled_vocabulary",
     "by_scale",
@@ -79,11 +128,11 @@ __all__ = [
     "encode",
     "encoder_from_weights",
     "grey_levels",
-    "hasten",
     "learn_whitening",
     "library_encoder",
     "load_checkpoint",
     "load_cnnimageretrieval",
+    "load_committed",
     "load_encoder",
     "load_retrieval_network",
     "make_backbone",
@@ -97,5 +146,6 @@ __all__ = [
     "save_checkpoint",
     "soft_cedd",
     "soft_levels",
+    "training_descriptors",
     "words_gallery",
 ]

@@ -1,12 +1,18 @@
-"""What an encoder is: a trunk that sees, and a head that says what it saw.
+"""What an encoder is: a trunk and a head under a name.
 
-An encoder maps photos (N, 3, H, W), RGB in [0, 1], to (N, D): a *descriptor* (dense, L2-normalised) or
-*logits* whose sign is a code of ±1 bits. Everything that it needs, resizing and normalising included, is inside
-and differentiable, so a gradient always reaches the photo's own pixels.
+An encoder f maps photos (N, 3, H, W), RGB in [0, 1], to (N, D): a *descriptor*, dense and of unit length, or *logits*
+whose signs are a code of ±1 bits. Everything that it needs, resizing and normalising included, is part of it and
+differentiable, so that a gradient always reaches the pixels of the photo itself:
+
+    f(x) = head(trunk(x)),    trunk(x) = backbone((resize(x) − mean) / std).
+
+The trunk gives a feature map (N, C, h, w), several of them, or features (N, C). The head pools and projects them.
+Several heads can share one trunk, which `encode` then runs once.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
@@ -17,13 +23,18 @@ from torch import Tensor, nn
 from recessive.errors import RecessiveError
 
 Outputs = Literal["descriptor", "logits"]
+Precision = Literal["float32", "bfloat16"]
 Features = Tensor | tuple[Tensor, ...]
 
 
-class Describer(Protocol):
-    """The half of an encoder that those without gradients have, too: a name, and what it gives for photos.
+class EncoderError(RecessiveError):
+    """An encoder cannot be loaded or used. The message says what to do."""
 
-    `CEDD` and `GIST` are such; every `Encoder` is one. A bag of words is not: it gives no vector, see `BagOfWords`.
+
+class Describer(Protocol):
+    """Anything that has a name and gives a vector for a photo, with or without gradients.
+
+    Every `Encoder` is one, and so are `CEDD` and `GIST`. A `BagOfWords` is not, as it gives no vector.
     """
 
     name: str
@@ -34,21 +45,17 @@ class Describer(Protocol):
         ...
 
 
-class EncoderError(RecessiveError):
-    """An encoder cannot be loaded or used; the message says what to do."""
-
-
 class Trunk(nn.Module):
-    """Resize, normalise, backbone: photos to a feature map.
+    """Resize, normalise, backbone: z = backbone((resize(x) − mean) / std).
 
-    The photo is squeezed to `size` × `size` (antialiased bilinear), so photos of any size and shape work and
-    cost the same: z = backbone((resize(x) − mean) / std).
+    Photos are squeezed to `size` × `size` (antialiased bilinear), so that photos of any size and shape work and cost
+    the same.
 
     Args:
         backbone: (N, 3, size, size) to a feature map (N, C, h, w), or a tuple of them.
-        size: side in pixels of what the backbone sees.
-        mean: of each channel, subtracted after resizing.
-        std: of each channel, divided by.
+        size: the side in pixels of what the backbone sees.
+        mean: the mean of each channel, subtracted after resizing.
+        std: the standard deviation of each channel.
     """
 
     mean: Tensor
@@ -82,16 +89,14 @@ class Trunk(nn.Module):
 
 
 class Encoder(nn.Module):
-    """A trunk and a head under a name.
-
-    Encoders that share a trunk (a network with a descriptor and a code) cost one pass through it: see `encode`.
+    """A trunk and a head under a name: f(x) = head(trunk(x)).
 
     Args:
-        name: what people call it by, on the command line and in reports.
+        name: the name on the command line and in reports.
         trunk: photos (N, 3, H, W) to features, whatever the head takes.
         head: features to (N, dim).
-        dim: length of a descriptor, or bits of a code.
-        outputs: "descriptor" when rows are L2-normalised, "logits" when their sign is a code.
+        dim: the length of a descriptor, or the bits of a code.
+        outputs: "descriptor" if rows are of unit length, "logits" if their signs are a code.
     """
 
     def __init__(self, name: str, trunk: nn.Module, head: nn.Module, dim: int, outputs: Outputs) -> None:
@@ -109,14 +114,14 @@ class Encoder(nn.Module):
 
 
 def encode(encoders: Sequence[Encoder], photos: Tensor) -> list[Tensor]:
-    """Outputs of several encoders for the same photos, each shared trunk run once.
+    """Return the outputs of several encoders for the same photos, running each shared trunk once.
 
     Args:
         encoders: any number of encoders.
         photos: (N, 3, H, W) in [0, 1].
 
     Returns:
-        One (N, dim) tensor an encoder, in their order.
+        One (N, dim) tensor per encoder, in their order.
     """
     features: dict[int, Features] = {}
     outputs = []
@@ -126,3 +131,47 @@ def encode(encoders: Sequence[Encoder], photos: Tensor) -> list[Tensor]:
             features[key] = encoder.trunk(photos)
         outputs.append(encoder.head(features[key]))
     return outputs
+
+
+class HalfPrecision(nn.Module):
+    """A trunk whose convolutions and products are computed in bfloat16; photos, features and gradients are float32.
+
+    Args:
+        trunk: photos (N, 3, H, W) to features.
+    """
+
+    def __init__(self, trunk: nn.Module) -> None:
+        super().__init__()
+        self.trunk = trunk
+
+    def forward(self, photos: Tensor) -> Features:
+        """The trunk's features, accurate to about three digits."""
+        with torch.autocast(photos.device.type, dtype=torch.bfloat16):
+            features: Features = self.trunk(photos)
+        return features.float() if isinstance(features, Tensor) else tuple(part.float() for part in features)
+
+
+def accelerate(
+    encoders: Sequence[Encoder], device: torch.device | str = "cpu", precision: Precision = "float32"
+) -> list[Encoder]:
+    """Copy encoders to a device, channels last in memory; those that share a trunk still share one.
+
+    Forward and backward of the committed CIFAR-10 network with 100 photos, on one core of a processor with AVX-512
+    BF16: 1.13 times as fast with channels last, 1.57 times in bfloat16, 1.94 times with both. `torch.compile` took 44 s
+    and was slower there (0.88).
+
+    Args:
+        encoders: the encoders, which are not changed.
+        device: the device of the copies.
+        precision: the precision of the trunks; heads, which turn features into bits, stay float32.
+    """
+    copies = copy.deepcopy(list(encoders))  # together, so that what is shared stays so
+    halves: dict[int, nn.Module] = {}
+    accelerated = []
+    for encoder in copies:
+        encoder.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        trunk = encoder.trunk
+        if precision == "bfloat16":
+            trunk = halves.setdefault(id(trunk), HalfPrecision(trunk))
+        accelerated.append(Encoder(encoder.name, trunk, encoder.head, encoder.dim, encoder.outputs).eval())
+    return accelerated

@@ -11,8 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recessive.encoders import Encoder
-from recessive.encoders.encoder import Features
+from recessive.encoders import Encoder, Features
 
 _STEPS = 4  # along the path; with 8 the maps look the same
 _NOTHING = 1e-7  # the score at one place that is only rounding error

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from recessive.encoders.features.sift import SIFT, LocalFeatures, grey_levels
+from recessive.encoders import SIFT, LocalFeatures, grey_levels
 from recessive.quality import psnr, ssim
 
 SAME_PLACE = 0.5  # times the scale σ of the keypoint

@@ -16,9 +16,7 @@ import torch
 from torch import Tensor
 
 from recessive import __version__
-from recessive.encoders.features.bag_of_words import training_descriptors
-from recessive.encoders.features.sift import SIFT
-from recessive.encoders.features.vocabulary import Vocabulary
+from recessive.encoders import SIFT, Vocabulary, training_descriptors
 from recessive.errors import SettingsError, photo_error
 from recessive.files import make_folder
 from recessive.galleries.index_file import IndexFile, IndexFileError, read_index, write_index

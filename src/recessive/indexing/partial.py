@@ -15,8 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch import Tensor
 
-from recessive.encoders import EncoderError
-from recessive.encoders.features.vocabulary import Vocabulary
+from recessive.encoders import EncoderError, Vocabulary
 from recessive.files import write_whole
 from recessive.galleries.index_file import IndexFile, IndexFileError, read_index, write_index
 from recessive.searchers.describers import SearchEncoder

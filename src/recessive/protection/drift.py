@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recessive.encoders.features.smooth_sift import ByScale, by_scale, describe_at
+from recessive.encoders import by_scale, describe_at
+from recessive.encoders.features.sift import ByScale
 from recessive.protection.optimise import Evaluation
 
 

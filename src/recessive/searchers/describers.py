@@ -17,17 +17,22 @@ from recessive.codes import sign
 from recessive.datasets import Box, cut_out
 from recessive.encoders import (
     BACKBONES,
+    MAC,
+    RMAC,
+    BagOfWords,
     Encoder,
+    GeM,
+    RegionalPooling,
+    SPoC,
+    Vocabulary,
     bundled_encoders,
+    bundled_vocabulary,
     committed_checkpoints,
     load_checkpoint,
+    load_cnnimageretrieval,
     load_encoder,
+    make_retrieval_network,
 )
-from recessive.encoders.features.bag_of_words import BagOfWords, bundled_vocabulary
-from recessive.encoders.features.vocabulary import Vocabulary
-from recessive.encoders.gem import GeM
-from recessive.encoders.retrieval.network import load_cnnimageretrieval, make_retrieval_network
-from recessive.encoders.retrieval.pooling import MAC, RMAC, RegionalPooling, SPoC
 from recessive.errors import SettingsError
 from recessive.files import digest
 from recessive.galleries import Gallery

@@ -9,10 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
-from recessive.encoders import BACKBONES, Describer, bundled_encoders, committed_checkpoints
-from recessive.encoders.features.cedd import CEDD
-from recessive.encoders.features.gist import GIST
-from recessive.encoders.retrieval.network import Pooling
+from recessive.encoders import BACKBONES, CEDD, GIST, Describer, Pooling, bundled_encoders, committed_checkpoints
 from recessive.errors import SettingsError
 from recessive.galleries.inverted_file import Scoring
 

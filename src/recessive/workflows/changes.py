@@ -10,7 +10,7 @@ from torch import Tensor
 
 from recessive.balls import L2, Ball, LInf
 from recessive.devices import pick_device
-from recessive.encoders import Encoder, EncoderError, bundled_encoders, hasten, owners_sample
+from recessive.encoders import Encoder, EncoderError, accelerate, bundled_encoders, owners_sample
 from recessive.errors import SettingsError
 from recessive.photos import OutputSettings, Photo, PhotoError, format_named
 from recessive.protection.method import MethodError, check, same_class, sample_of
@@ -118,7 +118,7 @@ class Changer:
         """Surrogates on the device, once it is clear that nothing is missing: before any photo is read."""
         listed, folder = bundled_encoders(), self.settings.sample
         if self.device.type != "cpu" or self.settings.precision != "float32":
-            encoders = hasten(encoders, self.device, self.settings.precision)  # copies: the audit's stay as they are
+            encoders = accelerate(encoders, self.device, self.settings.precision)  # copies: the audit's stay unchanged
         surrogates = [Surrogate(e, owners_sample(e.name).to(self.device), listed[e.name].threshold) for e in encoders]
         photo, any_label = torch.zeros(1, 3, 1, 1), torch.zeros(1, dtype=torch.int64)
         asked = self._run(targets=[photo[0]] if targeted else None)

@@ -12,8 +12,7 @@ import torch
 from recessive.datasets import ArrayPhotos, DataError, RetrievalData, load_data
 from recessive.datasets.photos import ChosenPhotos
 from recessive.devices import pick_device
-from recessive.encoders import Checkpoint, EncoderError, committed_checkpoints, load_checkpoint
-from recessive.encoders.checkpoint import load_committed
+from recessive.encoders import Checkpoint, EncoderError, committed_checkpoints, load_checkpoint, load_committed
 from recessive.errors import SettingsError
 from recessive.hashing import RetrievalFigures, evaluate
 

@@ -8,9 +8,8 @@ import pytest
 import torch
 
 from recessive.encoders import EncoderError
-from recessive.encoders.features.bag_of_words import BagOfWords, bundled_vocabulary, training_descriptors
 from recessive.encoders.features.sift import SIFT, LocalFeatures
-from recessive.encoders.features.vocabulary import Vocabulary
+from recessive.encoders.features.vocabulary import BagOfWords, Vocabulary, bundled_vocabulary, training_descriptors
 
 
 def textured(seed=0):
@@ -119,7 +118,7 @@ def test_an_empty_sample_is_refused():
 
 @pytest.fixture
 def bundle(tmp_path, monkeypatch):
-    monkeypatch.setattr("recessive.encoders.features.bag_of_words.BUNDLE", tmp_path)
+    monkeypatch.setattr("recessive.encoders.features.vocabulary.BUNDLE", tmp_path)
     bundled_vocabulary.cache_clear()
     yield tmp_path
     bundled_vocabulary.cache_clear()

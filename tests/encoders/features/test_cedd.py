@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from recessive.encoders.features.cedd import CEDD, soft_cedd, soft_levels
-from recessive.encoders.features.cedd_colours import fuzzy_colours, hue_saturation_value
+from recessive.encoders.features.cedd import CEDD, fuzzy_colours, hue_saturation_value, soft_cedd, soft_levels
 
 LEVELS = [
     [0.000180197, 0.0237300, 0.0614572, 0.113919, 0.179122, 0.260980, 0.341796, 0.554730],

@@ -6,7 +6,7 @@ import faiss
 import numpy as np
 import pytest
 
-from recessive.encoders.features.nearest_words import EXACT, build, nearest
+from recessive.encoders.features.vocabulary import EXACT, build, nearest
 
 
 def words(count, seed=0):

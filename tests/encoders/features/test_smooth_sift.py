@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from recessive.encoders.features.sift import SIFT
-from recessive.encoders.features.smooth_sift import by_scale, describe_at
+from recessive.encoders.features.sift import SIFT, by_scale, describe_at
 
 INSIDE = torch.tensor([[48.0, 40.0, 6.0, 0.0], [60.5, 44.25, 5.0, 77.0], [52.0, 50.0, 9.0, 300.0]])
 """Keypoints whose surroundings lie within 96 × 112 pixels."""

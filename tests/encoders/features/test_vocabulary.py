@@ -12,8 +12,7 @@ from safetensors.torch import save_file
 
 from recessive.encoders import EncoderError
 from recessive.encoders.features import vocabulary as module
-from recessive.encoders.features.nearest_words import EXACT
-from recessive.encoders.features.vocabulary import Vocabulary
+from recessive.encoders.features.vocabulary import EXACT, Vocabulary
 
 
 def descriptors(count, seed=0):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recessive.encoders.features.nearest_words import EXACT
-from recessive.encoders.features.vocabulary_training import distinct, k_means, medians, orthogonal_rows
+from recessive.encoders.features.vocabulary import EXACT, distinct, k_means, medians, orthogonal_rows
 
 
 def test_distinct_rows_are_counted_as_far_as_needed():

@@ -24,6 +24,7 @@ from recessive.encoders.networks.pretrained import (
     library_encoder,
     recognised_backbone,
 )
+from recessive.encoders.weight_files import read_weights
 
 guard()
 timm = importlib.import_module("timm")
@@ -101,7 +102,7 @@ def test_networks_are_recognised_by_their_weights(stored, make, name, channels, 
     state = torch.get_rng_state()
     path = stored(make())
     torch.set_rng_state(state)
-    backbone = recognised_backbone(path)
+    backbone = recognised_backbone(read_weights(path), path)
     assert torch.equal(torch.get_rng_state(), state)
     assert (backbone.name, backbone.channels, backbone.mean[0]) == (name, channels, mean)
     features = backbone.module(photos(1, 3, 64, 96))
@@ -113,7 +114,9 @@ def test_networks_are_recognised_by_their_weights(stored, make, name, channels, 
 
 def test_padding_is_that_of_tensorflow_where_the_weights_were_trained_with_it(weights):
     expected = timm_network("mobilenetv2_100", pad_type="same").forward_features(photos(1, 3, 65, 64))
-    torch.testing.assert_close(recognised_backbone(weights).module(photos(1, 3, 65, 64)), expected)
+    torch.testing.assert_close(
+        recognised_backbone(read_weights(weights), weights).module(photos(1, 3, 65, 64)), expected
+    )
 
 
 @pytest.mark.parametrize("name", RECOGNISED)
@@ -146,7 +149,7 @@ def test_weights_that_are_not_finite_are_refused(weights, tmp_path):
     path = tmp_path / "broken.safetensors"
     save_file({**load_file(weights), "bn2.bias": torch.full((1280,), torch.nan)}, path)
     with pytest.raises(EncoderError, match=r"does not hold the weights of mobilenetv2_100: not finite: bn2\.bias"):
-        recognised_backbone(path)
+        recognised_backbone(read_weights(path), path)
 
 
 # By name

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from recessive.encoders.networks import SmallDepthwise, SmallPlain, SmallResidual
-from recessive.encoders.networks.convolutional import ResidualBlock
+from recessive.encoders.networks.compact import ResidualBlock
 
 
 @pytest.fixture(params=[SmallResidual, SmallPlain, SmallDepthwise])

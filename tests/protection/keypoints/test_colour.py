@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recessive.encoders.features.sift import grey_levels
+from recessive.encoders import grey_levels
 from recessive.protection.keypoints.colour import GREY, least_change, recover_colour
 
 both_ways = pytest.mark.parametrize("recolour", [recover_colour, least_change])

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from recessive.balls import L2, LInf
-from recessive.encoders.features.sift import grey_levels
+from recessive.encoders import grey_levels
 from recessive.protection.keypoints import FMD, KEYPOINT_METHODS, LS, RMD, KeypointMethod
 from recessive.protection.method import MethodError, Run
 from recessive.quality import ssim

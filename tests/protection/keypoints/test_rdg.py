@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from recessive.balls import LInf
-from recessive.encoders.features.sift import grey_levels
+from recessive.encoders import grey_levels
 from recessive.protection.keypoints.rdg.detector import Detector, describe, matches
 from recessive.protection.keypoints.rdg.method import RDG
 from recessive.protection.method import Run

@@ -1,11 +1,38 @@
-"""The architectures that are ours: those of the bundled encoders, and small ones for small photos.
+"""Networks: what lies below a head, from the project's own small architectures to those of timm and torchvision.
 
-Clearly different ones, so that one can judge for another.
+A *backbone* maps normalised photos (N, 3, H, W) to a feature map (N, C, h, w). There are three ways to one:
+
+- `backbones` lists by name those that hash networks can be trained on: small ones for photos of 28 to 64 pixels, the
+  networks of the bundled encoders (both in `compact`), and torchvision's ResNets, VGG and AlexNet. `make_backbone`
+  builds one with random weights, with those of a file, or pretrained.
+- `pretrained` makes encoders of any network of timm or torchvision, by name (`library_encoder`), with the library's own
+  weights and preprocessing; or recognises a well-known network by a file of its weights (`recognised_backbone`).
+- `library` is what the two rest on: importing timm and torchvision, cutting off classifiers, downloading weights.
 """
 
-from recessive.encoders.networks.convolutional import Convolutional
-from recessive.encoders.networks.depthwise import Depthwise
-from recessive.encoders.networks.small import SmallDepthwise, SmallPlain, SmallResidual
-from recessive.encoders.networks.transformer import Transformer
+from recessive.encoders.networks.backbones import BACKBONES, Backbone, BackboneEntry, make_backbone
+from recessive.encoders.networks.compact import (
+    Convolutional,
+    Depthwise,
+    SmallDepthwise,
+    SmallPlain,
+    SmallResidual,
+    Transformer,
+)
+from recessive.encoders.networks.pretrained import encoder_from_weights, library_encoder, recognised_backbone
 
-__all__ = ["Convolutional", "Depthwise", "SmallDepthwise", "SmallPlain", "SmallResidual", "Transformer"]
+__all__ = [
+    "BACKBONES",
+    "Backbone",
+    "BackboneEntry",
+    "Convolutional",
+    "Depthwise",
+    "SmallDepthwise",
+    "SmallPlain",
+    "SmallResidual",
+    "Transformer",
+    "encoder_from_weights",
+    "library_encoder",
+    "make_backbone",
+    "recognised_backbone",
+]

@@ -1,6 +1,7 @@
-"""Backbones by name: what lies below a hash layer. Normalised photos (N, 3, size, size) to one map (N, C, h, w) ≥ 0.
+"""Backbones by name, to be trained below a hash layer: normalised photos (N, 3, size, size) to a map (N, C, h, w) ≥ 0.
 
-Small ones of ours for photos of 28 to 64 pixels, the networks of the bundled encoders, and torchvision's.
+There are small ones of the project for photos of 28 to 64 pixels, the networks of the bundled encoders, and those of
+torchvision.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from recessive.encoders.encoder import EncoderError
-from recessive.encoders.networks import (
+from recessive.encoders.networks.compact import (
     Convolutional,
     Depthwise,
     SmallDepthwise,
@@ -29,25 +30,27 @@ from recessive.encoders.networks.library import (
     downloaded,
     residual,
 )
-from recessive.encoders.weight_files import fit, read_weights
+from recessive.encoders.weight_files import load_weights, read_weights
 
 BUNDLE = Path(__file__).parents[1] / "weights"
+"""The folder of the weights that ship with the package."""
+
 _IN_NETWORK = "trunk.backbone."  # where bundled encoders and checkpoints have their backbone
 _IN_LAST_MAP = "network."
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """A network ready to be trained below a hash layer.
+    """A network ready to be trained below a hash layer, or pooled.
 
     Attributes:
-        name: a key of `BACKBONES`.
+        name: the key of `BACKBONES`, or the library's name.
         channels: C of its feature map.
-        size: side in pixels of the photos it is to see.
-        mean: of each channel, subtracted from photos in [0, 1].
-        std: of each channel, divided by.
+        size: the side in pixels of the photos that it is to see.
+        mean: the mean of each channel, subtracted from photos in [0, 1].
+        std: the standard deviation of each channel.
         module: normalised photos (N, 3, size, size) to features (N, C, h, w).
-        smallest: side of the smallest photos it can see.
+        smallest: the side in pixels of the smallest photos that it can see.
     """
 
     name: str
@@ -64,14 +67,14 @@ class BackboneEntry:
     """What is known of a backbone before it is built.
 
     Attributes:
-        summary: what it is, in a line.
+        summary: a description in one line.
         channels: C of its feature map.
-        size: usual side of photos in pixels.
-        smallest: side of the smallest photos it can see.
-        build: makes it, with random weights.
-        pretrained: gives the file of its pretrained weights; None when there are none.
-        mean: of each channel, subtracted from photos in [0, 1].
-        std: of each channel, divided by.
+        size: the usual side of photos in pixels.
+        smallest: the side in pixels of the smallest photos that it can see.
+        build: makes it with random weights.
+        pretrained: returns the file of its pretrained weights; None if there are none.
+        mean: the mean of each channel, subtracted from photos in [0, 1].
+        std: the standard deviation of each channel.
     """
 
     summary: str
@@ -114,14 +117,14 @@ def library_entry(
 
 
 def _bundled(name: str, build: Callable[[], nn.Module]) -> BackboneEntry:
-    summary = f"network of the bundled encoders {name}-gem and {name}-hash, and pretrained as they are"
+    summary = f"the network of the bundled encoders {name}-gem and {name}-hash; pretrained as they are"
     return BackboneEntry(summary, 512, 160, 16, lambda: _LastMap(build()), lambda: BUNDLE / f"{name}.safetensors")
 
 
 BACKBONES: dict[str, BackboneEntry] = {
-    "small-resnet": BackboneEntry("ours for small photos: residual blocks", 128, 32, 4, SmallResidual),
-    "small-plain": BackboneEntry("ours for small photos: convolutions without short cuts", 128, 32, 4, SmallPlain),
-    "small-depthwise": BackboneEntry("ours for small photos: depthwise convolutions", 128, 32, 4, SmallDepthwise),
+    "small-resnet": BackboneEntry("for small photos: residual blocks", 128, 32, 4, SmallResidual),
+    "small-plain": BackboneEntry("for small photos: convolutions without shortcuts", 128, 32, 4, SmallPlain),
+    "small-depthwise": BackboneEntry("for small photos: depthwise convolutions", 128, 32, 4, SmallDepthwise),
     "conv": _bundled("conv", Convolutional),
     "depthwise": _bundled("depthwise", Depthwise),
     "transformer": _bundled("transformer", Transformer),
@@ -137,10 +140,10 @@ BACKBONES: dict[str, BackboneEntry] = {
 
 
 def backbone_entry(name: str) -> BackboneEntry:
-    """What is known of a backbone.
+    """Return what is known of a backbone.
 
     Raises:
-        EncoderError: no backbone has that name; the message lists those that there are.
+        EncoderError: if no backbone has that name; the message lists all names.
     """
     if name not in BACKBONES:
         raise EncoderError(f"no backbone is called {name!r}; there are {', '.join(BACKBONES)}")
@@ -150,18 +153,19 @@ def backbone_entry(name: str) -> BackboneEntry:
 def make_backbone(
     name: str, *, size: int | None = None, weights: Path | None = None, pretrained: bool = False
 ) -> Backbone:
-    """A backbone with random weights (of torch's global generator), with those of a file, or pretrained.
+    """Build a backbone with random weights (of torch's global generator), with those of a file, or pretrained.
 
     Args:
         name: a key of `BACKBONES`.
-        size: side in pixels of the photos it is to see; the usual one when None.
+        size: the side in pixels of the photos that it is to see; the usual one if None.
         weights: a file of weights in the network's own names (torchvision's for its networks), as safetensors or as
-            torch saves a state dict; a classifier in it is left out. A checkpoint of ours with this backbone will do.
-        pretrained: take the bundled weights, or download torchvision's unless they are there.
+            torch saves a state dict; a classifier in it is left out. A checkpoint of `recessive train` with this
+            backbone will do.
+        pretrained: take the bundled weights, or torchvision's, which are downloaded unless they are in its cache.
 
     Raises:
-        EncoderError: an unknown name, a size that is too small, weights that are missing or do not fit, or no
-            torchvision.
+        EncoderError: if the name is unknown, the size too small, torchvision not installed, or if the weights are
+            missing or do not fit.
     """
     entry = backbone_entry(name)
     size = entry.size if size is None else size
@@ -186,4 +190,4 @@ def _load(module: nn.Module, name: str, path: Path) -> None:
         inside = {key.removeprefix(prefix): stored[key] for key in stored if key.startswith(prefix)}
         stored = inside or stored
     stored = {key: tensor for key, tensor in stored.items() if not key.startswith(CLASSIFIERS)}
-    fit(module.network if isinstance(module, _LastMap) else module, stored, path, name)
+    load_weights(module.network if isinstance(module, _LastMap) else module, stored, path, name)

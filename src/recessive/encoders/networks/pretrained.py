@@ -12,7 +12,7 @@ brought to unit length.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recessive.encoders.encoder import Encoder, EncoderError, Trunk
-from recessive.encoders.gem import DescriptorHead
+from recessive.encoders.heads import DescriptorHead
 from recessive.encoders.networks.backbones import BACKBONES, Backbone, BackboneEntry, library_entry
 from recessive.encoders.networks.library import (
     CLASSIFIERS,
@@ -34,7 +34,7 @@ from recessive.encoders.networks.library import (
     import_torchvision_models,
     without_classifier,
 )
-from recessive.encoders.weight_files import COUNTER, UNREADABLE, first_line, fit, read_weights
+from recessive.encoders.weight_files import UNREADABLE, first_line, load_weights, read_weights, shapes
 
 LIBRARIES = ("timm", "torchvision")
 _LONGEST = 4  # sides of a photo, at most as 1 to 4: what is beyond lies outside any centre crop
@@ -199,7 +199,7 @@ def _unknown(name: str, model: str, known: Iterable[str]) -> EncoderError:
 
 
 def _fit_part(network: nn.Module, path: Path, name: str, belongs: Callable[[str], bool]) -> None:
-    fit(network, {key: tensor for key, tensor in read_weights(path).items() if belongs(key)}, path, name)
+    load_weights(network, {key: tensor for key, tensor in read_weights(path).items() if belongs(key)}, path, name)
 
 
 def _timm(model: str, **options: Any) -> Callable[[], nn.Module]:  # noqa: ANN401 - whatever timm takes
@@ -241,27 +241,28 @@ RECOGNISED = {
 """Networks that are recognised by a file of their weights alone."""
 
 
-def recognised_backbone(path: Path) -> Backbone:
-    """The network that a file of weights belongs to, found by the names and shapes of its tensors, with these weights.
+def recognised_backbone(weights: Mapping[str, Tensor], path: Path) -> Backbone:
+    """The network that weights belong to, found by the names and shapes of its tensors, with these weights.
 
     The networks of `RECOGNISED` are tried, in timm's or torchvision's own names, with or without a classifier.
 
     Args:
-        path: a safetensors file, or a state dict that torch saved.
+        weights: the tensors by name, see `weight_files.read_weights`.
+        path: the file that they were read from, for messages.
 
     Raises:
-        EncoderError: if the file cannot be read or holds the weights of no such network, or if the library of that
-            network is not installed.
+        EncoderError: if no such network has these weights, some are not finite, or the library of that network is not
+            installed.
     """
-    stored = {key: tensor for key, tensor in read_weights(path).items() if not key.startswith(CLASSIFIERS)}
-    found = _shapes(stored)
+    kept = {key: tensor for key, tensor in weights.items() if not key.startswith(CLASSIFIERS)}
+    found = shapes(kept)
     for name, entry in RECOGNISED.items():
         with torch.device("meta"):
-            matches = _shapes(_named(entry.build()).state_dict()) == found
+            matches = shapes(_named(entry.build()).state_dict()) == found
         if matches:
             with torch.random.fork_rng(devices=[]):
                 module = entry.build()
-            fit(_named(module), stored, path, name)
+            load_weights(_named(module), kept, path, name)
             return Backbone(name, entry.channels, entry.size, entry.mean, entry.std, module.eval(), entry.smallest)
     raise EncoderError(
         f"holds the weights of no network that is recognised: {', '.join(RECOGNISED)}, in the names of timm or "
@@ -273,10 +274,6 @@ def recognised_backbone(path: Path) -> Backbone:
 def _named(module: nn.Module) -> nn.Module:
     """The part of a backbone whose weights have the library's names."""
     return module.network if isinstance(module, FeatureMap) else module
-
-
-def _shapes(weights: dict[str, Tensor]) -> dict[str, torch.Size]:
-    return {key: tensor.shape for key, tensor in weights.items() if not key.endswith(COUNTER)}
 
 
 def encoder_from_weights(path: Path, *, size: int = 224) -> Encoder:
@@ -291,9 +288,9 @@ def encoder_from_weights(path: Path, *, size: int = 224) -> Encoder:
         length.
 
     Raises:
-        EncoderError: as `recognised_backbone`.
+        EncoderError: if the file cannot be read, or as `recognised_backbone`.
     """
-    backbone = recognised_backbone(path)
+    backbone = recognised_backbone(read_weights(path), path)
     trunk = Trunk(backbone.module, size, backbone.mean, backbone.std)
     encoder = Encoder(path.stem, trunk, DescriptorHead(backbone.channels), backbone.channels, "descriptor")
     return encoder.eval().requires_grad_(requires_grad=False)

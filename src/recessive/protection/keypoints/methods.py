@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recessive.encoders.features.sift import grey_levels
+from recessive.encoders import grey_levels
 from recessive.protection.constants import Count, NotNegative, Positive, Share
 from recessive.protection.keypoints.colour import recover_colour
 from recessive.protection.keypoints.sift import LAYERS, Keypoints, change_contrasts, detect, least_contrast

@@ -10,8 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recessive.codes import sign
-from recessive.encoders import Encoder, Outputs
-from recessive.encoders.encoder import Features
+from recessive.encoders import Encoder, Features, Outputs
 from recessive.protection.constants import Whole
 from recessive.protection.method import Budget, Method, Need, Run, Surrogate, descend, target_outputs
 from recessive.protection.objectives.target_cosine import TargetCosine

@@ -11,16 +11,17 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from recessive.balls import LInf
-from recessive.encoders import BACKBONES, EncoderError, GeM, encode, hasten, make_backbone
+from recessive.encoders import BACKBONES, EncoderError, GeM, accelerate, encode, make_backbone
 from recessive.encoders.networks.library import convolutional_part
+from recessive.encoders.pooling import MAC, SPoC
+from recessive.encoders.retrieval.files import load_retrieval_network
 from recessive.encoders.retrieval.network import (
     THREE_SCALES,
+    RetrievalHead,
     RetrievalNetwork,
-    load_retrieval_network,
+    RetrievalTrunk,
     make_retrieval_network,
 )
-from recessive.encoders.retrieval.parts import RetrievalHead, RetrievalTrunk
-from recessive.encoders.retrieval.pooling import MAC, SPoC
 from recessive.encoders.retrieval.whitening import Whitening
 from recessive.protection.optimise import Evaluation, minimise
 from recessive.protection.steps import Sign
@@ -228,13 +229,13 @@ def test_photos_of_a_batch_do_not_influence_each_other(pretrained):
     torch.testing.assert_close(together.norm(dim=1), torch.ones(3))
 
 
-def test_encoders_that_share_the_trunk_and_hastened_ones_agree(pretrained):
+def test_encoders_that_share_the_trunk_and_accelerated_ones_agree(pretrained):
     values = photos(2, 3, 40, 64)
     other = RetrievalNetwork("maxima", pretrained.trunk, RetrievalHead(pretrained.dim, MAC()))
     for found, alone in zip(encode([pretrained, other], values), (pretrained, other), strict=True):
         assert torch.equal(found, alone(values))
-    (hastened,) = hasten([pretrained])
-    torch.testing.assert_close(hastened(values), pretrained(values), rtol=1e-4, atol=1e-5)
+    (accelerated,) = accelerate([pretrained])
+    torch.testing.assert_close(accelerated(values), pretrained(values), rtol=1e-4, atol=1e-5)
 
 
 @dataclass(frozen=True)

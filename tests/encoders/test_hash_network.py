@@ -22,8 +22,8 @@ from recessive.encoders import (
     read_card,
     save_checkpoint,
 )
-from recessive.encoders import checkpoint as module
-from recessive.encoders.bundle.networks import BUNDLE
+from recessive.encoders import hash_network as module
+from recessive.encoders.networks.backbones import BUNDLE
 from recessive.encoders.networks.library import downloaded
 
 CARD = {"backbone": "small-plain", "loss": "hashnet", "data": "cifar-10", "map": 0.81, "seed": 0, "note": "± JPEG"}
@@ -225,7 +225,7 @@ def test_a_missing_file(tmp_path):
 def test_a_foreign_file(tmp_path):
     path = tmp_path / "foreign.safetensors"
     save_file({"a": torch.zeros(2)}, path, {"format": "pt"})
-    fails(path, "is not a checkpoint of ours: it has no card")
+    fails(path, "is no checkpoint of `recessive train`: it has no card")
 
 
 @pytest.mark.parametrize(

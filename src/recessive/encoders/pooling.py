@@ -1,9 +1,13 @@
-"""Global pooling: a feature map (N, C, h, w) to one vector a photo (N, C). GeM has a file of its own, `gem.py`.
+"""Global pooling: a feature map z (N, C, h, w) to one vector per photo (N, C).
 
-Sources: Razavian et al., "Visual instance retrieval with deep convolutional networks", 2016 (MAC); Babenko,
-Lempitsky, "Aggregating deep convolutional features for image retrieval", 2015 (SPoC, here without its centre prior,
-as Radenović et al. compare with it); Tolias, Sicre, Jégou, "Particular object retrieval with integral max-pooling of
-CNN activations", 2016, section 3 (R-MAC).
+GeM    f_c = (mean_{hw} z_chw^p)^(1/p)           Radenović, Tolias, Chum, "Fine-tuning CNN image retrieval with no
+human annotation", 2018, Eq. 3
+MAC    f_c = max_{hw} z_chw                      Razavian et al., "Visual instance retrieval with deep convolutional
+networks", 2016; GeM with p → ∞
+SPoC   f_c = mean_{hw} z_chw                     Babenko, Lempitsky, "Aggregating deep convolutional features for
+image retrieval", 2015, without its centre prior; GeM with p = 1
+R-MAC  f = unit(Σ_r unit(max_{hw in r} z_chw))   Tolias, Sicre, Jégou, "Particular object retrieval with integral
+max-pooling of CNN activations", 2016, section 3
 """
 
 from __future__ import annotations
@@ -14,8 +18,28 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-LEVELS = 3  # L of the paper
-_MOST_EXTRA = 6  # more squares than this are not added along the longer side
+LEVELS = 3  # L of the paper on R-MAC
+_MOST_EXTRA = 6  # the most squares that are added along the longer side
+
+
+class GeM(nn.Module):
+    """Generalised mean over places: f_c = (mean_{hw} max(z_chw, ε)^p)^(1/p), with one learned p for all channels.
+
+    p = 1 is average pooling, p → ∞ is max pooling.
+
+    Args:
+        p: the initial exponent (3 in the paper).
+        eps: the floor ε under the features, which keeps the gradient of the root finite.
+    """
+
+    def __init__(self, p: float = 3.0, eps: float = 1e-6) -> None:
+        super().__init__()
+        self.p = nn.Parameter(torch.tensor(p))
+        self.eps = eps
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features (N, C, h, w) to pooled features (N, C)."""
+        return features.float().clamp(min=self.eps).pow(self.p).mean(dim=(2, 3)).pow(1.0 / self.p)
 
 
 class MAC(nn.Module):
@@ -27,7 +51,7 @@ class MAC(nn.Module):
 
 
 class SPoC(nn.Module):
-    """Mean over places: f_c = mean_{hw} z_chw. The sum of the paper has the same direction."""
+    """Mean over places: f_c = mean_{hw} z_chw. The sum in the paper has the same direction."""
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (N, C, h, w) to pooled features (N, C)."""
@@ -35,7 +59,7 @@ class SPoC(nn.Module):
 
 
 def unit(vectors: Tensor) -> Tensor:
-    """v / (‖v‖₂ + 1e-6) along the last dimension, as the public networks have it: zero stays zero."""
+    """v / (‖v‖₂ + 1e-6) along the last dimension, as in the public code of GeM and R-MAC: zero stays zero."""
     length: Tensor = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
     return vectors / (length + 1e-6)
 
@@ -44,9 +68,9 @@ class Squares(NamedTuple):
     """The regions of one level: squares of one side, at each pair of a top and a left.
 
     Attributes:
-        side: of a square, in places of the map.
-        tops: first rows.
-        lefts: first columns.
+        side: the side of a square, in places of the map.
+        tops: the first rows.
+        lefts: the first columns.
     """
 
     side: int
@@ -58,9 +82,10 @@ def squares(height: int, width: int, levels: int = LEVELS) -> list[Squares]:
     """The overlapping squares of R-MAC on a map of height × width.
 
     Level l = 1 … L has squares of side ⌊2 min(h, w) / (l + 1)⌋: l of them along the shorter side and l + m along the
-    longer one (m = 0 on a square map), evenly spread from border to border, their corners rounded down. m in 1 … 6
-    is such that m + 1 squares as large as the shorter side overlap by as near to 40% as can be: 1 − (long − short) /
-    (m short) ≈ 0.4, the fewer of two as near. Levels whose side is 0, on maps of one place, are left out.
+    longer one (m = 0 on a square map), evenly spread from border to border, with corners rounded down. m in 1 … 6 is
+    chosen such that m + 1 squares as large as the shorter side overlap by as near to 40% as possible:
+    1 − (long − short) / (m short) ≈ 0.4, the smaller m of two as near. Levels whose side is 0, on maps of one place,
+    are left out.
 
     Args:
         height: h ≥ 1.
@@ -80,15 +105,15 @@ def squares(height: int, width: int, levels: int = LEVELS) -> list[Squares]:
 
 
 def _spread(last: int, count: int) -> list[int]:
-    """Whole numbers from 0 to last, evenly apart."""
+    """Whole numbers from 0 to last at even distances."""
     return [i * last // max(count - 1, 1) for i in range(count)]
 
 
 class RMAC(nn.Module):
     """Regional maxima: f = unit(Σ_r unit(max_{hw in r} z_chw)) over regions r: the whole map and its `squares`.
 
-    The whole map counts beside the squares, as in the public code; the paper's sum leaves it out. On a square map it
-    is the square of level 1 too, and counts twice.
+    The whole map counts beside the squares, as in the public code; the sum in the paper leaves it out. On a square map
+    it is also the square of level 1, and counts twice.
 
     Args:
         levels: L of the `squares`.

@@ -13,8 +13,12 @@ from torch import nn
 
 from recessive.encoders import EncoderError
 from recessive.encoders.networks.library import guard
-from recessive.encoders.retrieval.cnnimageretrieval import _ARCHITECTURES, _features
-from recessive.encoders.retrieval.network import load_cnnimageretrieval, load_retrieval_network
+from recessive.encoders.retrieval.files import (
+    ARCHITECTURES,
+    load_cnnimageretrieval,
+    load_retrieval_network,
+    numbered_layers,
+)
 
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 META = {
@@ -186,12 +190,12 @@ def test_a_checkpoint_without_what_has_defaults(path, layers):
     close(load_cnnimageretrieval(path)(values), F.normalize(maps(layers, values).amax(dim=(2, 3))))
 
 
-@pytest.mark.parametrize("architecture", _ARCHITECTURES)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_architecture_has_the_channels_and_the_smallest_side_that_are_told(architecture):
-    channels, smallest = _ARCHITECTURES[architecture]
+    channels, smallest = ARCHITECTURES[architecture]
     guard()
     with torch.device("meta"):  # shapes alone
-        features = _features(architecture).eval()
+        features = numbered_layers(architecture).eval()
         assert features(torch.zeros(1, 3, smallest, smallest)).shape == (1, channels, 1, 1)
     assert next(iter(features.state_dict())).startswith("0.")
     if not architecture.startswith("resnet"):  # whose blocks end with one
@@ -201,17 +205,17 @@ def test_every_architecture_has_the_channels_and_the_smallest_side_that_are_told
 @pytest.mark.parametrize(
     ("meta", "message"),
     [
-        ({"architecture": "resnet17"}, "its architecture is 'resnet17'; those that are known are alexnet, vgg11"),
+        ({"architecture": "resnet17"}, "its architecture is 'resnet17'; known are alexnet, vgg11"),
         ({"architecture": ["resnet18"]}, r"its architecture is \['resnet18'\]"),
-        ({"pooling": "gemmp"}, "its pooling is 'gemmp'; those that are known are gem, mac, spoc, rmac"),
+        ({"pooling": "gemmp"}, "its pooling is 'gemmp'; known are gem, mac, spoc, rmac"),
         ({"pooling": None}, "its pooling is None"),
-        ({"mean": [0.5, 0.5]}, r"its mean is no three numbers, one a channel: \[0.5, 0.5\]"),
-        ({"mean": 0.5}, "its mean is no three numbers"),
-        ({"std": [0.2, 0.0, 0.2]}, "its std is no three numbers"),
-        ({"std": [0.2, float("nan"), 0.2]}, "its std is no three numbers"),
-        ({"std": ["a", "b", "c"]}, "its std is no three numbers"),
+        ({"mean": [0.5, 0.5]}, r"its mean is not three numbers, one per channel: \[0.5, 0.5\]"),
+        ({"mean": 0.5}, "its mean is not three numbers"),
+        ({"std": [0.2, 0.0, 0.2]}, "its std is not three numbers"),
+        ({"std": [0.2, float("nan"), 0.2]}, "its std is not three numbers"),
+        ({"std": ["a", "b", "c"]}, "its std is not three numbers"),
         ({}, "holds no whitening 'SfM'; it holds none"),
-        ({"Lw": {"other": {}, "more": {}}}, "holds no whitening 'SfM'; those that it holds are other, more"),
+        ({"Lw": {"other": {}, "more": {}}}, "holds no whitening 'SfM'; it holds other, more"),
         ({"Lw": {"SfM": {}}}, r"whitening 'SfM' \(ss\) is damaged"),
         ({"Lw": {"SfM": {"ss": {"m": np.zeros(512)}}}}, r"whitening 'SfM' \(ss\) is damaged: 'P'"),
         ({"Lw": {"SfM": {"ss": {"m": np.zeros(4), "P": np.eye(4)}}}}, r"whitening 'SfM' \(ss\) is damaged: shape"),
@@ -266,7 +270,7 @@ def test_exponents_that_cannot_be(path, layers, exponent, message):
 @pytest.mark.parametrize("content", [b"", b"nothing of use", b"\x80\x02garbage", b"PK\x03\x04torn", bytes(100)])
 def test_damaged_files_are_one_clear_error(path, content):
     path.write_bytes(content)
-    with pytest.raises(EncoderError, match=r"0123456.pth: is damaged, or no checkpoint: ") as refused:
+    with pytest.raises(EncoderError, match=r"0123456.pth: is damaged, or no file of weights: ") as refused:
         load_cnnimageretrieval(path)
     assert "\n" not in str(refused.value)
 
@@ -293,7 +297,7 @@ class Harmful:
     ("stored", "message"),
     [
         ({"meta": META, "state_dict": {"a": Harmful()}}, "more than arrays, numbers and text"),
-        ({"meta": {**META, "Lw": np.array([Harmful()])}, "state_dict": {}}, "is damaged, or no checkpoint"),
+        ({"meta": {**META, "Lw": np.array([Harmful()])}, "state_dict": {}}, "is damaged, or no file of weights"),
         ({"meta": {**META, "Lw": np.array([None])}, "state_dict": {}}, "it holds an array of type O8"),
         ([1, 2], "it has no 'meta' and 'state_dict'"),
         ({"state_dict": {}}, "it has no 'meta' and 'state_dict'"),
@@ -314,7 +318,7 @@ def test_files_that_are_something_else(path, capsys, stored, message):
 
 def test_a_missing_file_is_named(tmp_path):
     for missing in (tmp_path / "gone.pth", tmp_path):
-        with pytest.raises(EncoderError, match=f"{missing.name}: there is no such checkpoint"):
+        with pytest.raises(EncoderError, match=f"{missing.name}: there is no such file of weights"):
             load_cnnimageretrieval(missing)
 
 

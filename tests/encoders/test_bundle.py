@@ -7,7 +7,8 @@ import torch
 from safetensors import safe_open
 
 from recessive.encoders import EncoderError, bundled_encoders, load_encoder, owners_sample, reference_gallery
-from recessive.encoders.bundle.networks import BITS, BUNDLE, NETWORKS, UNSEEN
+from recessive.encoders.bundle import BITS, NETWORKS, UNSEEN
+from recessive.encoders.networks.backbones import BUNDLE
 
 NAMES = [f"{network}-{head}" for network in NETWORKS for head in ("gem", "hash")]
 MEGABYTE = 1_000_000

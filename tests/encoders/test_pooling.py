@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from recessive.encoders.gem import GeM
-from recessive.encoders.retrieval.pooling import MAC, RMAC, RegionalPooling, SPoC, squares, unit
+from recessive.encoders.pooling import MAC, RMAC, GeM, RegionalPooling, SPoC, squares, unit
 
 
 def features(*shape, seed=0):

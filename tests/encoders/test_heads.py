@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from recessive.encoders import DescriptorHead, GeM
-from recessive.encoders.gem import PartedHead
+from recessive.encoders.heads import PartedHead
 
 
 def features(seed=0):

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cosine_similarity
 
-from recessive.encoders import Encoder, HashLayer, Trunk, encode, hasten
+from recessive.encoders import Encoder, HashLayer, Trunk, accelerate, encode
 
 PHOTOS = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 
@@ -52,7 +52,7 @@ def two_encoders():
 def test_channels_last_gives_the_same_and_the_originals_stay():
     encoders, _ = two_encoders()
     before = encode(encoders, PHOTOS)
-    copies = hasten(encoders)
+    copies = accelerate(encoders)
     for mine, theirs in zip(encode(copies, PHOTOS), before, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-5)
     assert copies[0].trunk is copies[1].trunk
@@ -64,7 +64,7 @@ def test_channels_last_gives_the_same_and_the_originals_stay():
 
 def test_bfloat16_is_inside_alone_and_gradients_point_the_same_way():
     encoders, _ = two_encoders()
-    copies = hasten(encoders, precision="bfloat16")
+    copies = accelerate(encoders, precision="bfloat16")
     assert copies[0].trunk is copies[1].trunk
     gradients = []
     for some in (encoders, copies):
@@ -83,7 +83,7 @@ def test_several_feature_maps_stay_several():
     with torch.random.fork_rng():
         torch.manual_seed(0)
         encoder = Encoder("levels", Levels(nn.Conv2d(3, 4, 3)), Last(), 4, "descriptor").eval()
-    (fast,) = hasten([encoder], precision="bfloat16")
+    (fast,) = accelerate([encoder], precision="bfloat16")
     features = fast.trunk(PHOTOS)
     assert [part.dtype for part in features] == [torch.float32] * 2
     torch.testing.assert_close(fast(PHOTOS), encoder(PHOTOS), rtol=0.05, atol=0.02)

@@ -10,7 +10,7 @@ import torch
 from safetensors import safe_open
 
 from recessive.encoders import CEDD, GIST, descriptor_gallery, descriptor_sample, descriptor_thresholds, words_gallery
-from recessive.encoders.features.bag_of_words import bundled_vocabulary
+from recessive.encoders.features.vocabulary import bundled_vocabulary
 from recessive.encoders.networks.backbones import BUNDLE
 from recessive.galleries import InvertedFile, euclidean_distances, tanimoto_distances
 
