@@ -8,14 +8,13 @@ disk. Pickles are read by an unpickler that accepts NumPy arrays and plain value
 
 import tarfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from recessive.datasets.photos import ArrayPhotos, DataError, MissingDataError, file_content, squeezed
 from recessive.datasets.splits import RetrievalData, Split, ten_class_data
@@ -58,14 +57,15 @@ def _batches(root: Path) -> tuple[_Part, _Part] | None:
         ("bin", "cifar-10-binary.tar.gz", ".bin", _binary_batch),
     ):
         inside = f"cifar-10-batches-{kind}"
-        there = [[(f / f"{batch}{suffix}").is_file() for batch in _BATCHES] for f in (root / inside, root)]
-        folder = next((f for f, files in zip((root / inside, root), there, strict=True) if any(files)), None)
-        archive = next(iter(_archives(root, archive_name)), None)
-        # A folder cut short while it was unpacked must not hide the whole archive beside it.
-        if folder is not None and (archive is None or any(all(files) for files in there)):
-            contents = _folder_contents(folder, suffix)
+        names = [f"{batch}{suffix}" for batch in _BATCHES]
+        there = {folder: [(folder / name).is_file() for name in names] for folder in (root / inside, root)}
+        folder = next((folder for folder, files in there.items() if any(files)), None)
+        archive = _archive(root, archive_name)
+        # An incomplete folder, unpacked in part, must not hide the complete archive beside it.
+        if folder is not None and (archive is None or any(all(files) for files in there.values())):
+            contents = [(str(folder / name), file_content(folder / name)) for name in names]
         elif archive is not None:
-            contents = _archive_contents(archive, f"{inside}/", suffix)
+            contents = _archive_contents(archive, [f"{inside}/{name}" for name in names])
         else:
             continue
         parts = [read(data, where) for where, data in contents]
@@ -74,26 +74,16 @@ def _batches(root: Path) -> tuple[_Part, _Part] | None:
     return None
 
 
-def _archives(root: Path, name: str) -> Iterator[Path]:
-    if root.name == name and root.is_file():
-        yield root
-    if (root / name).is_file():
-        yield root / name
+def _archive(root: Path, name: str) -> Path | None:
+    return next((path for path in (root, root / name) if path.name == name and path.is_file()), None)
 
 
-def _folder_contents(folder: Path, suffix: str) -> Iterator[tuple[str, bytes]]:
-    for batch in _BATCHES:
-        path = folder / f"{batch}{suffix}"
-        yield str(path), file_content(path)
-
-
-def _archive_contents(archive: Path, folder: str, suffix: str) -> Iterator[tuple[str, bytes]]:
-    wanted = {f"{folder}{batch}{suffix}": batch for batch in _BATCHES}
-    found = {wanted[name]: data for name, data in _members(archive) if name in wanted}
-    for batch in _BATCHES:
-        if batch not in found:
-            raise DataError(f"contains no {folder}{batch}{suffix}; download it again", archive)
-        yield f"{archive}/{folder}{batch}{suffix}", found[batch]
+def _archive_contents(archive: Path, names: Sequence[str]) -> list[tuple[str, bytes]]:
+    found = {name: data for name, data in _members(archive) if name in names}
+    for name in names:
+        if name not in found:
+            raise DataError(f"contains no {name}; download it again", archive)
+    return [(f"{archive}/{name}", found[name]) for name in names]
 
 
 def _members(archive: Path) -> Iterator[tuple[str, bytes]]:
@@ -136,51 +126,38 @@ def _labels(labels: NDArray[Any], photos: int, where: str) -> NDArray[np.int64]:
 def _separate_files(root: Path) -> tuple[_Part, _Part, str]:
     for folder in (root / "cifar10", root / "cifar-10", root):
         if (folder / "train" / CLASSES[0]).is_dir():
-            return _decoded(_tree(folder), str(folder))
-    for archive in _archives(root, "cifar10-jpeg.tar.gz"):
-        return _decoded(_packed(archive), str(archive))
-    raise MissingDataError(f"{root} has no cifar-10-batches-py, cifar-10-batches-bin, their archives or cifar10/train")
-
-
-_Files = list[tuple[str, Path | bytes]]  # part/class/name, and the file
-
-
-def _tree(folder: Path) -> _Files:
-    files = (path for part in ("train", "test") for path in (folder / part).glob("*/*"))
-    return [(path.relative_to(folder).as_posix(), path) for path in files]
-
-
-def _packed(archive: Path) -> _Files:
-    files: _Files = []
+            paths = (path for part in ("train", "test") for path in (folder / part).glob("*/*"))
+            return _decoded({path.relative_to(folder).as_posix(): path for path in paths}, str(folder))
+    archive = _archive(root, "cifar10-jpeg.tar.gz")
+    if archive is None:
+        raise MissingDataError(
+            f"{root} has no cifar-10-batches-py, cifar-10-batches-bin, their archives or cifar10/train"
+        )
+    files = {}
     for name, data in _members(archive):
         if len(data) > _LARGEST_FILE:
             raise DataError(f"{name} is larger than any photo of 32 x 32 pixels", archive)
-        files.append(("/".join(name.split("/")[-3:]), data))
-    return files
+        files["/".join(name.split("/")[-3:])] = data
+    return _decoded(files, str(archive))
 
 
-def _decoded(files: _Files, where: str) -> tuple[_Part, _Part, str]:
-    """Decode one file per photo, ordered by part, class and name."""
-    sorted_files: dict[tuple[str, str], list[tuple[str, Path | bytes]]] = {}
+def _decoded(files: Mapping[str, Path | bytes], where: str) -> tuple[_Part, _Part, str]:
+    """Decode one file per photo, named part/class/name, and order them by these."""
+    groups: dict[tuple[str, ...], list[str]] = {}
     lossy = False
-    for name, source in sorted(files, key=lambda file: file[0]):
-        part, _, rest = name.partition("/")
-        class_, _, base = rest.partition("/")
-        if format_of_path(Path(base)) is None or base.startswith("."):
-            continue
-        lossy = lossy or format_of_path(Path(base)) == "JPEG"
-        sorted_files.setdefault((part, class_), []).append((name, source))
+    for name in sorted(files):
+        *folders, base = name.split("/")
+        format_ = format_of_path(Path(base))
+        if format_ is not None and not base.startswith("."):
+            groups.setdefault(tuple(folders), []).append(name)
+            lossy = lossy or format_ == "JPEG"
     parts = []
     for part in ("train", "test"):
         for class_ in CLASSES:
-            if (part, class_) not in sorted_files:
+            if (part, class_) not in groups:
                 raise DataError(f"{where}: there are no photos in {part}/{class_}")
-        chosen = [sorted_files[part, class_] for class_ in CLASSES]
-        labels = np.repeat(np.arange(len(CLASSES)), [len(group) for group in chosen])
-        parts.append((_stacked(file for group in chosen for file in group), labels))
+        chosen = [groups[part, class_] for class_ in CLASSES]
+        photos = [squeezed(files[name], 32, name=name) for names in chosen for name in names]
+        labels = np.repeat(np.arange(len(CLASSES)), [len(names) for names in chosen])
+        parts.append((torch.stack(photos).numpy(), labels))
     return parts[0], parts[1], LOSSY if lossy else ""
-
-
-def _stacked(files: Iterable[tuple[str, Path | bytes]]) -> NDArray[np.uint8]:
-    photos: list[Tensor] = [squeezed(source, 32, name=name) for name, source in files]
-    return torch.stack(photos).numpy()

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import IO, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -135,34 +135,29 @@ def squeezed(source: Path | bytes, size: int, *, name: str = "photo", box: Box |
 def _plain(source: Path | bytes, size: int, *, shrink: bool) -> Image.Image | None:
     """A photo in a plain JPEG or PNG file; None if `recessive.photos` must read it."""
     try:
-        if isinstance(source, bytes):
-            return _open_plain(BytesIO(source), size, shrink=shrink)
-        if not source.is_file():
+        if isinstance(source, Path) and not source.is_file():
             return None
-        with source.open("rb") as file:
-            return _open_plain(file, size, shrink=shrink)
+        with (
+            BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file,
+            decoder_warnings(quiet=False),
+        ):
+            format_ = format_of_content(file.read(HEADER))
+            if format_ not in ("JPEG", "PNG"):
+                return None
+            file.seek(0)
+            image = Image.open(file, formats=(format_,))
+            plain = image.mode in ("RGB", "L") and not getattr(image, "is_animated", False)
+            if not plain or image.width * image.height > MAX_PIXELS:
+                return None
+            if shrink:
+                image.draft(image.mode, (2 * size, 2 * size))
+            image.load()
+            if image.info.keys() & _COLOUR_MANAGED:
+                return None
+            ImageOps.exif_transpose(image, in_place=True)
+            return image
     except (*DECODER_ERRORS, Image.DecompressionBombError):
         return None
-
-
-def _open_plain(file: IO[bytes], size: int, *, shrink: bool) -> Image.Image | None:
-    format_ = format_of_content(file.read(HEADER))
-    if format_ not in ("JPEG", "PNG"):
-        return None
-    file.seek(0)
-    with decoder_warnings(quiet=False):
-        image = Image.open(file, formats=(format_,))
-        if image.mode not in ("RGB", "L") or image.width * image.height > MAX_PIXELS:
-            return None
-        if getattr(image, "is_animated", False):
-            return None
-        if shrink:
-            image.draft(image.mode, (2 * size, 2 * size))
-        image.load()
-        if image.info.keys() & _COLOUR_MANAGED:
-            return None
-        ImageOps.exif_transpose(image, in_place=True)
-        return image
 
 
 class Photos(Protocol):
