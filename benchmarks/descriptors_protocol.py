@@ -16,8 +16,7 @@ from recessive.photos import read_photo
 from recessive.protection.methods import METHODS, Run, Surrogate
 from recessive.protection.obfuscation import draw_normal, noise_of_ssim
 from recessive.quality import ssim
-from recessive.searchers.describers import search_encoder
-from recessive.searchers.settings import EncoderSettings
+from recessive.searchers import EncoderSettings, load_describer
 from recessive.transforms import BitDepth
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ class Sight:
             self.items = lambda photo: encoder(photo[None])
             self.empty = partial(DenseGallery, encoder.dim)
         else:
-            described = search_encoder(EncoderSettings(name))
+            described = load_describer(EncoderSettings(name))
             self.items, self.empty = described.items, described.gallery
 
 

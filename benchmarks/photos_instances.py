@@ -31,7 +31,7 @@ from recessive.codes import sign
 from recessive.encoders import bundled_encoders, encode, encoder_from_weights, load_encoder
 from recessive.galleries import DenseGallery, HammingGallery, mean_average_precision
 from recessive.photos import read_photo
-from recessive.workflows import Protector, ProtectSettings
+from recessive.workflows import Protector, ProtectSettings, protect_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -141,7 +141,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
             if number % 10 == 0:
                 print(f"protecting: {number}/{len(chosen)}", file=sys.stderr)
             output = folder / "protected" / f"{index}.png"
-            reports.append(protector.protect(files["instances/query"][index], output))
+            reports.append(protect_file(files["instances/query"][index], output, protector))
             protected.append(output)
         after = items(encoders, protected, "protected")
         picked = torch.tensor(chosen)

@@ -18,7 +18,7 @@ from recessive.encoders import (
 )
 from recessive.protection.keypoints import KEYPOINT_METHODS
 from recessive.protection.methods import METHODS
-from recessive.searchers.searchers import default_surrogates, unseen
+from recessive.searchers import default_surrogates, unseen
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from torch import nn
 from recessive.encoders import Encoder
 from recessive.exposure import FIRST_RESULTS, audit, describe, expected_queries
 from recessive.galleries import DenseGallery, HammingGallery, InvertedFile
-from recessive.searchers.searcher import Searcher
+from recessive.searchers import Searcher
 from recessive.visual_words import VisualWords
 
 BITS = 48

@@ -19,8 +19,7 @@ from recessive.galleries.index_file import IndexFile, IndexFileError, read_index
 from recessive.indexing import partial
 from recessive.indexing.index import index_photos
 from recessive.photos import read_photo
-from recessive.searchers.describers import SearchEncoder, search_encoder
-from recessive.searchers.settings import encoder_settings
+from recessive.searchers import SearchEncoder, encoder_settings, load_describer
 
 UNUSUAL = ("æ/日本 😀.png", "new\nline.png", os.fsdecode(b"latin-\xe9.png"), " .png")
 
@@ -69,7 +68,7 @@ def test_an_index_holds_the_photos_in_the_order_of_their_paths(folder, out):
     stored = read_index(out)
     names = sorted(path.relative_to(folder) for path in folder.rglob("*.png"))
     assert stored.names == tuple(map(str, names))
-    describer = search_encoder(encoder_settings("cedd"))
+    describer = load_describer(encoder_settings("cedd"))
     for row, name in enumerate(names):
         described_now = describer.describe(read_photo(folder / name).pixels)
         assert np.array_equal(stored.gallery["descriptors"][row], described_now.numpy())
@@ -118,7 +117,7 @@ def test_words_are_those_of_the_photos_own_vocabulary(folder, out, encoder):
     assert (report.encoder, report.words, report.without_features) == (f"{encoder} --words 20", 20, 2)
     assert stored.card["without_features"] == 2
     vocabulary = Vocabulary.from_tensors({name: torch.from_numpy(array) for name, array in stored.vocabulary.items()})
-    describer = search_encoder(encoder_settings(encoder, words=20), vocabulary)
+    describer = load_describer(encoder_settings(encoder, words=20), vocabulary)
     assert describer.digest == report.digest
     bags = describer.kind.items(stored.gallery)
     for name, bag in zip(stored.names, bags, strict=True):

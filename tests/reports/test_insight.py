@@ -16,8 +16,7 @@ from recessive.exposure import FIRST_RESULTS, audit
 from recessive.exposure.heat_map import heat_maps
 from recessive.galleries import DenseGallery, HammingGallery
 from recessive.reports.insight import explain
-from recessive.searchers.searcher import Searcher
-from recessive.searchers.searchers import searchers
+from recessive.searchers import Searcher, searchers
 
 DIM = 48
 

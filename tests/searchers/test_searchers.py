@@ -20,8 +20,7 @@ from recessive.encoders import (
 )
 from recessive.errors import SettingsError
 from recessive.photos import read_photo
-from recessive.searchers import searchers
-from recessive.searchers.searchers import DESCRIPTORS, default_surrogates, load_bundled, unseen
+from recessive.searchers import HANDCRAFTED, default_surrogates, find_differentiable, searchers, unseen
 
 pytestmark = pytest.mark.usefixtures("tiny_encoders")
 
@@ -52,10 +51,10 @@ def test_without_a_folder_the_reference_gallery_is_searched(reference):
 
 
 def test_local_and_global_searches_have_the_bundled_gallery_and_thresholds():
-    found = searchers(DESCRIPTORS, ("cedd",))
+    found = searchers(HANDCRAFTED, ("cedd",))
     assert [searcher.encoder.name for searcher in found] == ["bovw-he", "cedd", "gist"]
     assert [searcher.seen for searcher in found] == [False, True, False]
-    assert [searcher.threshold for searcher in found] == [descriptor_thresholds()[name] for name in DESCRIPTORS]
+    assert [searcher.threshold for searcher in found] == [descriptor_thresholds()[name] for name in HANDCRAFTED]
     assert [len(searcher.gallery) for searcher in found] == [1000] * 3
     local, cedd, gist = (searcher.gallery for searcher in found)
     assert int(local.search(words_gallery()[7:8], 1).indices) == 7
@@ -81,7 +80,7 @@ def test_networks_and_searches_without_one_come_in_the_order_of_their_names(phot
         )
 
 
-@pytest.mark.parametrize("name", DESCRIPTORS)
+@pytest.mark.parametrize("name", HANDCRAFTED)
 def test_an_item_is_what_its_gallery_takes_and_finds(photo, texture, name):
     files = [photo(f"{seed}.png", texture(48 + 6 * seed, 72, seed)) for seed in range(4)]
     (searcher,) = searchers((name,), (), files[0].parent)
@@ -107,7 +106,7 @@ def test_broken_photos_are_in_no_gallery_of_any_kind(photo, texture, broken):
     for seed in range(2):
         photo(f"{seed}.png", texture(seed=seed))
     complaints = []
-    found = searchers(("tiny-gem", *DESCRIPTORS), (), broken.parent, complain=complaints.append)
+    found = searchers(("tiny-gem", *HANDCRAFTED), (), broken.parent, on_error=complaints.append)
     assert [len(searcher.gallery) for searcher in found] == [2] * 4
     assert len(complaints) == 1
 
@@ -121,11 +120,11 @@ def test_a_photo_without_local_features_is_in_the_gallery_all_the_same(photo, te
     assert len(words) == 0
 
 
-@pytest.mark.parametrize("name", DESCRIPTORS)
+@pytest.mark.parametrize("name", HANDCRAFTED)
 def test_what_has_no_gradient_is_no_surrogate(name):
     with pytest.raises(EncoderError) as refused:
-        load_bundled(["tiny-gem", name])
-    assert str(refused.value).startswith(f"{name} has no gradient to optimise against; ")
+        find_differentiable(["tiny-gem", name])
+    assert str(refused.value).startswith(f"{name} passes no gradient to optimise against. ")
     assert str(refused.value).endswith("Encoders: tiny-gem, tiny-hash, other-gem")
 
 
@@ -136,7 +135,7 @@ def test_a_folder_is_encoded_but_for_broken_photos(photo, scene, broken, tiny_en
         ("tiny-gem", "tiny-hash"),
         (),
         broken.parent,
-        complain=complaints.append,
+        on_error=complaints.append,
         progress=lambda *done: progress.append(done),
     )
     assert [str(complaint).partition(":")[0] for complaint in complaints] == [str(broken)]
@@ -161,9 +160,16 @@ def test_unknown_encoders_are_refused():
 
 
 @pytest.mark.parametrize("folder", [True, False])
-def test_checkpoints_lack_what_a_searcher_needs(committed_checkpoint, photo, folder):
-    gallery = photo().parent if folder else None
-    with pytest.raises(EncoderError) as refused:
-        searchers(("tiny-gem", committed_checkpoint), (), gallery)
-    assert str(refused.value).startswith("hashnet-12 cannot be used here: no threshold and no outputs of other photos")
-    assert str(refused.value).endswith("are tiny-gem, tiny-hash, other-gem")
+def test_a_checkpoint_gets_gallery_and_threshold_from_photos_or_from_the_reference_set(
+    committed_checkpoint, photo, texture, folder
+):
+    files = [photo(f"{seed}.png", texture(seed=seed)) for seed in range(3)]
+    gallery = files[0].parent if folder else None
+    bundled, found = searchers(("tiny-gem", committed_checkpoint), (), gallery)
+    assert found.encoder.name == committed_checkpoint
+    assert len(found.gallery) == (3 if folder else 100)
+    assert 0 <= found.threshold < 12
+    assert bundled.note == ""
+    assert found.note.endswith("give --gallery DIR for a verdict that counts") is not folder
+    given = searchers((committed_checkpoint,), (), gallery, thresholds={committed_checkpoint: 5.0})
+    assert given[0].threshold == 5.0

@@ -12,7 +12,7 @@ from PIL import Image
 from recessive.photos import PhotoError, read_photo
 from recessive.watching import photo as watched_photo
 from recessive.workflows import Protector, ProtectSettings, protect_photos
-from recessive.workflows.records import finished
+from recessive.workflows.protect import finished
 
 pytestmark = pytest.mark.usefixtures("tiny_encoders")
 

@@ -89,7 +89,7 @@ def tiny_encoders(monkeypatch):
         "owners_sample": _stored(100),
         "reference_gallery": _stored(200),
     }
-    for module in ("encoders", "searchers.searchers", "workflows.changes", "workflows.audit"):
+    for module in ("encoders", "searchers.bundled"):
         for name in vars(import_module(f"recessive.{module}")).keys() & replacements:
             monkeypatch.setattr(import_module(f"recessive.{module}"), name, replacements[name])
     return _ENCODERS

@@ -6,7 +6,7 @@ import pytest
 from recessive.encoders import EncoderError
 from recessive.errors import SettingsError
 from recessive.photos import PhotoError
-from recessive.searchers.searchers import DESCRIPTORS
+from recessive.searchers import HANDCRAFTED
 from recessive.workflows import Protector, ProtectSettings, audit_photos, protect_photos
 
 pytestmark = pytest.mark.usefixtures("tiny_encoders")
@@ -106,7 +106,7 @@ def test_local_and_global_searches_alone_and_a_gallery_of_ones_own(photo, textur
     assert (report.encoders[1].distance_after, report.encoders[1].found_by_before) == (1, 0)  # no word is shared
 
 
-@pytest.mark.parametrize("name", DESCRIPTORS)
+@pytest.mark.parametrize("name", HANDCRAFTED)
 def test_local_and_global_searches_tell_photos_apart(photo, texture, name):
     stripes = np.tile(np.array([255, 255, 0, 0], np.uint8)[:, None], (48, 16, 3))
     original, same, other = photo("a.png", texture()), photo("b.png", texture()), photo("c.png", stripes)

@@ -19,7 +19,7 @@ from recessive.photos import read_photo
 from recessive.protection.keypoints import KEYPOINT_METHODS
 from recessive.protection.methods import METHODS
 from recessive.quality import ssim
-from recessive.searchers.searchers import everybody
+from recessive.searchers import default_searchers
 from recessive.workflows import Protector, ProtectReport, ProtectSettings, protect_photos
 
 pytestmark = pytest.mark.usefixtures("tiny_encoders")
@@ -503,7 +503,7 @@ def test_a_gallery_of_ones_own_is_searched(photo, scene, broken):
     broken.rename(gallery / "broken.jpg")
     complaints = []
     settings = ProtectSettings(steps=2, gallery=gallery)
-    protector = Protector(settings, complain=complaints.append)
+    protector = Protector(settings, on_error=complaints.append)
     assert len(complaints) == 1
     (report,) = protect_photos([path], path.parent / "out", protector)
     assert (report.gallery, report.gallery_photos) == (str(gallery), 12)
@@ -512,7 +512,7 @@ def test_a_gallery_of_ones_own_is_searched(photo, scene, broken):
 def test_a_gallery_that_is_read_once_serves_many_protections(photo, scene, tmp_path):
     for seed in range(12):
         gallery = photo(f"gallery/{seed}.png", scene(seed=seed + 50)).parent
-    known, one = everybody(gallery), photo()
+    known, one = default_searchers(gallery), photo()
     for number, encoder in enumerate(("tiny-gem", "other-gem")):
         settings = ProtectSettings(steps=2, gallery=gallery, encoders=(encoder,))
         protectors = [Protector(settings), Protector(settings, known=known)]

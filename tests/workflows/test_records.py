@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from recessive.workflows.records import finished, remember
+from recessive.workflows.protect import finished, remember
 
 
 @pytest.fixture

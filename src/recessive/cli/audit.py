@@ -56,7 +56,7 @@ def audit(
                 gallery=gallery,
                 survive=survive or (),
                 progress=reading,
-                complain=complain,
+                on_error=complain,
             )
     except PhotoError as error:
         complain(error)

@@ -2,48 +2,57 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from recessive.cli.output import FAILED, complain, print_json
 
-_DESCRIPTORS = {
-    "bovw-he": "SIFT keypoints as visual words of a vocabulary of 10,000, with Hamming Embedding",
-    "cedd": "colours and edge directions, a histogram of 144",
-    "gist": "scales and orientations in 4 x 4 parts, 512-D",
-}
+if TYPE_CHECKING:
+    from recessive.searchers import Entry
 
 
 def encoders(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
-    """List the encoders there are.
+    """List the encoders that photos can be protected against, audited by, and indexed with.
 
-    First those that `recessive protect` and `recessive audit` use, with their mean average precision (mAP) on photos of
-    single things and of scenes, and the local and global searches that they ask besides. Then trained hash networks,
-    with the mAP on the data that they were trained for: `recessive train` can measure them again and begin with their
-    weights. `recessive index` takes all of these, and more.
+    First the bundled ones, which protection and every audit use, with their mean average precision (mAP) on photos of
+    single objects and of scenes. Then search by local features and global descriptors, which no network computes. Then
+    trained hash networks, with the mAP on the data that they were trained for. At the end, how to name other encoders:
+    checkpoints that `recessive train` has written, and pretrained networks.
 
     Parameters
     ----------
     json
-        One JSON object an encoder on stdout, with how it was trained and what it reaches.
+        One JSON object an encoder on stdout: what it gives, whether methods can optimise against it, where its
+        threshold, sample and gallery come from, how it was trained and what it reaches.
     """
-    from recessive.encoders import EncoderError, bundled_encoders, committed_checkpoints, descriptor_thresholds
+    from recessive.encoders import EncoderError
+    from recessive.searchers import FAMILIES, entries
 
-    listed = bundled_encoders().values()
     try:
-        cards = committed_checkpoints()
+        listed = entries().values()
     except EncoderError as error:
         complain(error)
         return FAILED
     if json:
         for entry in listed:
-            print_json(entry)
-        for name, threshold in descriptor_thresholds().items():
-            print_json({"name": name, "summary": _DESCRIPTORS[name], "threshold": threshold})
-        for name, card in cards.items():
-            print_json({"name": name, "outputs": "logits", "dim": card["bits"], **card})
+            card = entry.card if entry.family == "checkpoint" else {"card": entry.card} if entry.card else {}
+            print_json({**card, **entry.capabilities(), "network": entry.network})
         return 0
+    _print_bundled([entry for entry in listed if entry.seen is not None])
+    print("\nlocal and global search, which every audit asks and only `joint` and keypoint methods attack")
+    for entry in listed:
+        if not entry.gradients:
+            print(f"{entry.name:18}{entry.summary}")
+    _print_checkpoints([entry for entry in listed if entry.family == "checkpoint"])
+    print("\nother encoders, by what you type")
+    for family in FAMILIES:
+        if family.usage:
+            print(f"{family.usage}\n    {family.summary}")
+    return 0
+
+
+def _print_bundled(listed: list[Entry]) -> None:
     print(f"{'name':18}{'gives':>20}{'optimised against':>19}{'mAP instances':>15}{'mAP scenes':>12}")
     for entry in listed:
         kind = f"{entry.dim} bits" if entry.outputs == "logits" else f"{entry.dim}-D descriptor"
@@ -51,14 +60,15 @@ def encoders(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
         instances, scenes = (f"{measured[key]:.3f}" if measured else "-" for key in ("map_instances", "map_scenes"))
         seen = "by default" if entry.seen else "never by default"
         print(f"{entry.name:18}{kind:>20}{seen:>19}{instances:>15}{scenes:>12}")
-    print("\nlocal and global search, which every audit asks and only `joint` and keypoint methods work against")
-    for name, summary in _DESCRIPTORS.items():
-        print(f"{name:18}{summary}")
-    width = max(28, *(len(name) + 1 for name in cards)) if cards else 0
-    if cards:
-        print(f"\n{'hash network':{width}}{'backbone':>18}{'gives':>10}{'loss':>14}{'trained on':>20}{'mAP':>9}")
-    for name, card in cards.items():
+
+
+def _print_checkpoints(listed: list[Entry]) -> None:
+    if not listed:
+        return
+    width = max(28, *(len(entry.name) + 1 for entry in listed))
+    print(f"\n{'hash network':{width}}{'backbone':>18}{'gives':>10}{'loss':>14}{'trained on':>20}{'mAP':>9}")
+    for entry in listed:
+        card = entry.card
         loss, data = str(card.get("loss", "-")), str(card.get("data", "-"))
         measured = f"{card['map']:.3f}" if isinstance(card.get("map"), float) else "-"
-        print(f"{name:{width}}{card['backbone']:>18}{card['bits']:>5} bits{loss:>14}{data:>20}{measured:>9}")
-    return 0
+        print(f"{entry.name:{width}}{card['backbone']:>18}{card['bits']:>5} bits{loss:>14}{data:>20}{measured:>9}")

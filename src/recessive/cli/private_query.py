@@ -99,7 +99,7 @@ def private_query(
         )
         with progress_bar("reading photos") as reading:
             report = make_private_query(
-                private, carrier, out, settings, overwrite=overwrite, progress=reading, complain=complain
+                private, carrier, out, settings, overwrite=overwrite, progress=reading, on_error=complain
             )
     except ValidationError as error:
         complain_of_options(error)

@@ -97,7 +97,7 @@ class ProtectOptions:
 
         try:
             with progress_bar("reading photos") as reading:
-                return Protector(self._settings(), progress=reading, complain=complain)
+                return Protector(self._settings(), progress=reading, on_error=complain)
         except ValidationError as error:
             complain_of_options(error)
         except SettingsError as error:

@@ -19,7 +19,7 @@ from torch import Tensor
 from recessive.codes import sign
 from recessive.encoders import Encoder, encode
 from recessive.galleries import Gallery
-from recessive.searchers.searcher import Searcher
+from recessive.searchers import Searcher
 
 FIRST_RESULTS = 10
 """A photo that is not among the first ten results counts as hidden."""

@@ -24,8 +24,8 @@ from recessive.indexing.partial import Item, PartialIndex, PhotoFile, known_item
 from recessive.parallel import ordered_map
 from recessive.photos import PhotoError, format_of_path, read_photo
 from recessive.photos.folders import photo_files
-from recessive.searchers.describers import SearchEncoder, search_encoder, stored_vocabulary, vocabulary_arrays
-from recessive.searchers.settings import EncoderSettings, encoder_settings
+from recessive.searchers import EncoderSettings, SearchEncoder, encoder_settings, load_describer
+from recessive.searchers.describer import stored_vocabulary, vocabulary_arrays
 from recessive.visual_words import VisualWords
 
 Progress = Callable[[int, int], None]
@@ -130,7 +130,7 @@ def index_photos(
     Args:
         folder: the folder of photos.
         out: the path of the index.
-        encoder: the name of the encoder that describes the photos, see `recessive.searchers.settings`.
+        encoder: the name of the encoder that describes the photos, see `recessive.searchers.registry`.
         words: for a bag of words: train a vocabulary of this size on the photos themselves. It stays the same when the
             index is brought up to date.
         vocabulary: for a bag of words: the file of a saved vocabulary. With neither, the bundled one is used.
@@ -153,7 +153,7 @@ def index_photos(
     where = os.path.abspath(folder)  # noqa: PTH100 - follows no links
     earlier = None if overwrite else _earlier(out, settings, where)
     partial = PartialIndex(out, {"settings": settings.to_json(), "folder": where})
-    describer = search_encoder(settings, _vocabulary(settings, files, out, earlier, partial, learning))
+    describer = load_describer(settings, _vocabulary(settings, files, out, earlier, partial, learning))
     if earlier is not None and earlier.card["digest"] != describer.digest:
         raise SettingsError(
             f"{out} was made by another version of {settings} (digest {earlier.card['digest'][:12]}, now "

@@ -18,7 +18,7 @@ from torch import Tensor
 from recessive.encoders import EncoderError, Vocabulary
 from recessive.files import write_whole
 from recessive.galleries.index_file import IndexFile, IndexFileError, read_index, write_index
-from recessive.searchers.describers import SearchEncoder
+from recessive.searchers import SearchEncoder
 from recessive.visual_words import VisualWords
 
 Item = Tensor | VisualWords

@@ -16,7 +16,8 @@ from recessive.errors import SettingsError, photo_error
 from recessive.galleries.index_file import IndexFileError, read_index
 from recessive.indexing.index import IndexCard
 from recessive.photos import read_photo
-from recessive.searchers.describers import search_encoder, stored_vocabulary
+from recessive.searchers import load_describer
+from recessive.searchers.describer import stored_vocabulary
 from recessive.visual_words import VisualWords
 
 
@@ -87,7 +88,7 @@ class PhotoIndex:
         self.card = IndexCard.of(path, stored)
         settings, digest = self.card.settings, self.card.digest
         try:
-            self._describer = search_encoder(settings, stored_vocabulary(path, stored))
+            self._describer = load_describer(settings, stored_vocabulary(path, stored))
         except EncoderError as error:
             raise SettingsError(f"{path} was made by {settings}, which is not available: {error}") from error
         if digest != self._describer.digest:

@@ -14,7 +14,7 @@ from recessive.exposure import FIRST_RESULTS, describe, rank_at
 from recessive.exposure.heat_map import heat_maps
 from recessive.galleries import Gallery
 from recessive.photos import part_within
-from recessive.searchers.searcher import Searcher
+from recessive.searchers import Searcher
 from recessive.transforms.grid import shrink
 
 Kind = Literal["photo", "part", "other"]

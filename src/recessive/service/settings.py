@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 from recessive.photos import format_named
 from recessive.protection.methods import METHODS
 from recessive.workflows import ProtectSettings
-from recessive.workflows.changes import surrogates_for
+from recessive.workflows.method_runner import surrogates_for
 from recessive.workflows.settings import known_transforms
 
 MOST_STEPS = 1000

@@ -19,7 +19,7 @@ from recessive.errors import MachineError, SettingsError
 from recessive.files import digest, lock_file, write_whole
 from recessive.reports.protect_report import ProtectReport, report_from_json
 from recessive.watching.journal import Entry, Journal, State
-from recessive.workflows.records import FOLDER, finished, remember
+from recessive.workflows.protect import RECORDS, finished, remember
 
 _UNFINISHED = re.compile(r"\.[0-9a-f]{16}\.tmp")  # left by `write_whole` when the process is killed
 _BAD_NAME = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ}  # the drive cannot store such names
@@ -74,7 +74,7 @@ class Outbox:
     def __init__(self, out: Path, held: Path) -> None:
         self.held = held
         self._roots: dict[State, Path] = {"protected": out, "held": held}
-        self._own = place = held / FOLDER
+        self._own = place = held / RECORDS
         self._pending = self._own / "unjudged"
         try:
             place.mkdir(exist_ok=True)
@@ -118,7 +118,7 @@ class Outbox:
 
     def discard(self, photo: Path) -> None:
         """Remove a photo that is pending or held, and its record."""
-        for path in (photo, photo.parent / FOLDER / f"{photo.name}.json"):
+        for path in (photo, photo.parent / RECORDS / f"{photo.name}.json"):
             with contextlib.suppress(OSError):
                 path.unlink()
 
@@ -218,7 +218,7 @@ class Outbox:
         for path in left - {self._pending_path(entry) for entry in decided}:
             self.discard(path)
         where = {(self._roots[entry.state] / str(entry.output)).parent for entry in decided}
-        for place in (*where, *(place / FOLDER for place in where), self._own, self._pending / FOLDER):
+        for place in (*where, *(place / RECORDS for place in where), self._own, self._pending / RECORDS):
             for path in _files(place):
                 if _UNFINISHED.fullmatch(path.name):
                     path.unlink(missing_ok=True)

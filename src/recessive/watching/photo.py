@@ -18,7 +18,7 @@ from recessive.reports.protect_report import ProtectReport, ReleaseRule, may_be_
 from recessive.watching.arrivals import Stamp, stamp_of
 from recessive.watching.journal import Entry
 from recessive.watching.outbox import FolderError, Outbox
-from recessive.workflows.protect import Protector
+from recessive.workflows import Protector, protect_file
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class PhotoProcessor:
         self._protector = protector
         self._rule = rule
         heif = b"heif" if find_spec("pillow_heif") else b""  # photos that failed without it are tried again
-        self._request = digest(protector.asked(b"").encode(), rule.encode(), heif)[:16]
+        self._request = digest(protector.request_digest(b"").encode(), rule.encode(), heif)[:16]
 
     def known(self, name: str, stamp: Stamp) -> bool:
         """Whether nothing needs to be done about a file, as far as its stamp shows."""
@@ -127,14 +127,14 @@ class PhotoProcessor:
         suffix = path.suffix if format_ is None else SUFFIXES[format_named(format_)][0]
         wanted = str(PurePosixPath(name).with_suffix(suffix))
         entry = Entry(name, *stamp, content.hex(), "protected", wanted, None, self._request)
-        earlier = self._outbox.published(wanted, self._protector.asked(content))
+        earlier = self._outbox.published(wanted, self._protector.request_digest(content))
         if earlier is not None and may_be_released(earlier.per_encoder, self._rule):
             self._outbox.record(entry)
             return self._skipped(entry)
         pending = self._outbox.pending(entry)
         try:
             with torch.inference_mode(mode=False), torch.enable_grad():
-                report = self._protector.protect(path, pending, overwrite=True, progress=progress)
+                report = protect_file(path, pending, self._protector, overwrite=True, progress=progress)
         except ONE_PHOTO as error:
             if stamp_of(path) != stamp:
                 raise FileChangedError from None

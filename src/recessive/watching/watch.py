@@ -15,7 +15,7 @@ from recessive.reports.protect_report import ReleaseRule
 from recessive.watching.arrivals import Arrivals, Listing, list_photos
 from recessive.watching.outbox import FolderError, Outbox, prepare_folders
 from recessive.watching.photo import DelayedError, FileChangedError, PhotoProcessor, UnusablePhotoError, WatchedPhoto
-from recessive.workflows.protect import Protector
+from recessive.workflows import Protector
 
 POLL = 1.0  # seconds between two scans, or four times what a scan takes: a fifth of a processor at most
 BROKEN_AFTER = 10  # times `settle`: a file that is not an intact photo by then, and has not changed, is given up

@@ -4,7 +4,8 @@ from recessive.reports.protect_report import ProtectReport
 from recessive.workflows.audit import AuditReport, audit_photos
 from recessive.workflows.measure import TrainReport, evaluate_checkpoint
 from recessive.workflows.private_query import PrivateQueryReport, QueryResults, make_private_query
-from recessive.workflows.protect import Failure, Protector, protect_photos
+from recessive.workflows.protect import Failure, protect_file, protect_photos
+from recessive.workflows.protect_photo import Protected, Protector, protect_photo
 from recessive.workflows.settings import PrivateQuerySettings, ProtectSettings
 from recessive.workflows.train import train_encoder
 from recessive.workflows.train_settings import TrainSettings
@@ -16,6 +17,7 @@ __all__ = [
     "PrivateQuerySettings",
     "ProtectReport",
     "ProtectSettings",
+    "Protected",
     "Protector",
     "QueryResults",
     "TrainReport",
@@ -23,6 +25,8 @@ __all__ = [
     "audit_photos",
     "evaluate_checkpoint",
     "make_private_query",
+    "protect_file",
+    "protect_photo",
     "protect_photos",
     "train_encoder",
 ]

@@ -17,14 +17,22 @@ from torch import Tensor
 
 from recessive.errors import SettingsError, photo_error
 from recessive.exposure import FIRST_RESULTS, describe
-from recessive.files import file_digest, make_folder
-from recessive.photos import Format, PhotoError, format_named, format_of_path, output_settings, read_photo, save_photo
+from recessive.files import file_digest, make_folder, write_whole
+from recessive.photos import (
+    Format,
+    PhotoError,
+    decode_photo,
+    encode_photo,
+    format_named,
+    format_of_path,
+    output_settings,
+    read_photo,
+)
 from recessive.protection.methods import METHODS
-from recessive.reports.protect_report import fidelity
-from recessive.searchers.searcher import Searcher
-from recessive.searchers.searchers import searchers
+from recessive.reports import fidelity
+from recessive.searchers import Searcher, searchers
 from recessive.transforms.grid import shrink
-from recessive.workflows.changes import Changer
+from recessive.workflows.method_runner import MethodRunner
 from recessive.workflows.settings import PrivateQuerySettings
 
 _FEW = 10 * FIRST_RESULTS  # photos in a gallery, below which shared results mean little
@@ -35,14 +43,14 @@ class QueryResults:
     """What one encoder returns to the query, to the carrier as it was, and to the private photo.
 
     Attributes:
-        name: of the encoder.
+        name: the name of the encoder.
         seen: whether the query was optimised against it.
-        distance_before: of the carrier to the private photo (bits, or cosine distance).
-        distance_after: of the query to the private photo.
+        distance_before: the distance from the carrier to the private photo (bits, or cosine distance).
+        distance_after: the distance from the query to the private photo.
         shared_before: how many of the private photo's first results the carrier returns, too.
         shared: how many of them the query returns.
         carriers: how many of the carrier's first results the query still returns.
-        retrieves: at least half of the private photo's first results are shared, and more than by chance.
+        retrieves: whether at least half of the private photo's first results are shared, and more than by chance.
     """
 
     name: str
@@ -57,30 +65,30 @@ class QueryResults:
 
 @dataclass(frozen=True)
 class PrivateQueryReport:
-    """A query photo, and what searches with it return, on the re-read saved file.
+    """A query photo, and what searches with it return. All figures are of the saved file, read again.
 
     Attributes:
-        private: path of the photo that stays at home.
-        carrier: path of the photo that the query looks like.
-        output: path of the query.
-        method: its name.
-        encoders: names of those that it was optimised against.
-        budget: in 1/255, of the change before a lossy file format adds its own.
-        steps: taken.
-        seconds: from reading to the verdict.
-        width: of the query in pixels.
-        height: likewise.
-        linf: largest change of a value of the carrier, in 1/255.
+        private: the path of the photo that stays at home.
+        carrier: the path of the photo that the query looks like.
+        output: the path of the query.
+        method: the name of the method.
+        encoders: the names of the encoders that it was optimised against.
+        budget: in 1/255, for the change before a lossy file format adds its own.
+        steps: the number of steps taken.
+        seconds: the time from reading to the verdict.
+        width: of the query, in pixels.
+        height: of the query, in pixels.
+        linf: the largest change of a value of the carrier, in 1/255.
         psnr: to the carrier, in dB; None when nothing changed.
         ssim: to the carrier; None when it is too small to have one.
-        retrieves: every one of `encoders` returns to the query what it returns to the private photo.
-        retrieves_unseen: so does every other; None when there is none.
+        retrieves: whether every one of `encoders` returns to the query what it returns to the private photo.
+        retrieves_unseen: the same for every other encoder; None when there is none.
         gallery: what was searched.
-        gallery_photos: how many photos that holds.
-        first: how many results are compared.
-        by_chance: how many of them two photos would share on average if results were drawn: first² / gallery_photos.
+        gallery_photos: the number of photos in it.
+        first: the number of results that are compared.
+        by_chance: how many results two photos would share on average if they were drawn: first² / gallery_photos.
         per_encoder: what each encoder returns.
-        verdict: in plain words.
+        verdict: the result in plain words.
         notes: what the owner should know.
     """
 
@@ -116,48 +124,55 @@ def make_private_query(
     *,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
-    complain: Callable[[PhotoError], None] | None = None,
+    on_error: Callable[[PhotoError], None] | None = None,
 ) -> PrivateQueryReport:
     """Make a photo that looks like the carrier and retrieves what the private photo would.
 
-    The carrier's location is removed from the file, and nothing of the private photo's camera data is in it.
+    The carrier's location is removed, and the file contains nothing of the private photo's camera data.
 
     Args:
-        private: the photo whose results are wanted; only read.
-        carrier: the photo that the query is to look like.
-        out: where to; its name says the format, PNG where it says none.
-        settings: the method and the rest; the usual ones when None.
+        private: the photo whose results are wanted; it is only read.
+        carrier: the photo that the query shall look like.
+        out: the file to write. Its name decides the format; PNG when it names none.
+        settings: the options of the method; the defaults when None.
         overwrite: replace an existing file.
-        progress: told how many of how many gallery photos are read.
-        complain: told of gallery photos that cannot be read.
+        progress: called with (photos read, photos in total) while a gallery is read.
+        on_error: called with the error of each gallery photo that cannot be read.
 
     Raises:
-        SettingsError: the two photos are one, the method takes no target, the output's folder cannot be made, or as
-            `Changer` has it.
-        PhotoError: a photo cannot be read, or the query cannot be made or saved.
+        SettingsError: if the two photos are one, the method takes no target, the output's folder cannot be created, or
+            as for `MethodRunner`.
+        PhotoError: if a photo cannot be read, or the query cannot be made or saved.
     """
     start, settings = time.perf_counter(), settings or PrivateQuerySettings()
     _refuse_what_does_not_fit(private, carrier, settings)
-    changer = Changer(settings, targeted=True, progress=progress, complain=complain)
-    saved_as = _format(out, settings)
+    runner = MethodRunner(settings, targeted=True, progress=progress, on_error=on_error)
+    format_ = _format(out, settings)
     wanted, photo = read_photo(private), read_photo(carrier)
     _refuse_what_is_in_the_way(out, private, carrier, overwrite=overwrite)
-    judges = searchers(changer.judges, changer.encoders, settings.gallery, progress=progress, complain=complain)
+    judges = searchers(
+        runner.judges,
+        runner.encoders,
+        settings.gallery,
+        thresholds=runner.thresholds,
+        progress=progress,
+        on_error=on_error,
+    )
     make_folder(out.parent)
     try:
-        written = output_settings(photo, format=saved_as, quality=settings.quality)
+        saved_as = output_settings(photo, format=format_, quality=settings.quality)
         with torch.inference_mode(mode=False), torch.enable_grad():
-            pixels, steps = changer.change(photo, written, [shrink(wanted.pixels[None], settings.grid)[0]])
+            pixels, steps = runner.change(photo, saved_as, [shrink(wanted.pixels[None], settings.grid)[0]])
+        data = encode_photo(photo, pixels, format=format_, quality=settings.quality)
+        saved = decode_photo(data, out).pixels
+        found = compare_results(wanted.pixels, photo.pixels, saved, judges)
+        close = fidelity(photo.pixels, saved)
     except (PhotoError, ValueError, RuntimeError, MemoryError) as error:
         raise photo_error(carrier, error, "made a query") from error
-    save_photo(photo, pixels, out, format=saved_as, quality=settings.quality, overwrite=overwrite)
     try:
-        saved = read_photo(out).pixels
-        found = compare_results(wanted.pixels, photo.pixels, saved, judges)
-        near = fidelity(photo.pixels, saved)
-    except BaseException:  # Ctrl-C too: a query that nobody vouches for
-        out.unlink(missing_ok=True)
-        raise
+        write_whole(out, data, overwrite=overwrite)
+    except OSError as error:
+        raise PhotoError(out, f"cannot be written: {error.strerror or error}") from error
     held = len(judges[0].gallery)
     first = min(FIRST_RESULTS, held)
     few = (f"the gallery holds {held} photos: too few for shared results to mean much",) if held < _FEW else ()
@@ -167,16 +182,16 @@ def make_private_query(
         private=str(private),
         carrier=str(carrier),
         output=str(out),
-        method=changer.method.name,
-        encoders=changer.encoders,
-        budget=changer.budget,
+        method=runner.method.name,
+        encoders=runner.encoders,
+        budget=runner.budget,
         steps=steps,
         seconds=round(time.perf_counter() - start, 3),
         width=saved.shape[2],
         height=saved.shape[1],
-        linf=near.linf,
-        psnr=near.psnr,
-        ssim=near.ssim,
+        linf=close.linf,
+        psnr=close.psnr,
+        ssim=close.ssim,
         retrieves=all(seen) if seen else None,
         retrieves_unseen=all(unseen) if unseen else None,
         gallery="reference" if settings.gallery is None else str(settings.gallery),
@@ -185,15 +200,15 @@ def make_private_query(
         by_chance=round(first**2 / held, 3),
         per_encoder=found,
         verdict=verdict(found, first),
-        notes=(*photo.notes, *few),
+        notes=(*photo.notes, *few, *(judge.note for judge in judges if judge.note)),
     )
 
 
 def _refuse_what_does_not_fit(private: Path, carrier: Path, settings: PrivateQuerySettings) -> None:
-    """Photos that are one, and methods that cannot make a query of a carrier.
+    """Refuse a carrier that is the private photo, and methods that cannot make a query of a carrier.
 
     Raises:
-        SettingsError: says what to change.
+        SettingsError: with what to change.
     """
     shown = file_digest(carrier)
     if shown and shown == file_digest(private):
@@ -204,10 +219,10 @@ def _refuse_what_does_not_fit(private: Path, carrier: Path, settings: PrivateQue
 
 
 def _format(out: Path, settings: PrivateQuerySettings) -> Format:
-    """Of the query: the one asked for, else that of its name, else PNG, which loses nothing.
+    """The format of the query: the one asked for, else the one of its name, else PNG, which loses nothing.
 
     Raises:
-        SettingsError: there is no such format, or the name says another.
+        SettingsError: if there is no such format, or the name promises another one.
     """
     named = format_of_path(out)
     try:
@@ -220,10 +235,10 @@ def _format(out: Path, settings: PrivateQuerySettings) -> Format:
 
 
 def _refuse_what_is_in_the_way(out: Path, private: Path, carrier: Path, *, overwrite: bool) -> None:
-    """Before the work.
+    """Refuse an output that exists, before the work begins.
 
     Raises:
-        PhotoError: the output is one of the two photos, or exists already.
+        PhotoError: if the output is one of the two photos, or exists already.
     """
     for path, what in ((private, "private photo"), (carrier, "carrier")):
         if out.exists() and out.samefile(path):
@@ -241,8 +256,8 @@ def compare_results(
     Args:
         private: (3, H, W) in [0, 1].
         carrier: (3, H', W').
-        query: (3, H', W'), as re-read from its file.
-        searchers: encoders, each with the same gallery photos.
+        query: (3, H', W'), as it was read again from its file.
+        searchers: the encoders, each with the same gallery photos.
     """
     seen = zip(*(describe(searchers, photo) for photo in (private, carrier, query)), strict=True)
     found = []
@@ -267,7 +282,7 @@ def compare_results(
 
 
 def verdict(found: Sequence[QueryResults], first: int) -> str:
-    """A plain sentence or two; a difference between seen and unseen encoders is always said."""
+    """The result in a plain sentence or two, which always tells seen and unseen encoders apart."""
     parts = []
     for seen, those in (
         (True, "the encoders it was optimised against"),

@@ -21,8 +21,7 @@ from recessive.service.store.storage import Storage
 from recessive.service.work import processing, worker
 from recessive.service.work.supervisor import Supervisor
 from recessive.service.work.worker import run_worker
-from recessive.workflows import ProtectReport
-from recessive.workflows.records import remember
+from recessive.workflows import Protected, ProtectReport
 
 SEEN = EncoderAudit("conv-gem", True, 0.0, 0.5, 1, 50, 3, 0, 0.4, 4_000, True, {})
 UNSEEN = replace(SEEN, name="depthwise-gem", seen=False, rank_after=1, hidden=False)
@@ -38,7 +37,7 @@ def report(**changes):
 
 
 class Protect:
-    """In place of `Protector.protect`: the "protected photo" says whose it is.
+    """In place of `protect_photo`: the "protected photo" says whose it is.
 
     Args:
         then: called with the original's path before the photo is saved; what it returns, an error, is raised.
@@ -48,22 +47,20 @@ class Protect:
     def __init__(self, then=lambda _: None, **changes):
         self.then, self.changes = then, changes
 
-    def __call__(self, original, saved, *, progress):
+    def __call__(self, photo, _, *, progress):
         for step in range(1, 4):
             progress(step / 4)
-        error = self.then(original)
+        error = self.then(photo.path)
         progress(1.0)
         if error is not None:
             raise error
-        write_whole(saved, b"protected " + original.read_bytes())
-        remember(saved, "asked", {"input": str(original)})
-        return report(input=str(original), output=str(saved), **self.changes)
+        data = b"protected " + photo.path.read_bytes()
+        named = report(input=str(photo.path), output=str(photo.path), **self.changes)
+        return Protected(data, format_of_path(photo.path), named)
 
 
 class Protector:
     """In place of the real one."""
-
-    protect = Protect()
 
     def __init__(self, settings, **_):
         self.settings, self.searchers = settings, []
@@ -71,8 +68,9 @@ class Protector:
 
 def install(put, protect):
     """Put all of them in their places, by `setattr` or what does the same."""
-    put(Protector, "protect", protect)
-    put(processing, "read_photo", lambda path: SimpleNamespace(pixels=len(path.read_bytes())))
+    put(processing, "protect_photo", protect)
+    put(processing, "read_photo", lambda path: SimpleNamespace(path=path, pixels=len(path.read_bytes())))
+    put(processing, "decode_photo", lambda data, _: SimpleNamespace(pixels=len(data)))
     put(processing, "explain", lambda *_: None)
     put(processing, "contact_sheet", lambda *_: b"sheet")
     put(processing, "Protector", Protector)
@@ -82,7 +80,7 @@ POINTS = {
     ("doing", "claimed"): (Claims, "claim", "after"),
     ("doing", "folder made"): (Storage, "result_folder", "after"),
     ("doing", "photo half written"): (os, "fsync", "before"),
-    ("doing", "photo protected"): (processing, "read_photo", "before"),
+    ("doing", "photo protected"): (processing, "decode_photo", "before"),
     ("doing", "sheet made"): (processing, "contact_sheet", "after"),
     ("doing", "before it is recorded"): (Claims, "finish", "before"),
     ("doing", "while it is recorded"): (claims, "end", "after"),

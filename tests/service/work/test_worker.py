@@ -217,7 +217,7 @@ def test_options_that_do_not_fit_are_told(sqlite_service, monkeypatch, options, 
         raise wrong
 
     if wrong:
-        monkeypatch.setattr(processing, "everybody", lambda *_, **__: {})
+        monkeypatch.setattr(processing, "default_searchers", lambda *_, **__: {})
         monkeypatch.setattr(processing, "Protector", refuse)
     job = sqlite_service.worked_off(sqlite_service.add(options=options), gallery=Path("/srv/gallery"))
     assert job.state == JobState.FAILED
@@ -462,14 +462,14 @@ def test_progress_is_written_now_and_then(sqlite_service, protect, monkeypatch):
     monkeypatch.setattr(Claims, "keep", keep)
     monkeypatch.setattr(worker_module, "TICK", 0.1)
 
-    def slow(original, saved, *, progress):
+    def slow(photo, protector, *, progress):
         for step in range(200):
             time.sleep(0.002)
             progress(step / 200)
-        return Protect()(original, saved, progress=lambda _: None)
+        return Protect()(photo, protector, progress=lambda _: None)
 
     protect()
-    monkeypatch.setattr(stand_ins.Protector, "protect", staticmethod(slow))
+    monkeypatch.setattr(processing, "protect_photo", slow)
     sqlite_service.worked_off(sqlite_service.add())
     assert len(seen) >= 2
     assert all(second - first > 0.09 for (first, _), (second, _) in pairwise(seen))
@@ -477,7 +477,7 @@ def test_progress_is_written_now_and_then(sqlite_service, protect, monkeypatch):
 
 
 @pytest.mark.usefixtures("protect")
-@pytest.mark.parametrize("broken", ["read_photo", "explain", "contact_sheet"])
+@pytest.mark.parametrize("broken", ["decode_photo", "explain", "contact_sheet"])
 def test_a_job_is_done_though_it_cannot_be_explained(sqlite_service, monkeypatch, caplog, broken):
     def fail(*_):
         raise ValueError("secret")

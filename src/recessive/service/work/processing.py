@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -14,16 +13,14 @@ from pydantic import ValidationError
 
 from recessive.errors import ONE_PHOTO, RecessiveError, SettingsError, photo_error
 from recessive.files import sync_folder, write_whole
-from recessive.photos import SUFFIXES, format_named, format_of_path, read_photo
+from recessive.photos import SUFFIXES, Photo, decode_photo, read_photo
 from recessive.reports.contact_sheet import contact_sheet
 from recessive.reports.insight import Insight, explain
-from recessive.searchers.searcher import Searcher
-from recessive.searchers.searchers import everybody
+from recessive.searchers import Searcher, default_searchers
 from recessive.service.names import saved_name
 from recessive.service.settings import JobOptions, ServiceSettings
 from recessive.service.store.job import Job
-from recessive.workflows import Protector, ProtectReport, ProtectSettings
-from recessive.workflows.records import FOLDER
+from recessive.workflows import Protected, Protector, ProtectReport, ProtectSettings, protect_photo
 
 NO_MEMORY = "the service does not have enough memory for this photo; send a smaller one"
 _PROTECTED, _EXPLAINED = 0.85, 0.97  # shares of the work that are done by then
@@ -77,29 +74,29 @@ class JobProcessor:
             JobError: if the photo cannot be protected.
         """
         protector = self._protector(job, progress)
-        format_ = protector.settings.format
-        photo = folder / f"photo{SUFFIXES[format_named(format_)][0] if format_ else original.suffix}"
         try:
-            report = protector.protect(original, photo, progress=lambda share: progress(_PROTECTED * share))
+            photo = read_photo(original)
+            protected = protect_photo(photo, protector, progress=lambda share: progress(_PROTECTED * share))
+            path = folder / f"photo{SUFFIXES[protected.format][0]}"
+            write_whole(path, protected.data)
         except ONE_PHOTO as error:
             raise JobError(_problem(original, error)) from error
         progress(_PROTECTED)
-        shutil.rmtree(folder / FOLDER, ignore_errors=True)  # records serve those who protect a folder again
-        saved_format = format_of_path(photo)
+        report = protected.report
         report = replace(
             report,
             input=job.name,
-            output=saved_name(job.name, saved_format) if saved_format else job.name,
+            output=saved_name(job.name, protected.format),
             gallery=report.gallery if report.gallery == "reference" else "the service's own",
         )
-        insight, sheet = _explanation(job, original, photo, protector, report)
+        insight, sheet = _explanation(job, photo, protected, folder / "contact-sheet.png", protector, report)
         progress(_EXPLAINED)
         sync_folder(folder)
         sync_folder(folder.parent)
         return JobResult(
             report=asdict(report),
             insight=asdict(insight) if insight else None,
-            result=f"{folder.name}/{photo.name}",
+            result=f"{folder.name}/{path.name}",
             sheet=sheet and f"{folder.name}/{sheet}",
         )
 
@@ -110,7 +107,7 @@ class JobProcessor:
             protector = self._protectors.pop(wanted, None)
             if protector is None:
                 if self._gallery is not None and self._searchers is None:
-                    self._searchers = everybody(self._gallery, progress=lambda *_: progress(0.0))
+                    self._searchers = default_searchers(self._gallery, progress=lambda *_: progress(0.0))
                 protector = Protector(wanted, known=self._searchers)
         except ValidationError as error:
             first = error.errors()[0]
@@ -133,15 +130,14 @@ def _problem(original: Path, error: Exception) -> str:
 
 
 def _explanation(
-    job: Job, original: Path, photo: Path, protector: Protector, report: ProtectReport
+    job: Job, photo: Photo, protected: Protected, sheet: Path, protector: Protector, report: ProtectReport
 ) -> tuple[Insight | None, str | None]:
     """Insight and contact sheet, if they can be had: the photo is protected without them."""
     insight: Insight | None = None
-    sheet = photo.with_name("contact-sheet.png")
     try:
-        before, after = read_photo(original).pixels, read_photo(photo).pixels
-        insight = explain(before, after, protector.searchers)
-        write_whole(sheet, contact_sheet(before, after, report, insight))
+        saved = decode_photo(protected.data, sheet)
+        insight = explain(photo.pixels, saved.pixels, protector.searchers)
+        write_whole(sheet, contact_sheet(photo.pixels, saved.pixels, report, insight))
     except Exception as error:  # noqa: BLE001 - whatever it is
         _log.warning("job %s is not explained: %s", job.id, type(error).__name__)
         return insight, None

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from recessive.encoders import bundled_encoders
 from recessive.photos import Format
 from recessive.protection.methods import METHODS, defaults
-from recessive.searchers.searchers import DESCRIPTORS
+from recessive.searchers import HANDCRAFTED
 from recessive.service.http.api import shapes
 from recessive.service.http.api.dependencies import Dependencies, Service, json_response
 from recessive.service.settings import LARGEST_GRID, MOST_STEPS, MOST_TRANSFORMS, usable_methods
@@ -105,7 +105,7 @@ def _encoders() -> shapes.Encoders:
         shapes.Encoder(name=entry.name, kind="encoder", outputs=entry.outputs, dim=entry.dim, seen=entry.seen)
         for entry in bundled_encoders().values()
     ]
-    searches = [shapes.Encoder(name=name, kind="search", outputs=None, dim=None, seen=False) for name in DESCRIPTORS]
+    searches = [shapes.Encoder(name=name, kind="search", outputs=None, dim=None, seen=False) for name in HANDCRAFTED]
     return shapes.Encoders(encoders=encoders + searches)
 
 

@@ -1,4 +1,4 @@
-"""What the owner gives a method from folders: a sample, by class where it has classes, and targets."""
+"""What the owner gives a method from folders: a sample, labelled where it has one folder a class, and targets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from recessive.errors import SettingsError
 from recessive.files import digest, file_digest
 from recessive.photos import PhotoError, read_photo
 from recessive.photos.folders import photos_below
-from recessive.searchers.describers import items
+from recessive.searchers import items
+from recessive.searchers.reference_set import MOST_FOR_A_THRESHOLD
 from recessive.transforms.grid import shrink
 
 _NAMED = 20  # classes, in a message
@@ -23,28 +24,30 @@ _NAMED = 20  # classes, in a message
 
 @dataclass(frozen=True)
 class OwnersSample:
-    """The owner's photos through each encoder.
+    """The owner's photos as each encoder describes them.
 
     Attributes:
         items: codes or descriptors (S, D), one tensor an encoder.
-        classes: names of the folders, sorted; none where a photo lies outside of them.
-        labels: of each photo, its place in `classes`: (S,) int64; None without classes.
-        digest: of the names and contents of the files.
+        classes: the sorted names of the folders; empty when a photo lies outside of them.
+        labels: the place of each photo's class in `classes`, (S,) int64; None without classes.
+        first: the first photos (3, h, w) themselves, on which a threshold can be found.
+        digest: the digest of the names and contents of the files.
     """
 
     items: tuple[Tensor, ...]
     classes: tuple[str, ...]
     labels: Tensor | None
+    first: tuple[Tensor, ...]
     digest: str
 
 
 @dataclass(frozen=True)
 class Targets:
-    """Photos to be taken for.
+    """Photos that a protected photo shall be taken for.
 
     Attributes:
         photos: (3, h, w) each, at most as large as the grid.
-        digest: of the contents of the files.
+        digest: the digest of the contents of the files.
     """
 
     photos: tuple[Tensor, ...]
@@ -58,46 +61,47 @@ def read_sample(
     device: torch.device,
     *,
     progress: Callable[[int, int], None] | None = None,
-    complain: Callable[[PhotoError], None] | None = None,
+    on_error: Callable[[PhotoError], None] | None = None,
 ) -> OwnersSample:
-    """Read and encode the owner's photos; with one folder a class they are labelled by its name.
+    """Read and describe the owner's photos. With one folder a class they are labelled by its name.
 
     Args:
-        folder: of photos; a photo's class is the first folder on the way to it.
-        encoders: that lie on the device.
+        folder: the folder of photos; a photo's class is the first folder on the way to it.
+        encoders: the encoders, on the device.
         device: where the items will lie.
-        progress: told how many of how many photos are done.
-        complain: told of photos that cannot be read; they are left out.
+        progress: called with (photos read, photos in total).
+        on_error: called with the error of each photo that cannot be read; those are left out.
 
     Raises:
-        SettingsError: it is no folder, or holds no photo that can be read.
+        SettingsError: if it is no folder, or holds no photo that can be read.
     """
     rows, names, parts = [], [], []
-    for file, pixels in photos_below(folder, "an owner's sample", progress=progress, on_error=complain):
+    first: list[Tensor] = []
+    for file, pixels in photos_below(folder, "an owner's sample", progress=progress, on_error=on_error):
         outputs = encode(encoders, pixels[None].to(device))
         rows.append([items(encoder, output) for encoder, output in zip(encoders, outputs, strict=True)])
         inside = file.relative_to(folder)
         names.append(inside.parts[0] if len(inside.parts) > 1 else None)
         parts += [os.fsencode(inside), file_digest(file)]
+        if len(first) < MOST_FOR_A_THRESHOLD:
+            first.append(pixels)
     found = tuple(torch.cat(column) for column in zip(*rows, strict=True))
     known = [name for name in names if name is not None]
-    if len(known) < len(names):
-        return OwnersSample(found, (), None, digest(*parts))
-    classes = sorted(set(known))
-    labels = torch.tensor([classes.index(name) for name in known])
-    return OwnersSample(found, tuple(classes), labels, digest(*parts))
+    classes = sorted(set(known)) if len(known) == len(names) else []
+    labels = torch.tensor([classes.index(name) for name in known]) if classes else None
+    return OwnersSample(found, tuple(classes), labels, tuple(first), digest(*parts))
 
 
 def label_of(name: str, sample: OwnersSample | None, folder: Path | None) -> Tensor:
-    """The label of photos of a class: (1,) int64.
+    """The label of photos of one class, (1,) int64.
 
     Args:
-        name: of the class.
-        sample: as read, if there is one.
-        folder: it was read from.
+        name: the name of the class.
+        sample: the sample, when there is one.
+        folder: the folder that it was read from.
 
     Raises:
-        SettingsError: the sample has no classes, or none of that name.
+        SettingsError: if the sample has no classes, or none of that name.
     """
     if sample is None:
         raise SettingsError(f"--label {name} is the name of a folder in --sample DIR; give that, too")
@@ -112,32 +116,32 @@ def label_of(name: str, sample: OwnersSample | None, folder: Path | None) -> Ten
 
 
 def read_targets(
-    paths: Sequence[Path], grid: int, *, complain: Callable[[PhotoError], None] | None = None
+    paths: Sequence[Path], grid: int, *, on_error: Callable[[PhotoError], None] | None = None
 ) -> Targets | None:
-    """Read what photos shall be taken for; None where there are no paths.
+    """Read the photos that others shall be taken for; None when there are no paths.
 
     Args:
         paths: photos, or folders of photos.
-        grid: they are brought down to so many pixels on the long side: encoders see no more of them.
-        complain: told of photos in folders that cannot be read; they are left out.
+        grid: the long side, in pixels, to which larger ones are shrunk: encoders see no more of them.
+        on_error: called with the error of each photo in a folder that cannot be read; those are left out.
 
     Raises:
-        SettingsError: a photo cannot be read, or a folder holds none that can be.
+        SettingsError: if a named photo cannot be read, or a folder holds none that can be read.
     """
     if not paths:
         return None
     photos, parts = [], []
     for path in paths:
-        for file, pixels in _target_files(path, complain):
+        for file, pixels in _target_files(path, on_error):
             photos.append(shrink(pixels[None], grid)[0])
             parts.append(file_digest(file))
     return Targets(tuple(photos), digest(*parts))
 
 
-def _target_files(path: Path, complain: Callable[[PhotoError], None] | None) -> Iterator[tuple[Path, Tensor]]:
-    """The photos of a folder that can be read, or one that is named and so has to be there."""
+def _target_files(path: Path, on_error: Callable[[PhotoError], None] | None) -> Iterator[tuple[Path, Tensor]]:
+    """The readable photos of a folder, or the one photo that is named and must be readable."""
     if path.is_dir():
-        yield from photos_below(path, "a target", on_error=complain)
+        yield from photos_below(path, "a target", on_error=on_error)
         return
     try:
         yield path, read_photo(path).pixels

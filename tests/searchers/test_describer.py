@@ -23,9 +23,9 @@ from recessive.encoders import (
 from recessive.encoders.networks.library import convolutional_part
 from recessive.errors import SettingsError
 from recessive.galleries.index_file import IndexFile, IndexFileError
-from recessive.searchers import describers
-from recessive.searchers.describers import search_encoder, stored_vocabulary, vocabulary_arrays
-from recessive.searchers.settings import SCORINGS, EncoderSettings, encoder_settings
+from recessive.searchers import EncoderSettings, encoder_settings, features, load_describer
+from recessive.searchers.describer import stored_vocabulary, vocabulary_arrays
+from recessive.searchers.features import SCORINGS
 from recessive.visual_words import VisualWords
 
 PLAIN = ["cedd", "gist", "gist-colour", "conv-gem", "conv-hash", "gem:conv", "mac:conv", "spoc:conv", "r-mac:conv"]
@@ -47,12 +47,12 @@ def vocabulary():
 @pytest.fixture
 def bundled(vocabulary, monkeypatch):
     """That vocabulary in place of the bundled one."""
-    monkeypatch.setattr(describers, "bundled_vocabulary", lambda: vocabulary)
+    monkeypatch.setattr(features, "bundled_vocabulary", lambda: vocabulary)
     return vocabulary
 
 
 def made(encoder, **options):
-    return search_encoder(encoder_settings(encoder, **options))
+    return load_describer(encoder_settings(encoder, **options))
 
 
 @pytest.mark.usefixtures("bundled")
@@ -92,7 +92,7 @@ def test_bags_of_words_differ_in_how_they_are_searched_only(bundled):
 def test_a_vocabulary_from_a_file_and_one_that_is_given(vocabulary, tmp_path):
     vocabulary.save(tmp_path / "v.safetensors")
     read = made("bovw-he", vocabulary=tmp_path / "v.safetensors")
-    given = search_encoder(EncoderSettings("bovw-he", words=30), vocabulary)
+    given = load_describer(EncoderSettings("bovw-he", words=30), vocabulary)
     assert read.digest == given.digest
     assert len(read.vocabulary) == 30
     with pytest.raises(EncoderError, match="missing"):
@@ -182,8 +182,14 @@ def test_unknown_encoders_are_told_of_all_that_there_are(encoder):
     with pytest.raises(SettingsError) as refused:
         encoder_settings(encoder)
     said = str(refused.value)
-    assert said.startswith(f"no encoder or file is called {encoder!r}; there are bovw, bovw-he, bovw-burst, cedd, gist")
-    for known in ("conv-gem", "conv-hash", "gem:NETWORK, mac:NETWORK, spoc:NETWORK, r-mac:NETWORK", "resnet-101"):
+    assert said.startswith(f"no encoder or file is called {encoder!r}; there are conv-gem, ")
+    for known in (
+        "bovw, bovw-he, bovw-burst, cedd, gist",
+        "conv-gem",
+        "conv-hash",
+        "gem:NETWORK, mac:NETWORK, spoc:NETWORK, r-mac:NETWORK",
+        "resnet-101",
+    ):
         assert known in said
 
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from recessive.codes import sign
 from recessive.errors import SettingsError
 from recessive.photos import read_photo
-from recessive.workflows.owners_photos import label_of, read_sample, read_targets
+from recessive.workflows.samples import label_of, read_sample, read_targets
 
 CPU = torch.device("cpu")
 
@@ -55,7 +55,7 @@ def test_photos_that_cannot_be_read_are_left_out(album, encoders, broken):
     shutil.copy(broken, album / "nothing" / "broken.jpg")
     complaints, progress = [], []
     sample = read_sample(
-        album, encoders, CPU, complain=complaints.append, progress=lambda done, of: progress.append((done, of))
+        album, encoders, CPU, on_error=complaints.append, progress=lambda done, of: progress.append((done, of))
     )
     assert [complaint.path for complaint in complaints] == [
         album / "beach" / "broken.jpg",
@@ -128,7 +128,7 @@ def test_the_digest_of_targets_is_of_their_contents(photo, scene):
 
 def test_a_target_that_is_named_must_be_there_and_those_of_a_folder_need_not(photo, broken, tmp_path):
     good, complaints = photo(), []
-    assert len(read_targets([good.parent], 64, complain=complaints.append).photos) == 1
+    assert len(read_targets([good.parent], 64, on_error=complaints.append).photos) == 1
     assert [complaint.path for complaint in complaints] == [broken]
     with pytest.raises(SettingsError, match=r"--target .*broken\.jpg: is damaged"):
         read_targets([good, broken], 64)
