@@ -93,7 +93,7 @@ def kind_of(error: BaseException) -> Kind:
         return error.kind
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in MACHINE_ERRNOS):
         return "machine"
-    return kind_of(error.__cause__) if error.__cause__ is not None else "photo"
+    return "photo" if error.__cause__ in (None, error) else kind_of(error.__cause__)
 
 
 ONE_PHOTO = (PhotoError, OSError, ValueError, RuntimeError, MemoryError)

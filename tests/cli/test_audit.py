@@ -112,10 +112,16 @@ def test_wrong_use_is_status_2(recessive, photo, wrong, said):
 
 
 @pytest.mark.parametrize("gallery", [True, False])
-def test_a_committed_checkpoint_is_refused_in_one_line(recessive, photo, committed_checkpoint, gallery):
+def test_a_committed_checkpoint_is_asked(recessive, photo, committed_checkpoint, gallery):
     original = photo()
     options = ("--gallery", original.parent) if gallery else ()
-    ran = recessive("audit", original, original, "--encoder", committed_checkpoint, *options)
-    assert (ran.status, ran.stdout, ran.stderr.count("\n")) == (2, "", 1)
-    assert ran.stderr.startswith("recessive: hashnet-12 cannot be used here")
-    assert "tiny-gem, tiny-hash, other-gem" in ran.stderr
+    ran = recessive("audit", original, original, "--encoder", committed_checkpoint, *options, "--json")
+    assert (ran.status, ran.stderr) == (0, "")
+    report = json.loads(ran.stdout)
+    (entry,) = report["encoders"]
+    assert (entry["name"], entry["hidden"], entry["gallery_photos"]) == (
+        committed_checkpoint,
+        False,
+        1 if gallery else 100,
+    )
+    assert [note.startswith(committed_checkpoint) for note in report["notes"]] == [] if gallery else [True]

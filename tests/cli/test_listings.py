@@ -20,6 +20,8 @@ from recessive.protection.keypoints import KEYPOINT_METHODS
 from recessive.protection.methods import METHODS
 from recessive.searchers import default_surrogates, unseen
 
+FEATURES = ["bovw", "bovw-he", "bovw-burst", "cedd", "gist", "gist-colour"]
+
 
 @pytest.fixture
 def committed(tmp_path, monkeypatch):
@@ -82,7 +84,7 @@ def test_methods_as_json(recessive):
 def test_encoders_for_people(recessive, tiny_encoders):
     ran = recessive("encoders")
     assert (ran.status, ran.stderr) == (0, "")
-    networks, descriptors = ran.stdout.split("\n\n")
+    networks, descriptors, others = ran.stdout.split("\n\n")
     head, *rows = networks.splitlines()
     assert [row.split()[0] for row in rows] == list(tiny_encoders)
     assert len({len(line) for line in (head, *rows)}) == 1
@@ -90,7 +92,8 @@ def test_encoders_for_people(recessive, tiny_encoders):
     assert rows[1].split() == ["tiny-hash", "32", "bits", "by", "default", "-", "-"]  # not measured
     head, *rows = descriptors.splitlines()
     assert head.startswith("local and global search, which every audit asks")
-    assert [row.split()[0] for row in rows] == ["bovw-he", "cedd", "gist"]
+    assert [row.split()[0] for row in rows] == FEATURES
+    assert "FILE" in others.splitlines()
     assert len({len(row) - len(row[len(row.split()[0]) :].lstrip()) for row in rows}) == 1  # in one column
 
 
@@ -99,13 +102,16 @@ def test_encoders_as_json(recessive, tiny_encoders):
     ran = recessive("encoders", "--json")
     assert (ran.status, ran.stderr) == (0, "")
     listed = [json.loads(line) for line in ran.stdout.splitlines()]
-    assert [entry["name"] for entry in listed] == [*tiny_encoders, "bovw-he", "cedd", "gist"]
+    assert [entry["name"] for entry in listed] == [*tiny_encoders, *FEATURES]
     networks, descriptors = listed[:3], listed[3:]
     assert {(entry["name"], entry["seen"]) for entry in networks if not entry["seen"]} == {("other-gem", False)}
     assert networks[1]["outputs"] == "logits"
     assert networks[1]["dim"] == 32
-    assert [list(entry) for entry in descriptors] == [["name", "summary", "threshold"]] * 3
-    assert {entry["name"]: entry["threshold"] for entry in descriptors} == descriptor_thresholds()
+    assert all(entry.keys() >= {"name", "summary", "threshold", "outputs", "gallery"} for entry in descriptors)
+    stored = {entry["name"]: entry["threshold"] for entry in descriptors if entry["gallery"] == "stored"}
+    assert stored == descriptor_thresholds()
+    assert all(entry["gradients"] and entry["sample"] == "stored" for entry in networks)
+    assert not any(entry["gradients"] for entry in descriptors)
 
 
 @pytest.mark.usefixtures("committed", "tiny_encoders")
@@ -120,9 +126,9 @@ def test_what_is_said_of_local_and_global_searches_holds(recessive):
 def test_committed_checkpoints_are_a_table_of_their_own(recessive, tiny_encoders, hash_networks):
     ran = recessive("encoders")
     assert (ran.status, ran.stderr) == (0, "")
-    bundled, descriptors, networks = ran.stdout.split("\n\n")
+    bundled, descriptors, networks, _ = ran.stdout.split("\n\n")
     assert [row.split()[0] for row in bundled.splitlines()[1:]] == list(tiny_encoders)
-    assert [row.split()[0] for row in descriptors.splitlines()[1:]] == ["bovw-he", "cedd", "gist"]
+    assert [row.split()[0] for row in descriptors.splitlines()[1:]] == FEATURES
     head, *rows = networks.splitlines()
     assert [row.split()[0] for row in rows] == hash_networks
     assert len({len(line) for line in (head, *rows)}) == 1
@@ -134,7 +140,7 @@ def test_committed_checkpoints_as_json_are_their_cards(recessive, tiny_encoders,
     ran = recessive("encoders", "--json")
     assert (ran.status, ran.stderr) == (0, "")
     listed = [json.loads(line) for line in ran.stdout.splitlines()]
-    assert [entry["name"] for entry in listed] == [*tiny_encoders, "bovw-he", "cedd", "gist", *hash_networks]
+    assert [entry["name"] for entry in listed] == [*tiny_encoders, *FEATURES, *hash_networks]
     card = listed[-1]
     assert (card["outputs"], card["dim"], card["bits"], card["backbone"]) == ("logits", 12, 12, "small-plain")
     assert (card["loss"], card["data"], card["map"], card["seed"]) == ("hashnet", "cifar-10", 0.8123, 3)
@@ -162,6 +168,6 @@ def test_committed_checkpoints_load_by_name_and_are_nobodys_default(hash_network
 def test_the_shipped_encoders_are_listed(recessive):
     ran = recessive("encoders")
     assert (ran.status, ran.stderr) == (0, "")
-    rows = [row.split()[0] for table in ran.stdout.split("\n\n") for row in table.splitlines()[1:]]
+    rows = [row.split()[0] for table in ran.stdout.split("\n\n")[:-1] for row in table.splitlines()[1:]]
     assert rows == [json.loads(line)["name"] for line in recessive("encoders", "--json").stdout.splitlines()]
     assert len(rows) >= 5

@@ -277,18 +277,19 @@ def test_results_go_to_stdout_while_a_bar_is_shown_on_stderr(protect, photo, sce
 
 @pytest.mark.parametrize("gallery", [True, False])
 @pytest.mark.parametrize("others", [(), ("tiny-gem",)])
-def test_a_committed_checkpoint_is_refused_in_one_line(
-    recessive, photo, committed_checkpoint, tmp_path, gallery, others
-):
-    original = photo()
+def test_a_committed_checkpoint_is_optimised_against(recessive, photo, committed_checkpoint, tmp_path, gallery, others):
+    original, out = photo(), tmp_path / "out"
     options = ("--gallery", original.parent) if gallery else ()
-    ran = recessive(
-        "protect", original, "--out", tmp_path / "out", "--encoder", *others, committed_checkpoint, *options
-    )
-    assert (ran.status, ran.stdout, ran.stderr.count("\n")) == (2, "", 1)
-    assert ran.stderr.startswith("recessive: hashnet-12 cannot be used here")
-    assert "tiny-gem, tiny-hash, other-gem" in ran.stderr
-    assert not (tmp_path / "out").exists()
+    names = [*others, committed_checkpoint]
+    ran = recessive("protect", original, "--out", out, "--steps", 2, "--encoder", *names, *options, "--json")
+    assert (ran.status, ran.stderr) == (0, "")
+    (report,) = objects(ran.stdout)
+    assert report["encoders"] == names
+    audits = {entry["name"]: entry for entry in report["per_encoder"]}
+    assert audits[committed_checkpoint]["seen"]
+    assert audits[committed_checkpoint]["gallery_photos"] == (1 if gallery else 100)
+    notes = [note for note in report["notes"] if note.startswith(committed_checkpoint)]
+    assert len(notes) == (0 if gallery else 1)
 
 
 def test_without_a_budget_the_photo_comes_out_as_it_was(protect, photo):

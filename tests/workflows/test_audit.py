@@ -124,7 +124,7 @@ def test_what_cannot_be_done_is_said(photo, broken, tmp_path):
         audit_photos(good, broken)
     with pytest.raises(EncoderError, match="there are tiny-gem"):
         audit_photos(good, good, encoders=("nobody",))
-    with pytest.raises(ValueError, match="there are these: jpeg takes"):
+    with pytest.raises(ValueError, match="choose one of these: jpeg takes"):
         audit_photos(good, good, survive=("shrink:2",))
     (tmp_path / "empty").mkdir()
     with pytest.raises(SettingsError, match="empty: holds no photos"):

@@ -6,7 +6,6 @@ import shutil
 import pytest
 
 from recessive.errors import SettingsError
-from recessive.photos import read_photo
 from recessive.transforms import BitDepth
 from recessive.workflows import Failure, Protector, ProtectSettings, protect_photos
 
@@ -86,7 +85,9 @@ def test_two_photos_of_one_name_cannot_share_a_folder(protect, photo, tmp_path):
     first, second, third = photo("x/a.jpg"), photo("y/A.jpg"), photo("z/a.png")
     results = protect(first, second, third, first)
     assert len(results) == 3
-    assert results[1] == Failure(str(second), f"{second}: would be saved as A.jpg, like {first}; use another --out")
+    assert results[1] == Failure(
+        str(second), f"{second}: would be saved as A.jpg, like {first}; use another --out", "request"
+    )
     _, failure = protect(first, third, format="png", out=tmp_path / "png")
     assert f"would be saved as a.png, like {first}" in failure.error
 
@@ -103,7 +104,7 @@ def test_a_photo_is_never_replaced_by_its_protected_self(protect, photo, overwri
 def test_an_output_folder_that_cannot_be_made_is_said(protect, photo, tmp_path):
     (tmp_path / "file").touch()
     for out in (tmp_path / "file", tmp_path / "file" / "deeper"):
-        with pytest.raises(SettingsError, match=r"cannot be made: .*; choose another --out"):
+        with pytest.raises(SettingsError, match=r"cannot be created: .*; choose another --out"):
             protect(photo(), out=out)
 
 
@@ -242,14 +243,12 @@ def test_an_interruption_loses_no_finished_photo(photo, scene, tmp_path, monkeyp
     assert again[0].ssim == first.ssim
 
 
-@pytest.mark.parametrize("where", ["audit", "read_photo"])
+@pytest.mark.parametrize("where", ["audit", "decode_photo"])
 def test_interrupted_while_judging_nothing_is_in_the_way(photo, tmp_path, monkeypatch, where):
     path = photo()
     protector = Protector(ProtectSettings(steps=2))
-    real = read_photo
     with monkeypatch.context() as patch:
-        stop = interrupt if where == "audit" else lambda file: real(file) if file == path else interrupt()
-        patch.setattr(f"recessive.workflows.protect.{where}", stop)
+        patch.setattr(f"recessive.workflows.protector.{where}", interrupt)
         with pytest.raises(KeyboardInterrupt):
             list(protect_photos([path], tmp_path / "out", protector))
     assert not list((tmp_path / "out").iterdir())

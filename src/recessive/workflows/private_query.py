@@ -167,7 +167,9 @@ def make_private_query(
         saved = decode_photo(data, out).pixels
         found = compare_results(wanted.pixels, photo.pixels, saved, judges)
         close = fidelity(photo.pixels, saved)
-    except (PhotoError, ValueError, RuntimeError, MemoryError) as error:
+    except PhotoError:
+        raise
+    except (ValueError, RuntimeError, MemoryError) as error:
         raise photo_error(carrier, error, "made a query") from error
     try:
         write_whole(out, data, overwrite=overwrite)

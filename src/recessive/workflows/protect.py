@@ -18,7 +18,7 @@ from recessive.errors import ONE_PHOTO, Kind, PhotoError, kind_of, photo_error
 from recessive.files import digest, file_digest, make_folder, write_whole
 from recessive.photos import SUFFIXES, format_named, read_photo
 from recessive.reports import ProtectReport, report_from_json
-from recessive.workflows.protect_photo import Protector, protect_photo
+from recessive.workflows.protector import Protector, protect_photo
 from recessive.workflows.settings import ProtectSettings
 
 RECORDS = ".recessive"

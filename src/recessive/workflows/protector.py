@@ -154,6 +154,8 @@ def protect_photo(
             )
             saved = decode_photo(data, photo.path)
             report = _judge(photo, saved, protector, steps, start)
+    except PhotoError:
+        raise
     except ONE_PHOTO as error:
         raise photo_error(photo.path, error) from error
     return Protected(data, format_, report)
