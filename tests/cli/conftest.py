@@ -11,7 +11,7 @@ from recessive.cli import main
 _workflows = runpy.run_path(str(Path(__file__).parents[1] / "workflows" / "conftest.py"))
 tiny_encoders, reference = _workflows["tiny_encoders"], _workflows["reference"]
 committed_checkpoint = _workflows["committed_checkpoint"]
-scene, photo, broken = _workflows["scene"], _workflows["photo"], _workflows["broken"]
+scene, texture, photo, broken = (_workflows[name] for name in ("scene", "texture", "photo", "broken"))
 still, tiles, breaking, towards = (_workflows[name] for name in ("still", "tiles", "breaking", "towards"))
 album = _workflows["album"]
 

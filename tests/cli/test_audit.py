@@ -9,6 +9,7 @@ pytestmark = pytest.mark.usefixtures("tiny_encoders")
 KEYS = [
     *("original", "protected", "gallery", "gallery_photos", "linf", "psnr", "ssim"),
     *("hidden", "hidden_unseen", "encoders", "verdict"),
+    "notes",
 ]
 
 

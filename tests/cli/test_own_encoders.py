@@ -12,14 +12,17 @@ from recessive.encoders import make_backbone, make_hash_network, save_checkpoint
 def checkpoint_file(tmp_path):
     torch.manual_seed(0)
     path = tmp_path / "h.safetensors"
-    save_checkpoint(path, make_hash_network("h", make_backbone("small-plain"), 24), {"backbone": "small-plain"})
+    network = make_hash_network("h", make_backbone("small-plain"), 24)
+    torch.nn.init.zeros_(network.head.linear.bias)  # so that the photo decides, not the bias
+    save_checkpoint(path, network, {"backbone": "small-plain"})
     return path
 
 
 @pytest.mark.usefixtures("tiny_encoders")
-def test_a_checkpoint_of_ones_own_is_attacked_and_audited(recessive, photo, album, checkpoint_file, tmp_path):
-    original = photo()
-    protect = ("protect", original, "--method", "hdm", "--encoder", checkpoint_file, "--sample", album, "--steps", 8)
+def test_a_checkpoint_of_ones_own_is_attacked_and_audited(recessive, photo, texture, album, checkpoint_file, tmp_path):
+    original = photo("a.png", texture())
+    options = ("--method", "hdm", "--encoder", checkpoint_file, "--sample", album, "--steps", 30, "--budget", 60)
+    protect = ("protect", original, *options)
     ran = recessive(*protect, "--out", tmp_path / "out", "--json")
     assert (ran.status, ran.stderr) == (0, "")
     report = json.loads(ran.stdout)

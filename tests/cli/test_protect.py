@@ -102,7 +102,7 @@ def test_a_failure_has_its_object_too(protect, photo, broken, tmp_path):
     ran = protect(tmp_path / "missing.jpg", tmp_path, broken, photo(), "--json")
     assert ran.status == 1
     *failures, report = objects(ran.stdout)
-    assert [list(failure) for failure in failures] == [["input", "error"]] * 3
+    assert [list(failure) for failure in failures] == [["input", "error", "kind"]] * 3
     assert list(report) == KEYS
     complaints = ran.stderr.splitlines()[:-1]
     assert complaints == [f"recessive: {failure['error']}" for failure in failures]
@@ -189,7 +189,7 @@ def test_options_reach_the_file(protect, photo, out):
     [
         (("--method", "hide"), ["'hide'", "vanish, joint, pire, pire-plain, pire-budget, tma, hdm"]),
         (("--encoder", "nobody"), ["'nobody'", "tiny-gem, tiny-hash, other-gem"]),
-        (("--encoder", "gist"), ["gist has no gradient to optimise against", "tiny-gem, tiny-hash, other-gem"]),
+        (("--encoder", "gist"), ["gist passes no gradient to optimise against", "tiny-gem, tiny-hash, other-gem"]),
         (
             ("--survive", "shrink:2"),
             ["--survive: ", "'shrink:2'", "jpeg", "resize", "crop", "bit-depth", "blur", "noise"],
@@ -206,7 +206,7 @@ def test_options_reach_the_file(protect, photo, out):
         (("--sample", "nowhere"), ["nowhere: is not a folder; an owner's sample is a folder of photos"]),
         (("--label", "beach"), ["--label beach is the name of a folder in --sample DIR; give that, too"]),
         (("--target", "nowhere.jpg"), ["vanish takes no --target; methods that do: "]),
-        (("--device", "abacus"), ["--device abacus: there is none; use cpu, or cuda where there is a GPU"]),
+        (("--device", "abacus"), ["--device abacus: no such device; use cpu, or cuda on a machine with a GPU"]),
     ],
 )
 def test_wrong_use_is_one_line_and_status_2(protect, photo, out, wrong, said):
@@ -233,7 +233,7 @@ def test_a_folder_that_cannot_be_made_is_wrong_use(recessive, photo, tmp_path):
     (tmp_path / "file").touch()
     ran = recessive("protect", photo("a.png"), photo("b.png"), "--out", tmp_path / "file", "--steps", 2)
     assert (ran.status, ran.stdout) == (2, "")
-    assert ran.stderr.startswith(f"recessive: {tmp_path / 'file'} cannot be made: ")
+    assert ran.stderr.startswith(f"recessive: {tmp_path / 'file'} cannot be created: ")
     assert ran.stderr.count("\n") == 1
 
 

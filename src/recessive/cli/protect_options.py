@@ -92,6 +92,7 @@ class ProtectOptions:
         """For photos; None when a value makes no sense, or a folder has no photos: that has been said."""
         from pydantic import ValidationError
 
+        from recessive.encoders import EncoderError
         from recessive.errors import SettingsError
         from recessive.workflows import Protector
 
@@ -100,7 +101,7 @@ class ProtectOptions:
                 return Protector(self._settings(), progress=reading, on_error=complain)
         except ValidationError as error:
             complain_of_options(error)
-        except SettingsError as error:
+        except (SettingsError, EncoderError) as error:
             complain(error)
         return None
 
