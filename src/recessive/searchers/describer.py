@@ -15,10 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recessive.codes import sign
-from recessive.datasets.boxes import cut_out
-from recessive.datasets.decoding import Box
-from recessive.encoders import Encoder
-from recessive.encoders.features.vocabulary import Vocabulary
+from recessive.datasets import Box, cut_out
+from recessive.encoders import Encoder, Vocabulary
 from recessive.files import digest
 from recessive.galleries import Gallery
 from recessive.galleries.index_file import IndexFile, IndexFileError
@@ -74,7 +72,7 @@ class SearchEncoder:
 
     settings: EncoderSettings
     digest: str
-    kind: GalleryKind
+    kind: GalleryKind[Any]
     see: Callable[[Tensor, Box | None], Tensor | VisualWords]
     network: Encoder | None = None
     vocabulary: Vocabulary | None = None
@@ -114,7 +112,7 @@ def items(encoder: Encoder, outputs: Tensor) -> Tensor:
     return sign(outputs) if encoder.outputs == "logits" else outputs
 
 
-def kind_of(encoder: Encoder) -> GalleryKind:
+def kind_of(encoder: Encoder) -> GalleryKind[Any]:
     """The kind of gallery that searches an encoder's items."""
     return OfCodes(encoder.dim) if encoder.outputs == "logits" else OfDescriptors(encoder.dim)
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from recessive.datasets.decoding import Box
+from recessive.datasets import Box
 from recessive.encoders import (
     CEDD,
     GIST,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from recessive.encoders import Vocabulary
-from recessive.encoders.networks.pretrained import library_encoder
+from recessive.encoders import Vocabulary, library_encoder
 from recessive.searchers.describer import EncoderSettings, SearchEncoder, describe_by_network
 from recessive.searchers.entry import Entry, Family
 

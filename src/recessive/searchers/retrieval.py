@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import get_args
 
-from recessive.encoders import BACKBONES, Vocabulary, make_retrieval_network
-from recessive.encoders.retrieval.network import Pooling, load_retrieval_network
+from recessive.encoders import BACKBONES, Pooling, Vocabulary, load_retrieval_network, make_retrieval_network
 from recessive.galleries.kinds import OfDescriptors
 from recessive.searchers.describer import EncoderSettings, SearchEncoder, absolute, digest_of, weights_digest
 from recessive.searchers.entry import Entry, Family, SearcherError

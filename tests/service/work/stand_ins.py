@@ -11,8 +11,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 from recessive.exposure import EncoderAudit
-from recessive.files import write_whole
-from recessive.photos import PhotoError
+from recessive.photos import PhotoError, format_of_path
 from recessive.service.settings import ServiceSettings
 from recessive.service.store import claims, deliveries
 from recessive.service.store.claims import Claims
