@@ -9,8 +9,7 @@ of the precisions at the hits.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -67,14 +66,7 @@ class JudgedReport:
         found = tuple(value for value in self.average_precisions if value > 0)  # a positive photo always has a rank
         share = self.queries / max(1, len(found))
         precision_at = {first: share * value for first, value in self.precision_at.items()}
-        return replace(
-            self,
-            map=share * self.map,
-            precision_at=precision_at,
-            queries=len(found),
-            without_relevant=0,
-            average_precisions=found,
-        )
+        return JudgedReport(share * self.map, precision_at, len(found), 0, found)
 
 
 def trapezoid_average_precision(distances: Tensor, judgements: Sequence[Judgement]) -> Tensor:
@@ -117,20 +109,16 @@ def judged_map(gallery: Gallery[Items], queries: Items, judgements: Sequence[Jud
     """
     _check(judgements, len(queries), len(gallery))
 
-    def measured(some: slice, distances: Tensor) -> list[tuple[float, ...]]:
-        return [
-            (_average_precision(ranks), *(_precision(ranks, first) for first in _FIRST))
-            for ranks in _ranks(distances, judgements[some])
-        ]
-
-    rows = [row for chunk in map_chunks(gallery, queries, measured) for row in chunk]
-    means = np.asarray(rows).reshape(-1, 1 + len(_FIRST)).sum(axis=0) / max(1, len(rows))
+    chunks = map_chunks(gallery, queries, lambda some, distances: _ranks(distances, judgements[some]))
+    ranks = [own for chunk in chunks for own in chunk]
+    found = tuple(map(_average_precision, ranks))
+    count = max(1, len(ranks))
     return JudgedReport(
-        float(means[0]),
-        dict(zip(_FIRST, means[1:].tolist(), strict=True)),
-        len(rows),
-        sum(not judgement.positive for judgement in judgements),
-        tuple(row[0] for row in rows),
+        map=sum(found) / count,
+        precision_at={k: sum(_precision(own, k) for own in ranks) / count for k in _FIRST},
+        queries=len(ranks),
+        without_relevant=sum(not judgement.positive for judgement in judgements),
+        average_precisions=found,
     )
 
 
@@ -145,17 +133,14 @@ def _check(judgements: Sequence[Judgement], queries: int, photos: int) -> None:
 
 def _ranks(distances: Tensor, judgements: Sequence[Judgement]) -> list[NDArray[np.int64]]:
     """The ascending ranks, from 0, of each query's positive photos among its results without junk."""
-    return [_rank(keys, judgement) for keys, judgement in zip(sort_keys(distances), judgements, strict=True)]
-
-
-def _rank(keys: NDArray[Any], judgement: Judgement) -> NDArray[np.int64]:
-    if not judgement.positive:
-        return np.empty(0, dtype=np.int64)
-    positive, counts = np.zeros(len(keys), dtype=bool), np.ones(len(keys), dtype=bool)
-    positive[list(judgement.positive)] = True
-    counts[list(judgement.junk)] = False
-    order = np.argsort(keys, kind="stable")
-    return np.flatnonzero(positive[order[counts[order]]])
+    ranks = []
+    for keys, judgement in zip(sort_keys(distances), judgements, strict=True):
+        marks = np.zeros(len(keys), np.int8)
+        marks[list(judgement.positive)] = 1
+        marks[list(judgement.junk)] = -1
+        results = marks[np.argsort(keys, kind="stable")]
+        ranks.append(np.flatnonzero(results[results >= 0]))
+    return ranks
 
 
 def _average_precision(ranks: NDArray[np.int64]) -> float:

@@ -4,7 +4,9 @@ All figures are means over queries. A query that returns nothing has precision 0
 average precision and recall 0; how many there are of either is reported separately. Ties are ordered by gallery index.
 A photo is relevant to a query if the two share a label.
 
-Labels are (Q,) and (len(gallery),), or with several labels per photo (Q, L) and (len(gallery), L), bool.
+All figures of a gallery take the gallery, Q queries as it takes them, `query_labels` (Q,) and `gallery_labels`
+(len(gallery),), or with several labels per photo (Q, L) and (len(gallery), L), bool. They raise a ValueError if labels
+do not match queries or gallery.
 """
 
 from __future__ import annotations
@@ -114,17 +116,8 @@ def mean_average_precision(
 ) -> RetrievalReport:
     """Returns the mAP of queries against a gallery.
 
-    Args:
-        gallery: the gallery to search.
-        queries: the Q queries.
-        query_labels: the labels of the queries.
-        gallery_labels: the labels of the gallery.
-        k: how many results count; all when None.
-        leave_one_out: query i is item i of the gallery and is removed from its own results.
-
-    Raises:
-        ValueError: if labels do not match queries or gallery, k < 1, or there are more queries than photos with
-            `leave_one_out`.
+    With `k` only the first k results count. With `leave_one_out` query i is item i of the gallery and is removed from
+    its own results; a ValueError is raised if there are more queries than photos.
     """
     _check_labels(gallery, queries, query_labels, gallery_labels)
     if leave_one_out and len(queries) > len(gallery):
@@ -148,15 +141,7 @@ def precision_within(
 ) -> WithinReport:
     """Returns the precision of what lies at distance ≤ radius, as in "precision within Hamming radius 2".
 
-    Args:
-        gallery: the gallery to search.
-        queries: the Q queries.
-        query_labels: the labels of the queries.
-        gallery_labels: the labels of the gallery.
-        radius: in bits for codes, as 1 − cosine for descriptors.
-
-    Raises:
-        ValueError: if labels do not match queries or gallery.
+    The radius is in the unit of the gallery's distances: bits for codes, 1 − cosine for descriptors.
     """
     _check_labels(gallery, queries, query_labels, gallery_labels)
 
@@ -173,17 +158,7 @@ def precision_within(
 def precision_recall(
     gallery: HammingGallery, queries: Tensor, query_labels: Tensor, gallery_labels: Tensor
 ) -> PrecisionRecall:
-    """Returns precision and recall within each radius, from 0 to the length of the code.
-
-    Args:
-        gallery: a gallery of codes of m bits.
-        queries: codes (Q, m).
-        query_labels: the labels of the queries.
-        gallery_labels: the labels of the gallery.
-
-    Raises:
-        ValueError: if labels do not match queries or gallery.
-    """
+    """Returns precision and recall within each radius, from 0 to the length of the code."""
     _check_labels(gallery, queries, query_labels, gallery_labels)
     radii = gallery.bits + 1
 
@@ -201,17 +176,9 @@ def precision_recall(
 def precision_recall_by_rank(
     gallery: Gallery[Items], queries: Items, query_labels: Tensor, gallery_labels: Tensor, ranks: Sequence[int]
 ) -> PrecisionRecall:
-    """Returns precision and recall of the first r results, for several r: P(r) and R(r).
+    """Returns precision and recall of the first r results, P(r) and R(r), for several ranks r.
 
-    Args:
-        gallery: the gallery to search.
-        queries: the Q queries.
-        query_labels: the labels of the queries.
-        gallery_labels: the labels of the gallery.
-        ranks: the values of r, each from 1 to len(gallery).
-
-    Raises:
-        ValueError: if labels do not match queries or gallery, or there is no rank or one outside the gallery.
+    A ValueError is raised if there are no ranks, or one is not within 1 and len(gallery).
     """
     _check_labels(gallery, queries, query_labels, gallery_labels)
     if not ranks or not 1 <= min(ranks) <= max(ranks) <= len(gallery):
