@@ -138,10 +138,9 @@ class PhotoIndex:
         if isinstance(item, VisualWords):
             found = [(place, distance) for place, distance in found if distance < 1]
         searched = time.perf_counter()
+        folder, score = Path(self.card.folder), self._describer.kind.score
         results = tuple(
-            SearchResult(
-                rank, str(Path(self.card.folder) / self._names[place]), distance, self._describer.kind.score(distance)
-            )
+            SearchResult(rank, str(folder / self._names[place]), distance, score(distance))
             for rank, (place, distance) in enumerate(found, 1)
         )
         return SearchReport(

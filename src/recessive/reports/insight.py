@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -22,7 +22,7 @@ Box = tuple[float, float, float, float]
 
 _GRID = 640  # pixels on the long side of the photos that parts and heat maps are made from
 _SIDE = 0.6  # of a part, relative to the photo
-_MIRROR: Box = (0.0, 0.0, 1.0, 1.0)
+_WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 _PLACES: tuple[Box, ...] = tuple(
     (left * (1 - _SIDE), top * (1 - _SIDE), _SIDE, _SIDE) for top in (0.0, 0.5, 1.0) for left in (0.0, 0.5, 1.0)
 )
@@ -118,9 +118,8 @@ def explain(original: Tensor, protected: Tensor, searchers: Sequence[Searcher]) 
         query, upload = (describe([searcher], photo)[0] for photo in (original, protected))  # as the audit sees them
         motif = torch.cat([describe([searcher], view)[0] for view in (photos[0].flip(-1), *_parts(photos[0]))])
     before, after = heat_maps(encoder, photos, motif).tolist()
-    return Insight(
-        encoder.name, Heat(_rounded(before), _rounded(after)), _search(searcher.gallery, query, upload, motif)
-    )
+    found = _search(searcher.gallery, query, upload, motif)
+    return Insight(encoder.name, Heat(_rounded(before), _rounded(after)), found)
 
 
 def _chosen(searchers: Sequence[Searcher]) -> tuple[Encoder, Searcher]:
@@ -145,24 +144,19 @@ def _rounded(heat: list[list[float]]) -> tuple[tuple[float, ...], ...]:
 def _search(gallery: Gallery[Any], query: Tensor, upload: Tensor, motif: Tensor) -> Search:
     """Search with the query among the gallery, the mirror image and parts in `motif`, and either upload."""
     parts = gallery.between(query.expand_as(motif), motif).tolist()
-    boxes = [(_MIRROR, True), *((box, False) for box in _PLACES)]
-    found: list[tuple[float, Kind, Box | None, bool]] = [
-        (float(distance), "part", box, mirrored) for distance, (box, mirrored) in zip(parts, boxes, strict=True)
-    ]
+    views = [(_WHOLE, True), *((box, False) for box in _PLACES)]
+    found = [Result(0, "part", box, mirrored, float(far)) for far, (box, mirrored) in zip(parts, views, strict=True)]
     nearest = gallery.search(query, FIRST_RESULTS).distances[0].tolist()
-    found += [(float(distance), "other", None, False) for distance in nearest]
-    found.sort(key=lambda each: each[0])  # stable: parts come before others as far away
+    found += [Result(0, "other", None, mirrored=False, distance=float(far)) for far in nearest]
+    found.sort(key=lambda result: result.distance)  # stable: parts come before others at the same distance
 
-    def upload_at(distance: float) -> tuple[int, tuple[Result, ...]]:
+    def with_upload(distance: float) -> tuple[int, tuple[Result, ...]]:
         """The rank of an upload at a distance, and the first results."""
         rank = rank_at(gallery, query, distance) + sum(part < distance for part in parts)
-        itself: tuple[float, Kind, Box | None, bool] = (distance, "photo", None, False)
-        listed = [*found[: rank - 1], itself, *found[rank - 1 :]][:FIRST_RESULTS]
-        return rank, tuple(
-            Result(place, kind, box, mirrored, round(far, 5))
-            for place, (far, kind, box, mirrored) in enumerate(listed, 1)
-        )
+        itself = Result(rank, "photo", None, mirrored=False, distance=distance)
+        first = [*found[: rank - 1], itself, *found[rank - 1 :]][:FIRST_RESULTS]
+        return rank, tuple(replace(r, rank=i, distance=round(r.distance, 5)) for i, r in enumerate(first, 1))
 
-    rank_before, before = upload_at(0.0)
-    rank_after, after = upload_at(float(gallery.between(query, upload)[0]))
+    rank_before, before = with_upload(0.0)
+    rank_after, after = with_upload(float(gallery.between(query, upload)[0]))
     return Search(len(gallery) + len(parts) + 1, rank_before, rank_after, before, after)
