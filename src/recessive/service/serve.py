@@ -72,7 +72,8 @@ def serve(settings: ServiceSettings, *, ready: Callable[[str], None] | None = No
                 raise ServeError(_needs_key(settings))
             with _refusals(settings):
                 listener.listen(socket.SOMAXCONN)
-            url = f"http://{_shown(settings.host)}:{port}"
+            host = _WILDCARDS.get(settings.host, f"[{settings.host}]" if ":" in settings.host else settings.host)
+            url = f"http://{host}:{port}"
             app = create_app(settings, database)
             server = _Server(
                 _config(app),
@@ -170,11 +171,6 @@ def _refusals(settings: ServiceSettings) -> Iterator[None]:
     except OSError as error:
         why = _REFUSED.get(error.errno or 0, error.strerror)
         raise ServeError(f"cannot listen on {settings.host}, port {settings.port}: {why}") from error
-
-
-def _shown(host: str) -> str:
-    """The host in a URL that a browser on this machine opens."""
-    return _WILDCARDS.get(host, f"[{host}]" if ":" in host else host)
 
 
 def _needs_key(settings: ServiceSettings) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from recessive.service.http.uploads import JobRequest, Limits, PhotoFile, accept
+from recessive.service.http.uploads import JobRequest, PhotoFile, accept
 from recessive.service.settings import JobOptions
 from recessive.service.store.database import DatabaseError
 from recessive.service.store.inbox import Inbox, QueueFull
@@ -35,7 +35,7 @@ def added(service, inbox, asked, then=lambda: None):
 
     async def one(asked):
         storage = service.dependencies.storage
-        with PhotoFile(storage.incoming / asked.id, Limits(10**6, 10**6)) as photo:
+        with PhotoFile(storage.incoming / asked.id, 10**6, 10**6) as photo:
             photo.add(memoryview(JPEG))
             return await accept(photo, asked, inbox, storage)
 

@@ -430,10 +430,7 @@ def test_a_photo_that_is_gone_fails_alone(sqlite_service):
     job_id = sqlite_service.add(name="beach.jpg")
     sqlite_service.storage.original(sqlite_service.job(job_id)).unlink()
     job = sqlite_service.worked_off(job_id)
-    assert (job.state, job.error) == (
-        JobState.FAILED,
-        "beach.jpg: the photo no longer exists on the service; send it again",
-    )
+    assert (job.state, job.error) == (JobState.FAILED, "beach.jpg: the photo no longer exists; send it again")
 
 
 @pytest.mark.usefixtures("protect")

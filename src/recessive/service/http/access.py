@@ -61,6 +61,9 @@ class Authenticator:
     Args:
         settings: the settings of the service.
         keys: the keys of the service. While there are none, a service on a loopback address needs no key.
+
+    Raises:
+        DatabaseError: from each call, if the database cannot be used.
     """
 
     def __init__(self, settings: ServiceSettings, keys: Keys) -> None:
@@ -68,11 +71,7 @@ class Authenticator:
         self._loopback = is_loopback(settings.host)
 
     def needs_key(self) -> bool:
-        """Whether requests need a key.
-
-        Raises:
-            DatabaseError: if the database cannot be used.
-        """
+        """Whether requests need a key."""
         return not self._loopback or self._keys.any()
 
     def authenticate(self, authorization: str | None) -> Key | None:
@@ -80,7 +79,6 @@ class Authenticator:
 
         Raises:
             Problem: 401.
-            DatabaseError: if the database cannot be used.
         """
         if authorization is None:
             if self.needs_key():
@@ -131,12 +129,8 @@ class AccessControl(HttpMiddleware):
         reached = _address(server[0]) if server else None
         ours = name in self._names or (reached is not None and _address(name) == reached)
         if not ours and not (reached is not None and is_loopback(str(reached)) and name in _LOCAL_NAMES):
-            raise Problem(
-                421,
-                "the service does not have this host name; its operator can add the name with --name",
-                "unknown-host",
-                "Unknown host",
-            )
+            detail = "the service does not have this host name; its operator can add the name with --name"
+            raise Problem(421, detail, "unknown-host", "Unknown host")
 
 
 def is_loopback(host: str) -> bool:

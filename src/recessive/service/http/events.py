@@ -49,13 +49,9 @@ class Watcher:
                 follower.changed.set()
 
     async def follow(self, job: Job) -> AsyncGenerator[Job | None]:
-        """The job as it is, and again after each change, until it is final or deleted, or the service stops.
+        """A job as it was just now, and again after each change, until it is final or deleted, or the service stops.
 
-        Args:
-            job: the job, as it was just now.
-
-        Yields:
-            The job; None if nothing has happened for `KEEP_ALIVE` seconds.
+        None is yielded in between if nothing has happened for `KEEP_ALIVE` seconds.
         """
         job = replace(job, insight=None)  # as `JobReader.watch` returns it
         follower = _Follower(job)

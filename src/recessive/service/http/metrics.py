@@ -51,11 +51,7 @@ class Metrics:
         self._seconds.labels(method, route).observe(seconds)
 
     def text(self) -> bytes:
-        """All figures in the text format of Prometheus.
-
-        Raises:
-            DatabaseError: if the jobs cannot be counted.
-        """
+        """All figures in the text format of Prometheus."""
         return generate_latest(self._registry)
 
 

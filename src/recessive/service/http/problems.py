@@ -28,6 +28,10 @@ _RETRY_AFTER = 5  # seconds, while the database is unavailable or the disk full
 _LIMITS = {True: ("queue-full", "The queue is full"), False: ("quota-spent", "The key's quota is spent")}
 _FRAMES = 12  # of a traceback in the log: the earlier ones belong to the framework
 _FULL_DISK = {errno.ENOSPC, errno.EDQUOT}
+_DETAILS = {  # in place of those of the framework
+    404: "there is nothing at this path; /docs lists all paths",
+    405: "method not allowed; the header Allow lists the methods of this path, and /docs describes them",
+}
 _log = logging.getLogger(__name__)
 
 
@@ -86,12 +90,12 @@ def invalid(*errors: OptionError) -> Problem:
 
 def option_errors(errors: list[ErrorDetails]) -> tuple[OptionError, ...]:
     """The validation errors of pydantic, each under the name of its option on the command line."""
-    found: dict[OptionError, None] = {}
+    found = []
     for error in errors:
         places = [str(place) for place in error["loc"] if place not in ("query", "path", "header", "cookie", "body")]
         option = places[0].replace("_", "-").lower() if places else "body"
-        found[OptionError(option, error["msg"].removeprefix("Value error, "))] = None
-    return tuple(found)
+        found.append(OptionError(option, error["msg"].removeprefix("Value error, ")))
+    return tuple(dict.fromkeys(found))
 
 
 def problem_of(error: Exception) -> Problem:
@@ -106,7 +110,8 @@ def problem_of(error: Exception) -> Problem:
         case RequestValidationError():
             found = invalid(*option_errors(list(error.errors())))
         case HTTPException():
-            found = _plain(error)
+            detail = _DETAILS.get(error.status_code, error.detail)
+            found = Problem(error.status_code, detail, headers=error.headers or {})
         case DatabaseError():
             unavailable = "the database is unavailable; try again in a few seconds"
             found = Problem(503, unavailable, "database-away", "Database unavailable", again)
@@ -117,16 +122,6 @@ def problem_of(error: Exception) -> Problem:
             fault = "an internal error occurred; the operator of the service finds details in its log"
             found = Problem(500, fault, "fault", "A fault of the service")
     return found
-
-
-def _plain(error: HTTPException) -> Problem:
-    """A refusal of the framework, with a helpful detail."""
-    details = {
-        404: "there is nothing at this path; /docs lists all paths",
-        405: "method not allowed; the header Allow lists the methods of this path, and /docs describes them",
-    }
-    detail = details.get(error.status_code, error.detail)
-    return Problem(error.status_code, detail, headers=error.headers or {})
 
 
 class Problems(HttpMiddleware):

@@ -75,12 +75,8 @@ class PhotoForm:
             "on_end": self._on_end,
         }
         try:
-            self._parser = MultipartParser(
-                parameters[b"boundary"],
-                callbacks,
-                max_header_count=MOST_HEADERS,
-                max_header_size=LONGEST_HEADER,
-            )
+            limits = {"max_header_count": MOST_HEADERS, "max_header_size": LONGEST_HEADER}
+            self._parser = MultipartParser(parameters[b"boundary"], callbacks, **limits)
         except (KeyError, FormParserError):
             raise _malformed("the header Content-Type has no valid boundary") from None
         self._parser.logger = _SILENT
@@ -94,10 +90,7 @@ class PhotoForm:
         self._photo: list[memoryview] = []
 
     def feed(self, chunk: bytes) -> list[memoryview]:
-        """Read the next bytes of the request.
-
-        Returns:
-            The pieces of the photo in the chunk.
+        """Read the next bytes of the request; the pieces of the photo among them.
 
         Raises:
             Problem: 400 if the form is malformed or has too many parts; 422 if it has two photos or an invalid option.
@@ -110,10 +103,7 @@ class PhotoForm:
         return self._photo
 
     def close(self) -> str:
-        """Finish reading.
-
-        Returns:
-            The file name of the photo as sent by the client.
+        """Finish reading; the file name of the photo as sent by the client.
 
         Raises:
             Problem: 400 if the form is truncated; 422 if it has no photo.
@@ -195,33 +185,21 @@ def _malformed(why: str) -> Problem:
     return Problem(400, f"the form cannot be read: {why}", "malformed-form", "A malformed form")
 
 
-@dataclass(frozen=True)
-class Limits:
-    """The limits on a photo.
-
-    Attributes:
-        bytes: the largest size of the file.
-        pixels: the largest number of pixels.
-    """
-
-    bytes: int
-    pixels: int
-
-
 class PhotoFile:
     """A photo on its way to the disk. It is removed at the end of the ``with`` block unless it was kept.
 
     Args:
         path: where the photo lies until it is complete; no other file uses the path.
-        limits: checked as the photo arrives.
+        max_bytes: the largest size of the file.
+        max_pixels: the largest number of pixels.
 
     Attributes:
         bytes: the number of bytes that have arrived.
     """
 
-    def __init__(self, path: Path, limits: Limits) -> None:
+    def __init__(self, path: Path, max_bytes: int, max_pixels: int) -> None:
         self._path = path
-        self._limits = limits
+        self.max_bytes, self._max_pixels = max_bytes, max_pixels
         self._file: IO[bytes] | None = None
         self._buffer = bytearray()
         self._next_look = HEADER  # then after twice as many bytes each time
@@ -237,17 +215,14 @@ class PhotoFile:
             self._path.unlink(missing_ok=True)
 
     def add(self, data: memoryview) -> bool:
-        """Take a piece of the photo.
-
-        Returns:
-            Whether it is time to write.
+        """Take a piece of the photo; whether it is time to write.
 
         Raises:
             Problem: 413 if the photo is too large; 415 if it is no photo; 422 if it is damaged.
         """
         self.bytes += len(data)
-        if self.bytes > self._limits.bytes:
-            raise _too_long(self._limits)
+        if self.bytes > self.max_bytes:
+            raise self.too_long()
         self._buffer += data
         if self._file is None and self.bytes >= self._next_look and not (self._head and self._head.width):
             self._next_look = 2 * self.bytes
@@ -255,25 +230,17 @@ class PhotoFile:
         return len(self._buffer) >= _BUFFER
 
     def write(self) -> None:
-        """Write the pieces taken so far.
-
-        Raises:
-            OSError: if they cannot be written.
-        """
+        """Write the pieces taken so far."""
         if self._file is None:
             self._file = self._path.open("xb+")
         self._file.write(self._buffer)
         self._buffer.clear()
 
     def finish(self) -> tuple[Format, int, int]:
-        """Examine the complete photo.
-
-        Returns:
-            Format, width and height.
+        """Format, width and height of the complete photo.
 
         Raises:
             Problem: as for `add`.
-            OSError: if it cannot be written.
         """
         if self._head is None or self._head.width is None or self._head.height is None:
             start = bytes(self._buffer[:HEADER])
@@ -287,11 +254,7 @@ class PhotoFile:
         return head.format, head.width, head.height
 
     def keep(self, path: Path) -> None:
-        """Move the complete photo to its place. It is on the disk when this returns.
-
-        Raises:
-            OSError: if that fails.
-        """
+        """Move the complete photo to its place. It is on the disk when this returns."""
         if self._file is not None:
             self._file.seek(0, os.SEEK_END)
         self.write()
@@ -311,18 +274,18 @@ class PhotoFile:
                 raise Problem(415, f"{PHOTO}: {error.problem}", "not-a-photo", "Not a photo") from None
             raise invalid(OptionError(PHOTO, error.problem)) from None
         head = self._head
-        if head is not None and head.width and head.height and head.width * head.height > self._limits.pixels:
-            size = f"{head.width} x {head.height} pixels, more than {self._limits.pixels / _MEGA:g} megapixels"
+        if head is not None and head.width and head.height and head.width * head.height > self._max_pixels:
+            size = f"{head.width} x {head.height} pixels, more than {self._max_pixels / _MEGA:g} megapixels"
             raise Problem(413, f"the photo has {size}; scale it down first", "too-many-pixels", "Too many pixels")
 
+    def too_long(self) -> Problem:
+        """The refusal of a photo with too many bytes."""
+        size = f"the photo has more than {self.max_bytes / _MEGA:g} megabytes; save it with a smaller size first"
+        return Problem(413, size, "too-many-bytes", "Too many bytes")
 
-async def receive(request: Request, photo: PhotoFile, limits: Limits) -> PhotoForm:
+
+async def receive(request: Request, photo: PhotoFile) -> PhotoForm:
     """Read a request with a photo.
-
-    Args:
-        request: the request, unread.
-        photo: takes the photo.
-        limits: the limits on the photo.
 
     Returns:
         The form, complete but not closed.
@@ -332,8 +295,8 @@ async def receive(request: Request, photo: PhotoFile, limits: Limits) -> PhotoFo
         ClientDisconnect: if the client disconnects.
     """
     form = PhotoForm(request.headers.get("content-type"))
-    if int(request.headers.get("content-length", "0")) > limits.bytes + FORM_ROOM:
-        raise _too_long(limits)
+    if int(request.headers.get("content-length", "0")) > photo.max_bytes + FORM_ROOM:
+        raise photo.too_long()
     received = 0
     async with aclosing(request.stream()) as stream:
         while (chunk := await _next(stream)) is not None:
@@ -354,11 +317,6 @@ async def _next(stream: AsyncGenerator[bytes]) -> bytes | None:
             return await anext(stream, None)
     except TimeoutError:
         raise Problem(408, f"nothing arrived for {SILENCE:g} s; send the photo again") from None
-
-
-def _too_long(limits: Limits) -> Problem:
-    size = f"the photo has more than {limits.bytes / _MEGA:g} megabytes; save it with a smaller size first"
-    return Problem(413, size, "too-many-bytes", "Too many bytes")
 
 
 @dataclass(frozen=True)
@@ -387,7 +345,6 @@ async def accept(photo: PhotoFile, request: JobRequest, inbox: Inbox, storage: S
         Problem: if the photo is invalid, or the `idempotency` was used for another request.
         Busy: if no job can be accepted now.
         DatabaseError: if the job may have been added or not. The photo then stays, and is swept if it was not.
-        OSError: if the photo cannot be kept.
     """
 
     def keep() -> NewJob:

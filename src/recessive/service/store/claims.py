@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, Select, func, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -33,30 +33,23 @@ class Claims:
         database: the database, with its tables up to date.
         lease: seconds after which a claim is lost unless it is kept.
 
+    Each call but `claim` and `seen` returns False if the claim is lost, since the job was cancelled, deleted, or given
+    to another worker; nothing changes then. `finish` and `fail` may be repeated if the answer was lost.
+
     Raises:
-        DatabaseError: from each call, if the database cannot be used. The change may then have been made or not;
-            `finish` and `fail` may simply be called again.
+        DatabaseError: from each call, if the database cannot be used. The change may then have been made or not.
     """
 
     def __init__(self, database: Database, *, lease: float = 30.0) -> None:
         self._database, self._lease = database, lease
 
     def claim(self, worker: str) -> Claim | None:
-        """Claim the oldest waiting job among the owners with the fewest running jobs; None if no job is ready.
-
-        Args:
-            worker: the name of the worker.
-        """
+        """Claim the oldest waiting job among the owners with the fewest running jobs; None if no job is ready."""
         with self._database.begin() as connection:
             return take(connection, self._database.now(connection), worker, self._lease)
 
     def keep(self, claim: Claim, progress: float) -> bool:
-        """Extend the lease. False if the claim is lost: the job was cancelled, deleted, or given to another worker.
-
-        Args:
-            claim: a claim returned by `claim`.
-            progress: the share of the work that is done, from 0 to 1.
-        """
+        """Extend the lease, and record the share of the work that is done, from 0 to 1."""
         with self._database.begin() as connection:
             lease = self._database.now(connection) + self._lease
             kept = update(jobs).where(*_held(claim)).values(lease=lease, progress=min(max(progress, 0.0), 1.0))
@@ -74,17 +67,9 @@ class Claims:
         delivery: DeliveryState | None = None,
         delivery_error: str | None = None,
     ) -> bool:
-        """Record that the job is done. False if the claim is lost; the result is then discarded and nothing changes.
+        """Record that the job is done, with the values that `Job` describes.
 
-        Args:
-            claim: a claim returned by `claim`.
-            report: see `Job`.
-            insight: see `Job`.
-            result: see `Job`.
-            sheet: see `Job`.
-            expires: see `Job`.
-            delivery: WAITING to have the photo delivered, HELD if it must not be; None if no delivery was requested.
-            delivery_error: why the delivery is held.
+        `delivery` is WAITING to have the photo delivered, HELD if it must not be, None if no delivery was requested.
         """
         values = {"report": report, "insight": insight, "result": result, "sheet": sheet, "expires": expires}
         with self._database.begin() as connection:
@@ -95,19 +80,13 @@ class Claims:
             return end(connection, claim, now, JobState.DONE, progress=1.0, **values)
 
     def fail(self, claim: Claim, error: str, *, expires: float) -> bool:
-        """Record that the job has failed. False if the claim is lost; nothing changes then.
-
-        Args:
-            claim: a claim returned by `claim`.
-            error: why it failed, in one line.
-            expires: see `Job`.
-        """
+        """Record that the job has failed, and why, in one line."""
         with self._database.begin() as connection:
             now = self._database.now(connection)
             return end(connection, claim, now, JobState.FAILED, error=error, expires=expires)
 
     def release(self, claim: Claim) -> bool:
-        """Return the job to the queue as if it had not been claimed. False if the claim is lost."""
+        """Return the job to the queue as if it had not been claimed."""
         with self._database.begin() as connection:
             now = self._database.now(connection)
             free = {**_UNCLAIMED, "state": JobState.WAITING, "ready": now, "attempts": jobs.c.attempts - 1}
@@ -132,29 +111,29 @@ def take(connection: Connection, now: float, worker: str, lease: float) -> Claim
         .group_by(jobs.c.owner)
         .subquery()
     )
-    next_one = (
+    candidates = (
         select(jobs.c.id)
         .outerjoin(running, running.c.owner == jobs.c.owner)
         .where(jobs.c.state == JobState.WAITING, jobs.c.ready <= now)
         .order_by(func.coalesce(running.c.number, 0), jobs.c.created, jobs.c.id)
-        .limit(1)
-        .with_for_update(of=jobs, skip_locked=True)
     )
-    job_id = connection.scalar(next_one)
+    changes = {"worker": worker, "lease": now + lease, "started": now, "attempts": jobs.c.attempts + 1}
+    claim = claim_first(connection, candidates, "token", {**changes, "state": JobState.RUNNING})
+    if claim is not None:
+        record_history(connection, [claim.job.id], now, JobState.RUNNING, worker)
+    return claim
+
+
+def claim_first(
+    connection: Connection, candidates: Select[tuple[str]], token_column: str, changes: dict[str, Any]
+) -> Claim | None:
+    """Claim the first of the jobs whose ids are selected; None if there is none, or others are claiming all of them."""
+    job_id = connection.scalar(candidates.limit(1).with_for_update(of=jobs, skip_locked=True))
     if job_id is None:
         return None
     token = secrets.token_hex(16)
-    taken = {
-        "state": JobState.RUNNING,
-        "worker": worker,
-        "token": token,
-        "lease": now + lease,
-        "started": now,
-        "attempts": jobs.c.attempts + 1,
-    }
-    row = connection.execute(update(jobs).where(jobs.c.id == job_id).values(taken).returning(*WHOLE)).one()
-    record_history(connection, [job_id], now, JobState.RUNNING, worker)
-    return Claim(job_of(row), token)
+    claimed = update(jobs).where(jobs.c.id == job_id).values({**changes, token_column: token}).returning(*WHOLE)
+    return Claim(job_of(connection.execute(claimed).one()), token)
 
 
 def end(connection: Connection, claim: Claim, now: float, state: JobState, **values: Any) -> bool:  # noqa: ANN401
@@ -170,11 +149,7 @@ def end(connection: Connection, claim: Claim, now: float, state: JobState, **val
 
 
 def requeue_lost_jobs(connection: Connection, now: float, most_attempts: int) -> int:
-    """Return jobs with an expired lease to the queue, or fail them after so many attempts.
-
-    Returns:
-        The number of these jobs.
-    """
+    """Return jobs with an expired lease to the queue, or fail them after so many attempts; the number of these jobs."""
     lost = (
         select(jobs.c.id, jobs.c.attempts, jobs.c.worker)
         .where(jobs.c.state == JobState.RUNNING, jobs.c.lease < now)

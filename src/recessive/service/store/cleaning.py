@@ -36,12 +36,9 @@ class Cleaner:
         self._database, self._most_attempts = database, most_attempts
 
     def requeue_lost(self) -> int:
-        """Take jobs and deliveries from workers that have not kept their claims.
+        """Take jobs and deliveries from workers that have not kept their claims; the number of these.
 
         They wait again, for 2, 4, 8, ... seconds, or fail after too many attempts.
-
-        Returns:
-            The number of these jobs and deliveries.
         """
         with self._database.begin() as connection:
             now = self._database.now(connection)
@@ -67,46 +64,31 @@ class Cleaner:
             now = self._database.now(connection)
             connection.execute(delete(accepted).where(accepted.c.at <= now - DAY))
             connection.execute(delete(workers).where(workers.c.seen < now - ALIVE))
-            due = (
-                select(jobs.c.id)
-                .where(
-                    jobs.c.expires <= now,
-                    jobs.c.state.not_in(ACTIVE),
-                    or_(jobs.c.delivery.is_(None), jobs.c.delivery != DeliveryState.WAITING),
-                )
-                .order_by(jobs.c.expires)
-                .limit(_BATCH)
-                .with_for_update(skip_locked=True)
-            )
-            ids = connection.scalars(due).all()
+            settled = or_(jobs.c.delivery.is_(None), jobs.c.delivery != DeliveryState.WAITING)
+            due = select(jobs.c.id).where(jobs.c.expires <= now, jobs.c.state.not_in(ACTIVE), settled)
+            first = due.order_by(jobs.c.expires).limit(_BATCH).with_for_update(skip_locked=True)
+            ids = connection.scalars(first).all()
             rows = connection.execute(delete(jobs).where(jobs.c.id.in_(ids)).returning(*BRIEF)).all()
         return [job_of(row) for row in rows]
 
     def sweep(self, storage: Storage) -> None:
-        """Remove files that no job needs, left by a process that died between changing a row and changing its files.
-
-        Args:
-            storage: the folder of the service.
-        """
+        """Remove files that no job needs, left by a process that died between changing a row and changing its files."""
         # The clock of the file system: that of another machine may be wrong, and a young file must not look old.
         os.utime(storage.incoming)
         now = storage.incoming.stat().st_mtime
         for upload in listed(storage.incoming):
             if _age(upload, now) > YOUNG_UPLOAD:
                 remove_path(upload)
+        reader = JobReader(self._database)
         # Files are listed before their jobs are looked up: a file newer than the answer is not judged by it.
         originals, results = listed(storage.originals), listed(storage.results)
-        states = JobReader(self._database).known({job_of_original(path) for path in originals})
+        states = reader.known({job_of_original(path) for path in originals})
         for path in originals:
             state = states.get(job_of_original(path))
             if state not in ACTIVE and (state is not None or _age(path, now) > YOUNG_ORIGINAL):
                 remove_path(path)
-        self._sweep_results(results)
-
-    def _sweep_results(self, folders: list[Path]) -> None:
-        reader = JobReader(self._database)
         of_job: dict[str, list[Path]] = {}
-        for folder in folders:
+        for folder in results:
             of_job.setdefault(job_of_result(folder), []).append(folder)
         states = reader.known(of_job.keys())
         for job_id, own in of_job.items():

@@ -96,11 +96,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that only reads.
-
-        Raises:
-            DatabaseError: as for `begin`.
-        """
+        """A transaction that only reads; errors as for `begin`."""
         with self._explained(), self.engine.connect() as connection:
             yield connection
 
@@ -133,9 +129,8 @@ class Database:
             try:
                 upgrade(connection)
             except TooNew:
-                raise DatabaseError(
-                    f"the database {self._name} was made by a newer version of recessive; update this one"
-                ) from None
+                newer = "was made by a newer version of recessive; update this one"
+                raise DatabaseError(f"the database {self._name} {newer}") from None
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -153,11 +148,7 @@ class Database:
 
 
 def _parsed(url: str) -> URL:
-    """The parts of a URL.
-
-    Raises:
-        DatabaseError: without any part of the URL, which may be the password.
-    """
+    """The parts of a URL. Errors contain none of them: each may be the password."""
     scheme, _, rest = url.partition("://")
     if scheme == "sqlite":
         path = rest.removeprefix("/")
@@ -188,7 +179,7 @@ def _sqlite_engine(path: Path) -> Engine:
     )
     event.listen(engine, "do_connect", lambda *_: _create_file(path))
     event.listen(engine, "connect", _prepare)
-    event.listen(engine, "begin", _begin)
+    event.listen(engine, "begin", lambda c: c.exec_driver_sql(c.get_execution_options().get("begin", "BEGIN")))
     return engine
 
 
@@ -207,7 +198,7 @@ def _create_file(path: Path) -> None:
 
 
 def _prepare(connection: sqlite3.Connection, _: Any) -> None:  # noqa: ANN401
-    connection.isolation_level = None  # transactions begin where `_begin` says so
+    connection.isolation_level = None  # transactions begin where SQLAlchemy does
     until = time.monotonic() + _WAIT
     while True:  # SQLite itself does not wait for others before it turns the write-ahead log on
         try:
@@ -221,16 +212,8 @@ def _prepare(connection: sqlite3.Connection, _: Any) -> None:  # noqa: ANN401
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
-
-
 def _postgresql_engine(url: URL) -> Engine:
-    """A PostgreSQL database whose connections are tested before each use, so that a restart is survived.
-
-    Raises:
-        ModuleNotFoundError: if psycopg is not installed.
-    """
+    """A PostgreSQL database whose connections are tested before each use, so that a restart is survived."""
     return create_engine(
         url.set(drivername="postgresql+psycopg"),
         connect_args={name: value for name, value in _POSTGRESQL.items() if name not in url.query},

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, select, update
 
-from recessive.service.store.claims import wait_after
+from recessive.service.store.claims import claim_first, wait_after
 from recessive.service.store.database import Database
-from recessive.service.store.job import WHOLE, Claim, DeliveryState, job_of, record_delivery
+from recessive.service.store.job import Claim, DeliveryState, record_delivery
 from recessive.service.store.tables import jobs
 
 _MOST_ATTEMPTS = 12  # after which a delivery that workers die on is given up
@@ -24,6 +23,8 @@ class Deliveries:
         database: the database, with its tables up to date.
         lease: seconds after which a claim is lost; unlike that of a job, it is never extended.
 
+    `delivered` and `failed` return False if the claim is lost; nothing changes then.
+
     Raises:
         DatabaseError: from each call, if the database cannot be used. The change may then have been made or not;
             `delivered` may simply be called again.
@@ -33,51 +34,25 @@ class Deliveries:
         self._database, self._lease = database, lease
 
     def claim(self, worker: str) -> Claim | None:
-        """Claim the delivery that has been due for longest; None if none is due.
-
-        Args:
-            worker: the name of the worker.
-        """
+        """Claim the delivery that has been due for longest; None if none is due."""
         with self._database.begin() as connection:
             now = self._database.now(connection)
-            next_one = (
-                select(jobs.c.id)
-                .where(_DUE, jobs.c.delivery_token.is_(None), jobs.c.delivery_next <= now)
-                .order_by(jobs.c.delivery_next, jobs.c.id)
-                .limit(1)
-                .with_for_update(skip_locked=True)
-            )
-            job_id = connection.scalar(next_one)
-            if job_id is None:
-                return None
-            token = secrets.token_hex(16)
-            taken = {
+            due = select(jobs.c.id).where(_DUE, jobs.c.delivery_token.is_(None), jobs.c.delivery_next <= now)
+            changes = {
                 "delivery_worker": worker,
-                "delivery_token": token,
                 "delivery_lease": now + self._lease,
                 "delivery_attempts": jobs.c.delivery_attempts + 1,
             }
-            row = connection.execute(update(jobs).where(jobs.c.id == job_id).values(taken).returning(*WHOLE)).one()
-            return Claim(job_of(row), token)
+            return claim_first(connection, due.order_by(jobs.c.delivery_next, jobs.c.id), "delivery_token", changes)
 
     def delivered(self, claim: Claim) -> bool:
-        """Record that the photo was delivered. False if the claim is lost.
-
-        Args:
-            claim: a claim returned by `claim`.
-        """
+        """Record that the photo was delivered."""
         with self._database.begin() as connection:
             now = self._database.now(connection)
             return settle(connection, claim, now, DeliveryState.DELIVERED, delivered=now, delivery_error=None)
 
     def failed(self, claim: Claim, error: str, retry_in: float | None) -> bool:
-        """Record that the delivery attempt failed. False if the claim is lost.
-
-        Args:
-            claim: a claim returned by `claim`.
-            error: why it failed, in one line.
-            retry_in: seconds until the next attempt; None to give up.
-        """
+        """Record why the attempt failed, in one line. The next is due in `retry_in` seconds; None to give up."""
         with self._database.begin() as connection:
             now = self._database.now(connection)
             if retry_in is None:
@@ -99,11 +74,7 @@ def settle(connection: Connection, claim: Claim, now: float, state: DeliveryStat
 
 
 def requeue_lost_deliveries(connection: Connection, now: float) -> int:
-    """Make deliveries with an expired lease due again, or give them up after 12 attempts.
-
-    Returns:
-        The number of these deliveries.
-    """
+    """Make deliveries with an expired lease due again, or give them up after 12 attempts; the number of these."""
     lost = (
         select(jobs.c.id, jobs.c.delivery_attempts, jobs.c.delivery_worker)
         .where(_DUE, jobs.c.delivery_lease < now)

@@ -74,8 +74,7 @@ class Inbox:
         """Check whether a job would be accepted now; `add` checks again.
 
         Raises:
-            QueueFull: if the queue holds as many waiting jobs as allowed.
-            QuotaSpent: if the quota of the key is used up.
+            Busy: if it would not.
         """
         with self._database.read() as connection:
             Quotas(connection, self._database.now(connection), self._queue).check(key)
@@ -91,8 +90,7 @@ class Inbox:
             `idempotency`, that job and False.
 
         Raises:
-            QueueFull: as for `check_quotas`; no number of concurrent calls exceeds a limit.
-            QuotaSpent: likewise.
+            Busy: if the queue is full or the quota of the key used up; no number of concurrent calls exceeds a limit.
         """
         outcome: asyncio.Future[tuple[Job, bool]] = asyncio.get_running_loop().create_future()
         self._pending.append((new, key, outcome))
@@ -154,7 +152,7 @@ class Inbox:
         """Cancel a job that waits or runs; it expires in an hour. A job in a final state stays as it is.
 
         Returns:
-            The job as it is now; None if it does not exist or belongs to another owner.
+            The job as it is now; None if the owner has no such job.
         """
         with self._database.begin() as connection:
             now = self._database.now(connection)
@@ -170,7 +168,7 @@ class Inbox:
         """Delete a job and its history.
 
         Returns:
-            The job as it was, so that its files can be removed; None if it does not exist or belongs to another owner.
+            The job as it was, so that its files can be removed; None if the owner has no such job.
         """
         with self._database.begin() as connection:
             row = connection.execute(delete(jobs).where(*owned_by(job_id, owner)).returning(*WHOLE)).first()
@@ -227,8 +225,7 @@ class Quotas:
         """Check whether one more job may be accepted.
 
         Raises:
-            QueueFull: if the queue holds as many waiting jobs as allowed.
-            QuotaSpent: if the quota of the key is used up.
+            Busy: if it may not.
         """
         waiting = self._count("waiting", "", jobs.c.state == JobState.WAITING)
         if waiting + self._taken.total() >= self._queue:

@@ -15,6 +15,7 @@ from recessive.service.store.database import Database
 from recessive.service.store.tables import keys
 
 _PREFIX = "rsv_"  # by which scanners for leaked secrets recognise a token
+_USABLE = keys.c.revoked.is_(None)
 
 
 class NameTaken(SettingsError):  # noqa: N818 (says what the name is)
@@ -56,19 +57,13 @@ class Keys:
         self._database = database
 
     def add(self, name: str, *, per_day: int | None = None, waiting: int | None = None) -> tuple[Key, str]:
-        """Create a key.
-
-        Args:
-            name: the name of the key, which no other usable key has.
-            per_day: see `Key`; at least 1.
-            waiting: see `Key`; at least 1.
+        """Create a key whose name no other usable key has.
 
         Returns:
             The key and its token, which cannot be retrieved later.
 
         Raises:
-            NameTaken: if a key with this name is in use.
-            SettingsError: if the name is empty, or a quota allows nothing.
+            SettingsError: if the name is empty or taken (`NameTaken`), or a quota is below 1.
         """
         if not name.strip():
             raise SettingsError("a key needs a name")
@@ -78,17 +73,11 @@ class Keys:
         token = _PREFIX + secrets.token_urlsafe(32)
         with self._database.begin() as connection:
             self._database.lock(connection, "keys")
-            if connection.execute(select(keys.c.id).where(keys.c.name == name, keys.c.revoked.is_(None))).first():
+            if connection.execute(select(keys.c.id).where(keys.c.name == name, _USABLE)).first():
                 raise NameTaken(f"a key named {name} already exists; choose another name, or revoke it first")
-            values = {
-                "id": uuid.uuid4().hex,
-                "name": name,
-                "digest": _digest(token),
-                "created": self._database.now(connection),
-                "per_day": per_day,
-                "waiting": waiting,
-            }
-            row = connection.execute(insert(keys).values(values).returning(keys)).one()
+            new = insert(keys).values(id=uuid.uuid4().hex, name=name, digest=_digest(token), per_day=per_day)
+            new = new.values(waiting=waiting, created=self._database.now(connection))
+            row = connection.execute(new.returning(keys)).one()
         return _key(row), token
 
     def find(self, token: str) -> Key | None:
@@ -97,8 +86,7 @@ class Keys:
         Digests are compared in an index of the database: the time that this takes reveals nothing about tokens.
         """
         with self._database.read() as connection:
-            found = select(keys).where(keys.c.digest == _digest(token), keys.c.revoked.is_(None))
-            row = connection.execute(found).first()
+            row = connection.execute(select(keys).where(keys.c.digest == _digest(token), _USABLE)).first()
         return None if row is None else _key(row)
 
     def all(self) -> list[Key]:
@@ -109,18 +97,13 @@ class Keys:
     def any(self) -> bool:
         """Whether any key may be used."""
         with self._database.read() as connection:
-            return connection.execute(select(keys.c.id).where(keys.c.revoked.is_(None)).limit(1)).first() is not None
+            return connection.execute(select(keys.c.id).where(_USABLE).limit(1)).first() is not None
 
     def revoke(self, name: str) -> Key | None:
         """Revoke the usable key with this name; None if there is none."""
         with self._database.begin() as connection:
-            ended = (
-                update(keys)
-                .where(keys.c.name == name, keys.c.revoked.is_(None))
-                .values(revoked=self._database.now(connection))
-                .returning(keys)
-            )
-            row = connection.execute(ended).first()
+            revoked = update(keys).where(keys.c.name == name, _USABLE).values(revoked=self._database.now(connection))
+            row = connection.execute(revoked.returning(keys)).first()
         return None if row is None else _key(row)
 
 

@@ -36,12 +36,9 @@ class JobReader:
         return None if row is None else job_of(row)
 
     def list(self, owner: str | None, limit: int, before: tuple[float, str] | None = None) -> list[Job]:
-        """The owner's jobs, newest first, without `insight`.
+        """At most `limit` of the owner's jobs, newest first, without `insight`.
 
-        Args:
-            owner: the id of the owner's key.
-            limit: the largest number of jobs.
-            before: `created` and `id` of a job, to list those that follow it.
+        They follow the job whose `created` and `id` are given as `before`.
         """
         chosen = select(*BRIEF).where(jobs.c.owner == stored_owner(owner))
         if before is not None:
@@ -53,20 +50,14 @@ class JobReader:
     def watch(self, ids: Collection[str]) -> Sequence[Job]:
         """The existing jobs among these ids, of all owners, without `insight`."""
         with self._database.read() as connection:
-            return [
-                job_of(row)
-                for batch in _batches(ids)
-                for row in connection.execute(select(*BRIEF).where(jobs.c.id.in_(batch)))
-            ]
+            chosen = (select(*BRIEF).where(jobs.c.id.in_(batch)) for batch in _batches(ids))
+            return [job_of(row) for select_ in chosen for row in connection.execute(select_)]
 
     def known(self, ids: Collection[str]) -> dict[str, JobState]:
         """The states of the existing jobs among these ids."""
         with self._database.read() as connection:
-            return {
-                job_id: JobState(state)
-                for batch in _batches(ids)
-                for job_id, state in connection.execute(select(jobs.c.id, jobs.c.state).where(jobs.c.id.in_(batch)))
-            }
+            chosen = (select(jobs.c.id, jobs.c.state).where(jobs.c.id.in_(batch)) for batch in _batches(ids))
+            return {job_id: JobState(state) for select_ in chosen for job_id, state in connection.execute(select_)}
 
     def counts(self) -> dict[str, int]:
         """The number of jobs by state."""
@@ -105,5 +96,4 @@ class JobReader:
 
 def _batches(ids: Collection[str]) -> Iterator[list[str]]:
     every = list(ids)
-    for start in range(0, len(every), _BATCH):
-        yield every[start : start + _BATCH]
+    return (every[start : start + _BATCH] for start in range(0, len(every), _BATCH))

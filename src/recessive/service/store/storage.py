@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import uuid
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -52,7 +52,8 @@ class Storage:
         try:
             for folder in (self.folder, self.originals, self.results, self.incoming):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                _try_writing(folder)
+                with tempfile.TemporaryFile(dir=folder) as trial:
+                    trial.write(b"x")
         except OSError as error:
             raise StorageError(
                 f"cannot be written to ({error.strerror}); choose another --folder, or give this user write access",
@@ -157,11 +158,3 @@ def remove_path(path: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink()
-
-
-def _try_writing(folder: Path) -> None:
-    path = folder / f".{uuid.uuid4().hex}.tmp"
-    try:
-        path.write_bytes(b"x")
-    finally:
-        path.unlink(missing_ok=True)

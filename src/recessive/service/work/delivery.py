@@ -54,12 +54,7 @@ class DeliveryError(MachineError):
 
 
 def delivery_of(job: Job, report: dict[str, Any]) -> tuple[DeliveryState | None, str | None]:
-    """Whether a photo that has just been protected is to be delivered, and why not if it is held.
-
-    Args:
-        job: names the target and, among its options, the condition (`passes`).
-        report: the `ProtectReport` as JSON.
-    """
+    """Whether a photo with this `ProtectReport`, as JSON, is to be delivered, and why not if it is held."""
     if job.deliver_to is None:
         return None, None
     found = [EncoderAudit(**entry) for entry in report["per_encoder"]]
@@ -111,14 +106,10 @@ class DeliveryRunner(BackgroundThread):
 
 
 def retry_in(attempts: int, error: DeliveryError) -> float | None:
-    """Seconds until the next attempt; None if there is to be none.
+    """Seconds until the next attempt, after so many attempts and the last error; None if there is to be none.
 
     2, 4, 8, ... s up to an hour, plus up to a quarter so that deliveries do not all return at once; longer if the
     target asks for it.
-
-    Args:
-        attempts: the number of attempts so far.
-        error: the error of the last attempt.
     """
     if error.permanent or attempts >= MOST_ATTEMPTS:
         return None
@@ -145,10 +136,9 @@ def deliver(job: Job, photo: Path, *, allowed: Sequence[str], timeout: float = 3
     """
     try:
         target = check_target(job.deliver_to or "", allowed)
+        data = photo.read_bytes()
     except TargetError as error:
         raise DeliveryError(error.problem, permanent=True) from error
-    try:
-        data = photo.read_bytes()
     except FileNotFoundError as error:
         raise DeliveryError("the photo no longer exists", permanent=True) from error
     except OSError as error:
@@ -180,7 +170,11 @@ def deliver(job: Job, photo: Path, *, allowed: Sequence[str], timeout: float = 3
         ) from error
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise DeliveryError(f"the connection to the target broke ({type(error).__name__})", permanent=False) from error
-    _check_answer(status, retry_after)
+    if 300 <= status < 400:
+        raise DeliveryError(f"the target answered {status}; redirects are not followed", permanent=True)
+    if not 200 <= status < 300:
+        permanent = 400 <= status < 500 and status not in _TRY_AGAIN
+        raise DeliveryError(f"the target answered {status}", permanent=permanent, retry_after=_seconds(retry_after))
 
 
 async def _post(target: str, headers: dict[str, str], data: bytes, timeout: float) -> tuple[int, str | None]:
@@ -192,15 +186,6 @@ async def _post(target: str, headers: dict[str, str], data: bytes, timeout: floa
         client.stream("POST", target, headers=headers, content=data, follow_redirects=False) as response,
     ):
         return response.status_code, response.headers.get("Retry-After")
-
-
-def _check_answer(status: int, retry_after: str | None) -> None:
-    if 200 <= status < 300:
-        return
-    if 300 <= status < 400:
-        raise DeliveryError(f"the target answered {status}; redirects are not followed", permanent=True)
-    permanent = 400 <= status < 500 and status not in _TRY_AGAIN
-    raise DeliveryError(f"the target answered {status}", permanent=permanent, retry_after=_seconds(retry_after))
 
 
 def _seconds(retry_after: str | None) -> float | None:

@@ -67,7 +67,7 @@ class JobProcessor:
         Args:
             job: the job.
             original: the path of its upload.
-            folder: the folder of this claim, empty.
+            folder: the empty folder of this claim, for the result.
             progress: called with the share of the work that is done; an exception that it raises ends the work.
 
         Raises:

@@ -104,11 +104,7 @@ class Supervisor:
 
 
 def wait_before_next(early: int) -> float:
-    """Seconds until a worker is started again: none at first, then 1, 2, 4, ... if one after another dies early.
-
-    Args:
-        early: the number of workers in a row that have died early.
-    """
+    """Seconds until a worker is started again: none, or 1, 2, 4, ... after 2, 3, 4, ... early deaths in a row."""
     return backoff(early - 2, 1.0, LONGEST_WAIT) if early > 1 else 0.0
 
 

@@ -108,19 +108,14 @@ def _folder(text: str) -> Path:
 
 
 def _url(text: str) -> _Url:
-    """A URL in its normal form, parsed strictly: whatever two programs could read differently is refused.
-
-    Raises:
-        TargetError: if it is invalid.
-    """
+    """A URL in its normal form, parsed strictly: whatever two programs could read differently is refused."""
     if len(text) > _LONGEST:
         raise TargetError(f"a URL of more than {_LONGEST} characters")
     authority = re.match(r"([A-Za-z]+://[!-~]*?)(?=[/?#]|$)", text)  # ASCII: lower() turns the Kelvin sign into a k
     match = authority and _URL.fullmatch(authority[1].lower() + text[authority.end() :])
     if not match:
-        raise TargetError(
-            "not of the form https://HOST:PORT/PATH, in ASCII characters, without a user, a fragment or a backslash"
-        )
+        form = "https://HOST:PORT/PATH, in ASCII characters, without a user, a fragment or a backslash"
+        raise TargetError(f"not of the form {form}")
     scheme, host, path = match["scheme"], match["host"], match["path"] or "/"
     host, port = _host(host), int(match["port"] or _PORTS[scheme])
     if not 0 < port < 2**16:
@@ -134,11 +129,7 @@ def _url(text: str) -> _Url:
 
 
 def _host(text: str) -> str:
-    """A host name, or an IPv6 address in its normal form.
-
-    Raises:
-        TargetError: if it is neither.
-    """
+    """A host name, or an IPv6 address in its normal form."""
     try:
         if text.startswith("["):
             return f"[{ipaddress.IPv6Address(text[1:-1])}]"
@@ -150,11 +141,7 @@ def _host(text: str) -> str:
 
 
 def _plain_path(path: str) -> None:
-    """Refuse a path that a server could take for another one, however often it decodes it.
-
-    Raises:
-        TargetError: if it could.
-    """
+    """Refuse a path that a server could take for another one, however often it decodes it."""
     for _ in range(_MOST_DECODED):
         for segment in path.split("/"):
             if segment.partition(";")[0] in (".", ".."):  # some servers drop what follows a semicolon

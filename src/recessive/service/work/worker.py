@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from recessive.service.settings import ServiceSettings
 from recessive.service.store.claims import Claims
@@ -48,24 +49,25 @@ class StopRequested(Exception):  # noqa: N818 (no error)
     """The worker is to end; the job is released."""
 
 
+@dataclass(eq=False)
 class Lease:
     """The time for which a worker holds a job.
 
-    Args:
+    Attributes:
         claim: the claim of the job.
         time_limit: seconds that the work may take.
         stop: set when the worker is to end.
-
-    Attributes:
         progress: the share of the work that is done.
         lost: whether the claim is lost.
+        started: when the work began, on the monotonic clock.
     """
 
-    def __init__(self, claim: Claim, time_limit: float, stop: threading.Event) -> None:
-        self.claim, self.time_limit, self.started = claim, time_limit, time.monotonic()
-        self.progress = 0.0
-        self.lost = False
-        self._stop = stop
+    claim: Claim
+    time_limit: float
+    stop: threading.Event
+    progress: float = 0.0
+    lost: bool = False
+    started: float = field(default_factory=time.monotonic)
 
     @property
     def took_too_long(self) -> str:
@@ -73,20 +75,11 @@ class Lease:
         return f"took longer than {self.time_limit:g} s; request fewer steps or send a smaller photo"
 
     def check(self, progress: float) -> None:
-        """Note the progress, and end the work if it is not to go on.
-
-        Args:
-            progress: the share of the work that is done.
-
-        Raises:
-            LeaseLost: if the claim is lost.
-            StopRequested: if the worker is to end.
-            JobError: if the time limit is exceeded.
-        """
+        """Note the progress, and end the work if it is not to go on: by `LeaseLost`, `StopRequested` or `JobError`."""
         self.progress = progress
         if self.lost:
             raise LeaseLost
-        if self._stop.is_set():
+        if self.stop.is_set():
             raise StopRequested
         if time.monotonic() - self.started > self.time_limit:
             raise JobError(self.took_too_long)
@@ -279,13 +272,7 @@ def run_worker(settings: ServiceSettings, stop: threading.Event | None = None) -
 
     Must run in the main thread, which gets the signals.
 
-    Args:
-        settings: the settings of the service.
-        stop: another way to end the work.
-
-    Raises:
-        StorageError: as for `work`.
-        DatabaseError: as for `work`.
+    Another way to end the work is to set `stop`. Errors are those of `work`.
     """
     stop = stop or threading.Event()
 

@@ -75,11 +75,7 @@ def no_job() -> Problem:
 
 
 async def checked_id(job_id: JobId) -> str:
-    """A well-formed id.
-
-    Raises:
-        Problem: 404.
-    """
+    """A well-formed id, or else 404."""
     if not re.fullmatch(ID, job_id):
         raise no_job()
     return job_id
@@ -89,11 +85,7 @@ CheckedId = Annotated[str, Depends(checked_id)]
 
 
 async def own_job(job_id: CheckedId, service: Service, key: Caller) -> Job:
-    """A job of the caller.
-
-    Raises:
-        Problem: 404.
-    """
+    """A job of the caller, or else 404."""
     job = await run_in_threadpool(service.reader.get, job_id, owner_of(key))
     if job is None:
         raise no_job()

@@ -27,7 +27,7 @@ from recessive.service.http.api.shapes import ID, job_shape
 from recessive.service.http.events import event
 from recessive.service.http.exchange import Stream
 from recessive.service.http.problems import OptionError, invalid, problem_of
-from recessive.service.http.uploads import JobRequest, Limits, PhotoFile, accept, receive
+from recessive.service.http.uploads import JobRequest, PhotoFile, accept, receive
 from recessive.service.names import clean_name
 from recessive.service.store.job import JobState
 
@@ -61,11 +61,10 @@ async def add_job(
     owner = owner_of(key)
     try:
         await service.quotas_checked.get(owner, partial(service.inbox.check_quotas, key))
-        limits = Limits(service.settings.max_bytes, service.settings.max_pixels)
-        job_id = uuid.uuid4().hex
-        with PhotoFile(service.storage.incoming / job_id, limits) as photo:
-            form = await receive(request, photo, limits)
-            name, options = clean_name(form.close()), job_options(form.options, service.settings)
+        job_id, settings = uuid.uuid4().hex, service.settings
+        with PhotoFile(service.storage.incoming / job_id, settings.max_bytes, settings.max_pixels) as photo:
+            form = await receive(request, photo)
+            name, options = clean_name(form.close()), job_options(form.options, settings)
             wanted = JobRequest(job_id, name, options, key, idempotency_key)
             job = await accept(photo, wanted, service.inbox, service.storage)
         outcome = "accepted"

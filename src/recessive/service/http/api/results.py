@@ -5,7 +5,7 @@ import zipfile
 from collections.abc import AsyncGenerator, Generator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Annotated, TypeVar, cast
+from typing import IO, Annotated, Any, TypeVar, cast
 
 from fastapi import APIRouter, Query
 from starlette.concurrency import run_in_threadpool
@@ -31,13 +31,7 @@ router = APIRouter(prefix="/v1", tags=["results"])
 
 
 class StoredFile(Response):
-    """A file that is already open: deleting it does not interrupt the response.
-
-    Args:
-        file: the file, open; it is closed at the end.
-        media_type: the media type of its content.
-        name: the name to save it under.
-    """
+    """A file that is already open, and is closed at the end: deleting it does not interrupt the response."""
 
     def __init__(self, file: IO[bytes], media_type: str, name: str) -> None:
         self._file = file
@@ -55,16 +49,16 @@ class StoredFile(Response):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
+def _file(description: str, *media_types: str) -> dict[int | str, dict[str, Any]]:
+    """The response of a route that sends a file, for the OpenAPI document."""
+    content = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in media_types}
+    return {200: {"description": description, "content": content}}
+
+
 @router.get(
     "/jobs/{job_id}/photo",
     response_class=Response,
-    responses={
-        200: {
-            "description": "The protected photo, under its own name.",
-            "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES.values()},
-        },
-        **problems(404, 409, 410),
-    },
+    responses=_file("The protected photo, under its own name.", *MEDIA_TYPES.values()) | problems(404, 409, 410),
 )
 async def get_photo(job: OwnJob, service: Service) -> Response:
     """Fetch the protected photo."""
@@ -87,13 +81,7 @@ async def get_insight(job: OwnJob) -> Response:
 @router.get(
     "/jobs/{job_id}/contact-sheet",
     response_class=Response,
-    responses={
-        200: {
-            "description": "A picture that summarises the result.",
-            "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}},
-        },
-        **problems(404, 409, 410),
-    },
+    responses=_file("A picture that summarises the result.", "image/png") | problems(404, 409, 410),
 )
 async def get_contact_sheet(job: OwnJob, service: Service) -> Response:
     """Fetch protected photo, difference, heat maps and verdict in one picture."""
@@ -105,13 +93,8 @@ async def get_contact_sheet(job: OwnJob, service: Service) -> Response:
 @router.get(
     "/photos.zip",
     response_class=Response,
-    responses={
-        200: {
-            "description": "The photos under their own names, numbered where several have the same.",
-            "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
-        },
-        **problems(404, 409, 410, 422),
-    },
+    responses=_file("The photos under their own names, numbered where several have the same.", "application/zip")
+    | problems(404, 409, 410, 422),
 )
 async def get_photos(
     service: Service,

@@ -9,14 +9,8 @@ from recessive.service.store.job import DeliveryState, JobState
 from recessive.service.store.job import Job as StoredJob
 
 ID = "[0-9a-f]{32}"
-Time = Annotated[
-    str,
-    Field(
-        description="A time in UTC.",
-        examples=["2026-11-22T02:00:00.123Z"],
-        json_schema_extra={"format": "date-time"},
-    ),
-]
+_EXAMPLES = ["2026-11-22T02:00:00.123Z"]
+Time = Annotated[str, Field(description="In UTC.", examples=_EXAMPLES, json_schema_extra={"format": "date-time"})]
 
 
 class Photo(BaseModel):
@@ -196,13 +190,7 @@ def job_shape(job: StoredJob) -> Job:
         error=job.error,
         delivery=delivery,
         links=Links(
-            self=at,
-            events=f"{at}/events",
-            photo=f"{at}/photo",
-            report=f"{at}/report",
-            insight=f"{at}/insight",
-            contact_sheet=f"{at}/contact-sheet",
-            cancel=f"{at}/cancel",
+            self=at, **{name: f"{at}/{name.replace('_', '-')}" for name in Links.model_fields if name != "self"}
         ),
     )
 
