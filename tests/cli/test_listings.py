@@ -9,8 +9,8 @@ from recessive.encoders import (
     CEDD,
     GIST,
     bundled_vocabulary,
-    checkpoint,
     descriptor_thresholds,
+    hash_network,
     load_encoder,
     make_backbone,
     make_hash_network,
@@ -26,7 +26,7 @@ FEATURES = ["bovw", "bovw-he", "bovw-burst", "cedd", "gist", "gist-colour"]
 @pytest.fixture
 def committed(tmp_path, monkeypatch):
     """An empty folder in place of that of the committed checkpoints."""
-    monkeypatch.setattr(checkpoint, "CHECKPOINTS", tmp_path)
+    monkeypatch.setattr(hash_network, "CHECKPOINTS", tmp_path)
     yield tmp_path
     load_encoder.cache_clear()
 

@@ -16,7 +16,7 @@ from recessive.encoders import (
     BundledEncoder,
     Encoder,
     EncoderError,
-    checkpoint,
+    hash_network,
     make_backbone,
     make_hash_network,
     save_checkpoint,
@@ -106,7 +106,7 @@ def committed_checkpoint(tmp_path, monkeypatch):
     """A hash network in place of those that ship with the package; its name."""
     folder = tmp_path / "checkpoints"
     folder.mkdir()
-    monkeypatch.setattr(checkpoint, "CHECKPOINTS", folder)
+    monkeypatch.setattr(hash_network, "CHECKPOINTS", folder)
     network = make_hash_network("any", make_backbone("small-plain"), 12)
     save_checkpoint(folder / "hashnet-12.safetensors", network, {"backbone": "small-plain"})
     return "hashnet-12"
