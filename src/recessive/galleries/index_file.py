@@ -24,19 +24,6 @@ from recessive.files import write_whole
 FORMAT = 1
 _CARD = "recessive-index"
 _GALLERY, _VOCABULARY, _PHOTOS, _STAMPS = "gallery.", "vocabulary.", "photos", "stamps"
-_KINDS = {
-    "float64": "F64",
-    "int64": "I64",
-    "uint64": "U64",
-    "float32": "F32",
-    "int32": "I32",
-    "uint32": "U32",
-    "float16": "F16",
-    "int16": "I16",
-    "uint16": "U16",
-    "int8": "I8",
-    "uint8": "U8",
-}
 
 
 class IndexFileError(RecessiveError):
@@ -101,7 +88,11 @@ def _safetensors(arrays: Mapping[str, NDArray[Any]], card: str) -> Iterator[byte
     end = 0
     for name, array in ordered:
         start, end = end, end + array.nbytes
-        header[name] = {"dtype": _KINDS[array.dtype.name], "shape": array.shape, "data_offsets": [start, end]}
+        header[name] = {
+            "dtype": f"{array.dtype.kind.upper()}{8 * array.itemsize}",
+            "shape": array.shape,
+            "data_offsets": [start, end],
+        }
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     yield len(text).to_bytes(8, "little") + text

@@ -8,6 +8,8 @@ from typing import IO, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from recessive.errors import PhotoError
+
 Format = Literal["JPEG", "PNG", "WEBP", "TIFF", "HEIF", "AVIF"]
 
 SUFFIXES: dict[Format, tuple[str, ...]] = {
@@ -29,8 +31,6 @@ MEDIA_TYPES: dict[Format, str] = {
     "AVIF": "image/avif",
 }
 """The media type of each format, as in HTTP."""
-
-SUPPORTED = ", ".join(get_args(Format))
 
 _SIGNATURES: dict[bytes, Format] = {
     b"\xff\xd8\xff": "JPEG",
@@ -67,7 +67,7 @@ def format_named(name: str) -> Format:
     for format_, suffixes in SUFFIXES.items():
         if bare == format_.lower() or f".{bare}" in suffixes:
             return format_
-    raise ValueError(f"unknown photo format {name!r}: choose one of {SUPPORTED}")
+    raise ValueError(f"unknown photo format {name!r}: choose one of {', '.join(get_args(Format))}")
 
 
 def format_of_path(path: Path) -> Format | None:
@@ -91,6 +91,20 @@ def format_of_content(header: bytes) -> Format | None:
         if brands & _HEIF_BRANDS:
             return "HEIF"
     return None
+
+
+def checked_format(header: bytes, path: Path) -> Format:
+    """Returns the format that the first bytes of a photo announce.
+
+    Raises:
+        PhotoError: if there are no bytes, or they announce no format.
+    """
+    if not header:
+        raise PhotoError(path, "is empty")
+    format_ = format_of_content(header[:HEADER])
+    if format_ is None:
+        raise PhotoError(path, f"is not a photo in a format that can be read ({', '.join(get_args(Format))})")
+    return format_
 
 
 def is_lossless_webp(file: IO[bytes]) -> bool:

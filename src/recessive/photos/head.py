@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from recessive.errors import PhotoError
-from recessive.photos.formats import HEADER, SUPPORTED, Format, format_of_content
+from recessive.photos.formats import HEADER, Format, checked_format
 
 _MOST_STEPS = 2_000  # segments, boxes or directory entries before the size; only malicious files have more
 _LARGEST_FILE = 1 << 40
@@ -64,7 +64,7 @@ def photo_head(data: bytes) -> PhotoHead | None:
     try:
         return _head(BytesIO(data))
     except _MoreNeeded:
-        return PhotoHead(_format(data))
+        return PhotoHead(checked_format(data, _UPLOAD))
 
 
 def file_head(file: IO[bytes]) -> PhotoHead:
@@ -82,18 +82,9 @@ def file_head(file: IO[bytes]) -> PhotoHead:
         raise PhotoError(_UPLOAD, "is cut short: it ends before its size is known") from None
 
 
-def _format(header: bytes) -> Format:
-    if not header:
-        raise PhotoError(_UPLOAD, "is empty")
-    found = format_of_content(header[:HEADER])
-    if found is None:
-        raise PhotoError(_UPLOAD, f"is not a photo in a format that can be read ({SUPPORTED})")
-    return found
-
-
 def _head(file: IO[bytes]) -> PhotoHead:
     file.seek(0)
-    format_ = _format(file.read(HEADER))
+    format_ = checked_format(file.read(HEADER), _UPLOAD)
 
     def read(offset: int, count: int) -> bytes:
         if offset > _LARGEST_FILE:  # beyond what files can seek to

@@ -13,9 +13,8 @@ from recessive.photos.colour import UnsupportedPixels, colours_of
 from recessive.photos.decoders import DECODER_ERRORS, decoder_warnings, heif_library
 from recessive.photos.formats import (
     HEADER,
-    SUPPORTED,
     Format,
-    format_of_content,
+    checked_format,
     format_of_path,
     is_lossless_webp,
     jpeg_quality,
@@ -96,19 +95,16 @@ def decode_photo(data: bytes, path: Path | str = "photo", *, max_pixels: int = M
 
 
 def _decode(file: IO[bytes], path: Path, max_pixels: int) -> Photo:
-    header = file.read(HEADER)
-    if not header:
-        raise PhotoError(path, "is empty")
-    format_ = format_of_content(header)
-    if format_ is None:
-        raise PhotoError(path, f"is not a photo in a format that can be read ({SUPPORTED})")
+    format_ = checked_format(file.read(HEADER), path)
     with decoder_warnings(quiet=format_ in _TALKATIVE) as warned:
         try:
             image = _open(file, path, format_)
             if image.width * image.height > max_pixels:
                 size = f"{image.width} x {image.height} pixels, more than {_megapixels(max_pixels)}"
                 raise PhotoError(path, f"has {size}; scale it down first")
-            notes = [*_naming(path, format_), *_pictures(image, path, format_)]
+            named = format_of_path(path)
+            notes = [] if named in (None, format_) else [f"the name says {named}, the content is {format_}"]
+            notes += _pictures(image, path, format_)
             photo = _photo(image, path, format_, notes, lossless=_is_lossless(image, file, format_))
         except Image.DecompressionBombError:
             limit = _megapixels(2 * (Image.MAX_IMAGE_PIXELS or 0))
@@ -134,12 +130,6 @@ def _open(file: IO[bytes], path: Path, format_: Format) -> ImageFile.ImageFile:
     if format_ == "AVIF" and not features.check("avif"):
         raise PhotoError(path, "is an AVIF photo, which this build of Pillow cannot read; install Pillow from PyPI")
     return Image.open(file, formats=(format_,))
-
-
-def _naming(path: Path, format_: Format) -> Iterator[str]:
-    named = format_of_path(path)
-    if named not in (None, format_):
-        yield f"the name says {named}, the content is {format_}"
 
 
 def _pictures(image: ImageFile.ImageFile, path: Path, format_: Format) -> Iterator[str]:

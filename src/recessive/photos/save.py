@@ -101,10 +101,9 @@ def encode_photo(
 
     Raises:
         PhotoError: if the format cannot hold this photo (JPEG: transparency; WebP: more than 16,383 pixels per side),
-        or
-            its library is missing.
-        ValueError: if the pixels have another shape or are not finite, the format is unknown or the quality out of
-        range.
+            or its library is missing.
+        ValueError: if the pixels have another shape or are not finite, the format is unknown, or the quality is out of
+            range.
     """
     settings = output_settings(photo, format=format, quality=quality)
     if pixels.shape != photo.pixels.shape:
@@ -113,7 +112,7 @@ def encode_photo(
         raise ValueError("pixels must be finite")
     longest = _LONGEST_SIDE.get(settings.format)
     if longest is not None and max(pixels.shape) > longest:
-        raise PhotoError(photo.path, f"is too long for {settings.format} ({longest} pixels a side); choose PNG")
+        raise PhotoError(photo.path, f"is too long for {settings.format} ({longest} pixels per side); choose PNG")
     planes = _planes(photo, pixels, settings.format)
     metadata = photo.metadata if keep_location else photo.metadata.without_location()
     try:
@@ -150,8 +149,7 @@ def save_photo(
 
     Raises:
         PhotoError: if the file exists or cannot be written, its suffix stands for another format than ``format``, or
-        the
-            format cannot hold this photo.
+            the format cannot hold this photo.
         ValueError: as for `encode_photo`.
     """
     path = Path(path)
