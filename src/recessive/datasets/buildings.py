@@ -29,12 +29,12 @@ from recessive.datasets.splits import GroundTruth, RetrievalData, Split
 from recessive.safe_pickle import read_pickle
 
 PROTOCOLS = {
-    "box": "55 queries, cut out of their photos by boxes; gallery: all photos, with those of the queries; no training "
-    "photos",
+    "box": "55 queries, cut out of their photos by boxes; gallery = all photos, with those of the queries; no "
+    "training photos",
     "whole": "the same with the whole photos of the queries",
 }
 REVISITED_PROTOCOLS = {
-    "medium": "70 queries, cut out of their photos by boxes; gallery: all photos without those of the queries; easy "
+    "medium": "70 queries, cut out of their photos by boxes; gallery = all photos without those of the queries; easy "
     "and hard photos are relevant; no training photos",
     "hard": "the same, but only hard photos are relevant, and easy ones are junk",
     "easy": "the same, but only easy photos are relevant, and hard ones are junk",

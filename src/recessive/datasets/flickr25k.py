@@ -15,10 +15,10 @@ from recessive.datasets.photos import DataError, FilePhotos, file_content
 from recessive.datasets.splits import RetrievalData, Split, divide, draw, others, random_source
 
 PROTOCOLS = {
-    "38": "queries: 2,000, drawn; gallery: all others; training photos: 5,000, drawn from the gallery; photos without "
-    "labels are left out",
+    "38": "queries = 2,000, drawn; gallery = all others; training photos = 5,000, drawn from the gallery; photos "
+    "without labels are left out",
     "24": "the same with 24 labels, without the 14 stricter ones, whose files end in _r1",
-    "rnm": "queries: 500, drawn; gallery and training photos: all others; photos without labels are left out",
+    "rnm": "queries = 500, drawn; gallery and training photos = all others; photos without labels are left out",
 }
 """rnm as in Huang, Zhan, Hu and Shi, Machines 2022, section 5.1."""
 

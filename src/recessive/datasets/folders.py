@@ -21,8 +21,8 @@ from recessive.datasets.splits import GroundTruth, RetrievalData, Split, divide,
 from recessive.photos import format_of_path
 
 PROTOCOLS = {
-    "tenth": "queries: a tenth of each class, at least one photo, drawn; gallery and training photos: all others",
-    "query-database": "queries: query/<class>/*, cut out if query/boxes.csv has a box; gallery and training photos: "
+    "tenth": "queries = a tenth of each class, at least one photo, drawn; gallery and training photos = all others",
+    "query-database": "queries = query/<class>/*, cut out if query/boxes.csv has a box; gallery and training photos = "
     "database/<class>/*; the default if both folders exist",
 }
 

@@ -22,9 +22,9 @@ from recessive.datasets.photos import DataError, FilePhotos, MissingDataError
 from recessive.datasets.splits import RetrievalData, Split, divide, draw_per_class, random_source
 
 PROTOCOLS = {
-    "hashnet": "classes are drawn; queries: their validation photos; gallery: their training photos; training photos: "
-    "100 per class, drawn from the gallery",
-    "all": "the same queries and gallery; training photos: the gallery",
+    "hashnet": "classes are drawn; queries = their validation photos; gallery = their training photos; training photos "
+    "= 100 per class, drawn from the gallery",
+    "all": "the same queries and gallery; training photos = the gallery",
 }
 
 _TRAIN_PER_CLASS = 100

@@ -16,8 +16,8 @@ from recessive.datasets.photos import DataError, FilePhotos, MissingDataError
 from recessive.datasets.splits import RetrievalData, Split, divide, draw_per_class, others, random_source
 
 PROTOCOLS = {
-    "100": "100 landmarks, drawn from those with at least 50 photos; queries: 5 of each; gallery and training photos: "
-    "all others",
+    "100": "100 landmarks, drawn from those with at least 50 photos; queries = 5 of each; gallery and training "
+    "photos = all others",
 }
 
 _WANTED, _LEAST, _QUERIES = 100, 50, 5

@@ -18,9 +18,9 @@ from recessive.datasets.photos import DataError, FilePhotos, file_content
 from recessive.datasets.splits import RetrievalData, Split, divide, draw, draw_per_class, others, random_source
 
 PROTOCOLS = {
-    "hashnet": "the 21 most frequent concepts; queries: 100 per concept, drawn (2,100); gallery: all others; training "
-    "photos: 500 per concept, drawn from the gallery (10,500); photos without any of the concepts are left out",
-    "rnm": "all 81 concepts; queries: 500, drawn; gallery and training photos: all others; photos without any of the "
+    "hashnet": "the 21 most frequent concepts; queries = 100 per concept, drawn (2,100); gallery = all others; "
+    "training photos = 500 per concept, drawn from the gallery (10,500); photos without any concept are left out",
+    "rnm": "all 81 concepts; queries = 500, drawn; gallery and training photos = all others; photos without any of the "
     "concepts are left out",
 }
 """Cao et al., ICCV 2017, section 4.1; rnm as in Huang, Zhan, Hu and Shi, Machines 2022, section 5.1."""

@@ -189,10 +189,10 @@ def divide(whole: Split, query: Rows, gallery: Rows, train: Rows) -> tuple[Split
 
 
 TEN_CLASSES = {
-    "hashstash": "queries: 100 per class, drawn from the test set; gallery and training photos: the training set",
-    "I": "queries: 100 per class, drawn from both sets; gallery: all others; training photos: 500 per class, drawn "
-    "from the gallery",
-    "II": "queries: the test set; gallery and training photos: the training set",
+    "hashstash": "queries = 100 per class, drawn from the test set; gallery and training photos = the training set",
+    "I": "queries = 100 per class, drawn from both sets; gallery = all others; training photos = 500 per class, "
+    "drawn from the gallery",
+    "II": "queries = the test set; gallery and training photos = the training set",
 }
 """hashstash as in Xiao, Wang and Gao, CVPR 2020, section 5; I as in DPSH (IJCAI 2016), II as in DSH (CVPR 2016)."""
 
