@@ -1,7 +1,8 @@
-"""Each job is done once, whoever is killed whenever."""
+"""Each job goes from the queue to its end once, whoever is killed whenever."""
 
 import runpy
 from collections import Counter
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,82 @@ from recessive.service.store.job import DeliveryState, JobState
 
 Queue = runpy.run_path(str(Path(__file__).parents[1] / "whole_queue.py"))["Queue"]
 DONE = {"report": {"verdict": "hidden"}, "insight": {"heat": [[0.5]]}, "result": "r/photo.jpg", "sheet": "r/sheet.png"}
-DAY = 86_400
+HOUR, DAY = 3_600, 86_400
+
+
+def test_an_accepted_job_is_what_was_added(queue, new_job, clock, add):
+    new = new_job(owner="anna", name="ferry.jpg", bytes=5 * 2**31, deliver_to="https://example.org/in", idempotency="7")
+    job = add(queue, new)
+    assert asdict(new).items() <= asdict(job).items()
+    fresh = (job.state, job.progress, job.attempts, job.created, job.started, job.expires, job.delivery)
+    assert fresh == (JobState.WAITING, 0, 0, clock.now, None, None, None)
+    assert queue.reader.get(job.id, "anna") == job
+    assert queue.reader.history(job.id) == [(clock.now, "waiting", None)]
+
+
+def test_a_job_from_the_queue_to_its_end(queue, new_job, clock, add):
+    job = add(queue, new_job())
+    clock.turn(5)
+    claim = queue.claims.claim("w1")
+    running = replace(job, state=JobState.RUNNING, attempts=1, started=clock.now, worker="w1")
+    assert claim.job == running
+    assert len(claim.token) == 32
+    assert queue.claims.claim("w2") is None
+    assert queue.claims.keep(claim, 0.25)
+    assert queue.reader.get(job.id, None) == replace(running, progress=0.25)
+    clock.turn(5)
+    assert queue.claims.finish(claim, **DONE, expires=clock.now + HOUR)
+    ended = replace(running, state=JobState.DONE, progress=1, finished=clock.now, expires=clock.now + HOUR, **DONE)
+    assert queue.reader.get(job.id, None) == ended
+    began = clock.now - 10
+    expected = [(began, "waiting", None), (began + 5, "running", "w1"), (began + 10, "done", "w1")]
+    assert queue.reader.history(job.id) == expected
+
+
+def test_a_job_that_fails_says_why(queue, new_job, clock, states, add):
+    job = add(queue, new_job())
+    assert queue.claims.fail(queue.claims.claim("w"), "the photo is damaged", expires=clock.now + HOUR)
+    failed = queue.reader.get(job.id, None)
+    assert (failed.state, failed.error, failed.finished) == (JobState.FAILED, "the photo is damaged", clock.now)
+    assert (failed.expires, failed.result) == (clock.now + HOUR, None)
+    assert states(queue, job) == ["waiting", "running", "failed"]
+
+
+def test_a_job_put_back_waits_as_if_nobody_had_taken_it(queue, new_job, clock, states, add):
+    job = add(queue, new_job())
+    claim = queue.claims.claim("w")
+    assert queue.claims.keep(claim, 0.5)
+    clock.turn(5)
+    assert queue.claims.release(claim)
+    assert queue.reader.get(job.id, None) == job
+    assert queue.claims.claim("w").job.attempts == 1
+    assert states(queue, job) == ["waiting", "running", "waiting", "running"]
+
+
+@pytest.mark.parametrize(("said", "kept"), [(-1, 0), (0.5, 0.5), (2, 1)])
+def test_progress_is_a_fraction(queue, new_job, said, kept, add):
+    job = add(queue, new_job())
+    assert queue.claims.keep(queue.claims.claim("w"), said)
+    assert queue.reader.get(job.id, None).progress == kept
+
+
+def test_strange_names_and_numbers_do_no_harm(queue, new_job, add):
+    nasty = "a\0b\ud800c"
+    job = add(queue, new_job(name=nasty, options={nasty: [nasty]}, idempotency=nasty))
+    assert job.name == "a\ufffdb\ufffdc"
+    assert job.options == {job.name: [job.name]}
+    assert queue.add(new_job(idempotency=nasty), None) == (job, False)
+    report = {"psnr": float("inf"), "ssim": float("nan"), "notes": (nasty,)}
+    assert queue.claims.finish(queue.claims.claim(nasty), **{**DONE, "report": report}, expires=1.0)
+    assert queue.reader.get(job.id, None).report == {"psnr": None, "ssim": None, "notes": [job.name]}
+    assert queue.reader.get(nasty, nasty) is None
+    assert queue.inbox.cancel(nasty, None) is None
+    assert queue.inbox.delete(nasty, None) is None
+    assert queue.reader.watch([nasty]) == []
+    assert queue.reader.history(nasty) == []
+
+
+# --- who comes first, and who comes late
 
 
 def test_the_oldest_job_comes_first(queue, new_job, add):

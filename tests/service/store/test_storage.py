@@ -1,58 +1,16 @@
-import os
+"""The folder of the service belongs to its database, and each claim of a job to one folder."""
+
 import stat
-import threading
-import time
 
 import pytest
 
 from recessive.service.store.database import Database
-from recessive.service.store.job import JobState
 from recessive.service.store.reading import JobReader
 from recessive.service.store.storage import Storage, StorageError
-from recessive.service.work.cleaning import CleaningRunner
-
-AN_HOUR = 3_600
-
-
-@pytest.fixture
-def storage(tmp_path):
-    opened = Storage(tmp_path / "service")
-    opened.open()
-    return opened
-
-
-@pytest.fixture
-def fill(storage):
-    """Lays down a job's original, and its results of the claims with these tokens."""
-
-    def make(job, *tokens, original=True):
-        if original:
-            storage.original(job).write_bytes(b"original")
-        for token in tokens:
-            (storage.result_folder(job.id, token) / "photo.jpg").write_bytes(b"protected")
-
-    return make
 
 
 def files(storage):
     return sorted(str(path.relative_to(storage.folder)) for path in storage.folder.glob("*/**/*") if path.is_file())
-
-
-def age(path, seconds):
-    then = time.time() - seconds
-    os.utime(path, (then, then))
-
-
-def ended(queue, claim, state):
-    if state == JobState.DONE:
-        result = f"{claim.job.id}-{claim.token[:16]}/photo.jpg"
-        queue.claims.finish(claim, report={}, insight=None, result=result, sheet=None, expires=time.time() + AN_HOUR)
-    elif state == JobState.FAILED:
-        queue.claims.fail(claim, "no", expires=time.time() + AN_HOUR)
-    elif state == JobState.CANCELLED:
-        queue.inbox.cancel(claim.job.id, claim.job.owner)
-    elif state == JobState.WAITING:
-        queue.claims.release(claim)
 
 
 def test_its_folders_are_for_this_user_alone(storage):
@@ -127,111 +85,6 @@ def test_removing_a_job_removes_its_files_and_no_others(storage, queue, new_job,
     storage.remove(first)
     storage.remove(first)
     assert files(storage) == before
-
-
-@pytest.mark.parametrize("state", JobState)
-def test_sweeping_keeps_what_a_job_needs_and_nothing_else(storage, queue, new_job, fill, state):
-    queue.add(new_job(), None)
-    claim = queue.claims.claim("worker")
-    fill(claim.job, "f" * 32, claim.token)  # a claim that was lost, and this one
-    ended(queue, claim, state)
-    mine = f"results/{claim.job.id}-{claim.token[:16]}/photo.jpg"
-    original = f"originals/{claim.job.original}"
-    queue.cleaner.sweep(storage)
-    left = {
-        JobState.WAITING: {original},
-        JobState.RUNNING: {original, mine, f"results/{claim.job.id}-{'f' * 16}/photo.jpg"},  # which one is not known
-        JobState.DONE: {mine},
-        JobState.FAILED: set(),
-        JobState.CANCELLED: set(),
-    }
-    assert set(files(storage)) == left[state]
-
-
-def test_sweeping_leaves_the_only_result_of_a_job_alone(storage, queue, new_job, fill):
-    queue.add(new_job(), None)
-    claim = queue.claims.claim("worker")
-    fill(claim.job, claim.token, original=False)
-    ended(queue, claim, JobState.DONE)
-    before = files(storage)
-    queue.cleaner.sweep(storage)
-    assert files(storage) == before != []
-
-
-def test_what_no_job_knows_goes_once_it_cannot_be_an_upload_any_more(storage, queue):
-    young, old = storage.originals / "young.jpg", storage.originals / "old.jpg"
-    for path in (young, old):
-        path.write_bytes(b"photo")
-    age(young, 500)
-    age(old, 700)
-    (storage.result_folder("deleted", "a" * 32) / "photo.jpg").write_bytes(b"photo")
-    arriving, abandoned = storage.incoming / "arriving", storage.incoming / "abandoned"
-    for path in (arriving, abandoned):
-        path.write_bytes(b"half a ph")
-    age(arriving, 3_000)
-    age(abandoned, 4_000)
-    queue.cleaner.sweep(storage)
-    assert files(storage) == ["incoming/arriving", "originals/young.jpg"]
-
-
-def test_a_machine_whose_clock_is_ahead_sweeps_no_young_file(storage, queue, monkeypatch):
-    (storage.originals / "young.jpg").write_bytes(b"photo")
-    now = time.time
-    monkeypatch.setattr(time, "time", lambda: now() + 10 * AN_HOUR)
-    queue.cleaner.sweep(storage)
-    assert files(storage) == ["originals/young.jpg"]
-
-
-def test_a_database_that_is_away_lets_nothing_be_swept(storage, queue, monkeypatch):
-    (storage.originals / "old.jpg").write_bytes(b"photo")
-    age(storage.originals / "old.jpg", 700)
-
-    def away(_):
-        raise ConnectionError
-
-    monkeypatch.setattr(Database, "read", away)
-    with pytest.raises(ConnectionError):
-        queue.cleaner.sweep(storage)
-    assert files(storage) == ["originals/old.jpg"]
-
-
-def test_housekeeping_requeues_expires_and_sweeps(storage, queue, new_job, fill, later):
-    for _ in range(2):
-        fill(queue.add(new_job(), None)[0])
-    done, lost = queue.claims.claim("worker"), queue.claims.claim("worker")
-    fill(done.job, done.token, original=False)
-    fill(lost.job, lost.token, original=False)
-    ended(queue, done, JobState.DONE)
-    later(2 * AN_HOUR)
-    with CleaningRunner(queue.cleaner, storage):
-        pass
-    assert queue.reader.known([done.job.id, lost.job.id]) == {lost.job.id: JobState.WAITING}
-    assert files(storage) == [f"originals/{lost.job.original}"]
-
-
-def test_housekeeping_outlives_a_database_that_is_away(storage, queue, monkeypatch, caplog):
-    rounds = iter([ConnectionError, None])
-    came_back = threading.Event()
-
-    def requeue():
-        if error := next(rounds, None):
-            raise error("secret")
-        came_back.set()
-
-    monkeypatch.setattr(queue.cleaner, "requeue_lost", requeue)
-    with CleaningRunner(queue.cleaner, storage, every=0.01):
-        assert came_back.wait(10)
-    assert "ConnectionError" in caplog.text
-    assert "secret" not in caplog.text
-
-
-def test_jobs_outside_the_limit_of_one_query_are_swept_too(storage, queue):
-    for number in range(1_200):
-        path = storage.originals / f"{number}.jpg"
-        path.write_bytes(b"")
-        age(path, 700)
-    queue.cleaner.sweep(storage)
-    assert files(storage) == []
 
 
 def test_two_servers_may_start_at_once(tmp_path, database, monkeypatch):
