@@ -1,4 +1,4 @@
-"""Bytes for `malformed_requests.py` that are hardly HTTP, or not at all."""
+"""Bytes for `malformed_requests.py` that are barely HTTP, or not HTTP at all."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ METHODS = (
 
 
 def odd_bytes(chance: random.Random, host: str) -> Iterator[tuple[str, bytes]]:
-    """Without end: what it is, and what to send on a connection to that host."""
+    """Endless pairs of a name and the bytes to send on a connection to that host."""
     get = f"GET / HTTP/1.1\r\nHost: {host}\r\n"
     post = f"POST /v1/jobs HTTP/1.1\r\nHost: {host}\r\nContent-Type: multipart/form-data; boundary={BOUNDARY}\r\n"
     chunked = f"{post}Transfer-Encoding: chunked\r\n"

@@ -1,4 +1,4 @@
-"""Odd forms for `malformed_requests.py`: each could be a photo with its options, and none is quite one."""
+"""Odd forms for `malformed_requests.py`: each resembles a photo with its options, and none is quite one."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ WHOLE = _file() + LAST
 
 
 def odd_forms(chance: random.Random) -> Iterator[tuple[str, dict[str, str], bytes]]:
-    """Without end: what is odd about it, its headers, its body."""
+    """Endless forms: what is odd about each, its headers, its body."""
 
     def value() -> bytes:
         return _value(chance.choice(FIELDS), chance.choice(VALUES))

@@ -1,4 +1,4 @@
-"""Broken photos for `malformed_requests.py`: cut, flipped, torn, mislabelled, and larger than they look."""
+"""Broken photos for `malformed_requests.py`: truncated, with flipped bytes, torn, mislabelled, decompression bombs."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def whole_photos() -> dict[str, bytes]:
 
 
 def bombs(photos: dict[str, bytes]) -> list[bytes]:
-    """Files that say they are far larger than they are, or become so when they are unpacked."""
+    """Files that claim to be far larger than they are, or become so when they are decompressed."""
     zeros = zlib.compress(bytes(3_000_000), 9)
     jpeg, gif, bmp = (bytearray(photos[name]) for name in ("JPEG", "GIF", "BMP"))
     frame = jpeg.index(b"\xff\xc0") + 5
@@ -86,7 +86,7 @@ def _png(size: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
 
 
 def broken_photos(chance: random.Random) -> Iterator[tuple[str, bytes]]:
-    """Without end: what was done to it, and the file."""
+    """Endless files: what was done to each, and its content."""
     photos = whole_photos()
     large, formats = bombs(photos), list(photos)
 
@@ -100,7 +100,7 @@ def broken_photos(chance: random.Random) -> Iterator[tuple[str, bytes]]:
     def flipped() -> bytes:
         photo = bytearray(any_photo())
         for _ in range(chance.choice((1, 1, 2, 8, 64))):
-            # Where the heads are, more often than elsewhere.
+            # In the headers more often than elsewhere.
             photo[chance.randrange(len(photo) if chance.random() < 0.5 else 64)] ^= chance.randrange(1, 256)
         return bytes(photo)
 

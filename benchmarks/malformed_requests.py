@@ -1,13 +1,13 @@
-"""The service against requests and files that nobody should send.
+"""The service under malformed requests and files.
 
     python benchmarks/malformed_requests.py --json
     python benchmarks/malformed_requests.py --requests 1000
 
-A service is started as people start it. It gets as many requests as asked for, in rounds: those that schemathesis makes
-from the service's own OpenAPI document, within it and against it; photos that are cut, torn, flipped, mislabelled or
-bombs; odd forms; and bytes that are hardly HTTP. Counted are the answers by status, those above 499, and requests that
-got none in time. Told besides: whether server and worker are still the processes that they were, tracebacks in their
-log, what is left in the folder for uploads, and the memory of the server after each round.
+A service is started by its command and receives --requests requests in rounds: valid and invalid ones that
+schemathesis generates from the OpenAPI document of the service; broken photos; odd forms; and bytes that are barely
+HTTP. The output counts responses by status, those above 499, and requests without a response in time. It also tells
+whether server and worker are still the same processes, how many tracebacks are in their log, what is left in the folder
+of incoming uploads, and the memory of the server after each round.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROUNDS = 10
-PASSES = 3  # through the operations in a round: some can be asked in one way only, and leave more to the others
-PATIENCE = 15  # seconds for an answer
-WAITS_FOR_MORE = 0.5  # seconds after which a service that says nothing does
-KEPT = 40  # of the photos that are accepted, broken or not, so many are left to the worker; the others are deleted
+PASSES = 3  # through the operations in a round: some have only one possible request, and leave more to the others
+PATIENCE = 15  # seconds to wait for a response
+WAITS_FOR_MORE = 0.5  # seconds of silence after which the service is taken to wait for more
+KEPT = 40  # accepted photos, broken or not, that are left to the worker; the others are deleted
 
 
 class Account:
-    """What was sent and what came back."""
+    """What was sent, and how it was answered."""
 
     def __init__(self) -> None:
         self.statuses: Counter[str] = Counter()
@@ -57,11 +57,11 @@ class Account:
 
     @property
     def requests(self) -> int:
-        """So far."""
+        """The number of requests so far."""
         return self.kinds.total()
 
     def note(self, kind: str, status: int | str, what: str) -> None:
-        """One request: a status, "closed" or "no answer"."""
+        """Record a request and its status, "closed" or "no answer"."""
         self.kinds[kind] += 1
         self.statuses[str(status)] += 1
         if status == "no answer" or (isinstance(status, int) and status >= 500):
@@ -84,12 +84,12 @@ class Attack:
         self._schema = schemathesis.openapi.from_url(f"{service.url}/openapi.json")
 
     def close(self) -> None:
-        """The connections."""
+        """Close the connections."""
         self._client.close()
         self._session.close()
 
     def generated(self, number: int, of_round: int) -> None:
-        """About so many requests from the OpenAPI document, of each operation as many as it can be asked in ways."""
+        """Send about so many requests generated from the OpenAPI document, spread over operations and modes."""
         due = self.account.requests + number
         operations = [result.ok() for result in self._schema.get_all_operations()]
         asked = [(operation, mode) for operation in operations for mode in schemathesis.GenerationMode]
@@ -106,7 +106,7 @@ class Attack:
                     continue  # there is nothing to negate, or nothing to choose
 
     def _known(self, operation: Any) -> dict[str, Any]:  # noqa: ANN401 - schemathesis does not name its types
-        """Now and then a job that there is: most made-up ids are unknown."""
+        """Sometimes the id of an existing job: most generated ids are unknown."""
         names = [parameter.name for parameter in operation.path_parameters]
         if len(names) != 1 or not self.accepted or operation.method.upper() == "DELETE" or self._chance.random() < 0.5:
             return {}
@@ -126,7 +126,7 @@ class Attack:
             try:
                 answer = case.call(session=self._session, timeout=PATIENCE)
             except InvalidHeader:
-                return  # the client's library sends no such thing
+                return  # the client library refuses to send it
             except (RequestException, http.client.HTTPException, UnicodeError, ValueError) as error:
                 self.account.note("generated", _unanswered(error), label)
             else:
@@ -135,13 +135,13 @@ class Attack:
         ask()
 
     def broken_photo(self) -> None:
-        """One broken photo, sent as it should be."""
+        """Send one broken photo in a valid form."""
         kind, photo = next(self._photos)
         fields = [("steps", "1"), ("encoder", "conv-gem")]
         self._noted(f"photo, {kind}", lambda: self._client.send("a.jpg", photo, fields))
 
     def odd_form(self) -> None:
-        """One form that is odd."""
+        """Send one odd form."""
         kind, headers, body = next(self._forms)
         self._noted(f"form, {kind}", lambda: self._client.ask("POST", "/v1/jobs", body, headers))
 
@@ -161,7 +161,7 @@ class Attack:
                 self._client.ask("DELETE", f"/v1/jobs/{job}")
 
     def odd_bytes(self) -> None:
-        """Bytes on a connection."""
+        """Send odd bytes on a new connection."""
         kind, data = next(self._bytes)
         with socket.create_connection(self._address, timeout=PATIENCE) as connection:
             status: int | str = "closed"
@@ -177,7 +177,7 @@ class Attack:
 
 
 def _first_answer(connection: socket.socket) -> bytes:
-    """What comes back; a service that waits for more is told that there is none."""
+    """The first response; if the service waits for more, the sending side is closed first."""
     try:
         connection.settimeout(WAITS_FOR_MORE)
         return connection.recv(65_536)
@@ -188,12 +188,12 @@ def _first_answer(connection: socket.socket) -> bytes:
 
 
 def _unanswered(error: Exception) -> str:
-    """Whether the service closed the connection or let it wait."""
+    """Whether the service closed the connection or let the client wait."""
     return "no answer" if isinstance(error, TimeoutError | requests.Timeout) else "closed"
 
 
 def run(service: Service, number: int, chance: random.Random, progress: Callable[[str], None]) -> dict[str, Any]:
-    """All rounds, and the account of them."""
+    """Run all rounds, and return the figures."""
     service.wait_for_workers(1)
     processes = (service.process.pid, service.workers())
     attack = Attack(service, chance)
@@ -234,7 +234,7 @@ def run(service: Service, number: int, chance: random.Random, progress: Callable
 
 
 def _ends(jobs: list[str], url: str) -> Counter[str]:
-    """What became of the photos that were accepted; "running" and "waiting" are not how it should end."""
+    """The final states of the accepted photos; none should be "running" or "waiting"."""
     until = time.monotonic() + 300
     with Client(url) as client:
         while True:
@@ -249,7 +249,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="recessive-malformed-"))
     try:

@@ -1,13 +1,13 @@
-"""The service under load: many clients send photos at once, and workers are killed meanwhile.
+"""The service under load: many clients send photos at once while workers are killed.
 
     python benchmarks/service_load.py --json
     python benchmarks/service_load.py --photos 20 --clients 5 --database sqlite
 
-For SQLite and PostgreSQL, each in quiet and with a worker killed every --kill-every seconds: a service is started as
-people start it, clients send different photos one after another without pause, and everything is followed to its end
-through the API. Then it is asked whether each accepted photo was done, and once: of the database's own history of each
-job, of the files that are served (whole, of the size and with the largest change that the report says), and of whoever
-was to get them (a target that counts). The protection is a quick one: the figure is about the service.
+For SQLite and PostgreSQL, with and without a worker killed every --kill-every seconds, a service is started by its
+command, clients send different photos one after another without pause, and every job is followed to its end through the
+API. Three sources then tell whether each accepted photo was done, and done once: the history of each job in the
+database, the files that are served (complete, with the size and the largest change that the report states), and a
+delivery target that counts. The protection is a quick one, since the figures are about the service.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ FINAL = {"done", "failed", "cancelled"}
 
 @dataclass
 class Sent:
-    """What became of the requests: the photo's number of each accepted job, and how long each request took."""
+    """The outcome of the requests: the number of the photo of each accepted job, and how long each request took."""
 
     jobs: dict[str, int] = field(default_factory=dict)
     refused: list[int] = field(default_factory=list)
@@ -53,13 +53,13 @@ class Sent:
 
 
 def send(url: str, photos: list[bytes], clients: int, fields: list[tuple[str, str]]) -> Sent:
-    """Photos by so many clients, each with a connection of its own and one photo at a time."""
+    """Send photos with so many clients, each with a connection of its own and one photo at a time."""
     sent, turns, lock = Sent(), iter(enumerate(photos)), threading.Lock()
     together = threading.Barrier(clients)
 
     def work() -> None:
         with Client(url) as client:
-            client.ask("GET", "/health")  # the connection stands
+            client.ask("GET", "/health")  # which opens the connection
             together.wait()
             while (turn := _next(turns, lock)) is not None:
                 number, photo = turn
@@ -91,7 +91,7 @@ def _name(number: int) -> str:
 
 
 def follow(url: str, limit: float) -> dict[str, dict[str, Any]]:
-    """All jobs there are, as soon as each has come to its end and so has its delivery, or when the time is over."""
+    """All jobs, as soon as they and their deliveries are final, or when the time is over."""
     until = time.monotonic() + limit
     with Client(url) as client:
         while True:
@@ -119,7 +119,7 @@ def listed(client: Client) -> dict[str, dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Run:
-    """A database, by its URL if it is not SQLite, and the seconds between two kills, 0 for none."""
+    """A database, with its URL unless it is SQLite, and the seconds between two kills, 0 for none."""
 
     database: str
     url: str | None
@@ -127,7 +127,7 @@ class Run:
 
 
 def measure(run: Run, photos: list[bytes], arguments: argparse.Namespace) -> dict[str, Any]:
-    """One run: a fresh service, all photos, and the account of them."""
+    """One run: a fresh service, all photos, and the figures."""
     folder = Path(tempfile.mkdtemp(prefix="recessive-load-"))
     try:
         with Sink() as sink:
@@ -173,7 +173,7 @@ def measure(run: Run, photos: list[bytes], arguments: argparse.Namespace) -> dic
 
 
 def wrong_files(url: str, jobs: dict[str, dict[str, Any]], sent: Sent, photos: list[bytes], sink: Sink) -> int:
-    """How many served photos are not what their reports say, or not what was delivered."""
+    """The number of served photos that differ from their reports, or from what was delivered."""
     wrong = 0
     with Client(url) as client:
         for name, job in jobs.items():
@@ -198,12 +198,12 @@ def _right(client: Client, job: dict[str, Any], original: bytes, delivered: str 
 
 
 def _times_done(reader: JobReader, ids: Iterable[str]) -> dict[str, int]:
-    """How often each job came to be done, by the history that is written with each change."""
+    """How often each job was done, according to the history that is written with each change."""
     return {name: sum(state == "done" for _, state, _ in reader.history(name)) for name in ids}
 
 
 def _percentile(values: list[float], share: float) -> float | None:
-    """The smallest value that so large a share does not exceed, in milliseconds."""
+    """The smallest value in milliseconds that this share of the values does not exceed."""
     return round(1000 * sorted(values)[max(0, math.ceil(share * len(values)) - 1)], 1) if values else None
 
 
@@ -218,7 +218,7 @@ def _protocol(arguments: argparse.Namespace, run: Run) -> str:
 
 
 def runs(arguments: argparse.Namespace, stack: ExitStack) -> Iterator[Run]:
-    """Each database in quiet, then with kills."""
+    """Each database, for each of --kill-every."""
     for kind in arguments.database:
         if kind == "sqlite":
             yield from (Run(kind, None, pause) for pause in arguments.kill_every)
@@ -237,15 +237,15 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--photos", type=int, default=200)
     made.add_argument("--clients", type=int, default=20)
     made.add_argument("--workers", type=int, default=2)
-    made.add_argument("--root", type=Path, help="folder of photos, in place of drawn ones")
+    made.add_argument("--root", type=Path, help="a folder of photos to use instead of drawn ones")
     made.add_argument("--database", nargs="+", choices=["sqlite", "postgresql"], default=["sqlite", "postgresql"])
     made.add_argument(
-        "--kill-every", nargs="+", type=float, default=[0, 10], help="seconds, a run for each; 0 for one in quiet"
+        "--kill-every", nargs="+", type=float, default=[0, 10], help="seconds between kills, a run for each; 0 for none"
     )
     made.add_argument("--encoder", nargs="+", default=["conv-gem"])
     made.add_argument("--steps", type=int, default=10)
-    made.add_argument("--limit", type=float, default=1800, help="seconds after which a run is given up")
-    made.add_argument("--json", action="store_true", help="one JSON object a run on stdout")
+    made.add_argument("--limit", type=float, default=1800, help="seconds after which a run ends")
+    made.add_argument("--json", action="store_true", help="print one JSON object for each run")
     return made
 
 

@@ -1,4 +1,4 @@
-"""A service in processes of its own, as people start it: for benchmarks and tests that ask, kill and measure it."""
+"""A service in its own processes, started by its command: for benchmarks and tests that query, kill and measure it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 BOUNDARY = "recessive-benchmark"
 STARTING = 120  # seconds that a service gets to listen, and its workers to report
-ENDING = 30  # and to stop
+ENDING = 30  # seconds that a service gets to stop
 
 
 class Answer(NamedTuple):
-    """Of the service, read whole."""
+    """A response of the service, read completely."""
 
     status: int
     headers: Mapping[str, str]
@@ -31,12 +31,12 @@ class Answer(NamedTuple):
 
     @property
     def json(self) -> Any:  # noqa: ANN401 - whatever was sent
-        """The body."""
+        """The body as JSON."""
         return json.loads(self.body)
 
 
 class Client:
-    """One connection that is kept, and opened again when the service has closed it."""
+    """One persistent connection, opened again when the service has closed it."""
 
     def __init__(self, url: str, timeout: float = 60) -> None:
         parts = urlsplit(url)
@@ -45,7 +45,7 @@ class Client:
     def ask(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
-        """One request; it is sent again, once, when a kept connection turns out to be closed."""
+        """Send one request, and once more if the persistent connection turns out to be closed."""
         for last in (False, True):
             try:
                 self._connection.request(method, path, body, dict(headers or {}))
@@ -58,14 +58,14 @@ class Client:
         raise AssertionError
 
     def send(self, name: str, photo: bytes, fields: Iterable[tuple[str, str]] = (), key: str | None = None) -> Answer:
-        """A photo, with options and an idempotency key."""
+        """Send a photo with options and an idempotency key."""
         headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
         if key:
             headers["Idempotency-Key"] = key
         return self.ask("POST", "/v1/jobs", form(name, photo, fields), headers)
 
     def close(self) -> None:
-        """The connection."""
+        """Close the connection."""
         self._connection.close()
 
     def __enter__(self) -> Self:
@@ -79,9 +79,9 @@ class Service:
     """`recessive serve` on a free port of the loopback, until the block ends.
 
     Args:
-        folder: for its files, its log among them.
-        options: of the command.
-        database_url: of the jobs; SQLite when None.
+        folder: the folder for its files and its log.
+        options: options of the command.
+        database_url: the URL of the database; SQLite if None.
     """
 
     def __init__(self, folder: Path, *options: str, database_url: str | None = None) -> None:
@@ -102,7 +102,7 @@ class Service:
         too_late.start()
         line = self.process.stdout.readline() if self.process.stdout else b""
         too_late.cancel()
-        if not line:  # it has ended without
+        if not line:  # it ended without one
             self.stop()
             raise RuntimeError(f"the service did not start: {self.log.read_text()}")
         self.url: str = json.loads(line)["url"]
@@ -112,7 +112,7 @@ class Service:
         self.stop()
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
-        """End it; its exit status is returned."""
+        """Stop the service, and return its exit status."""
         if self.process.poll() is None:
             self.process.send_signal(how)
         try:
@@ -126,20 +126,20 @@ class Service:
                 self.process.stdout.close()
 
     def workers(self) -> list[int]:
-        """Process ids of the workers that it has started."""
+        """The process ids of its workers."""
         return [pid for pid, parent in _parents() if parent == self.process.pid and b"worker" in _command(pid)]
 
     def wait_for_workers(self, number: int, within: float = STARTING) -> None:
-        """Until so many have reported to the database."""
+        """Wait until so many workers have reported to the database."""
         until = time.monotonic() + within
         with Client(self.url) as client:
             while (health := client.ask("GET", "/health").json)["workers"] < number:
                 if time.monotonic() > until:
-                    raise RuntimeError(f"{health['workers']} of {number} workers came within {within} s")
+                    raise RuntimeError(f"{health['workers']} of {number} workers reported within {within} s")
                 time.sleep(0.2)
 
     def memory(self) -> float:
-        """Of the server process alone, in MiB."""
+        """The memory of the server process alone, in MiB."""
         status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
         (kilobytes,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:"))
         return int(kilobytes) / 1024
@@ -155,14 +155,14 @@ def form(name: str, photo: bytes, fields: Iterable[tuple[str, str]] = ()) -> byt
 
 
 def _parents() -> list[tuple[int, int]]:
-    """All processes and the process that started each."""
+    """All processes, each with the process that started it."""
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             # The name in brackets may hold anything; what follows it is the state and the parent.
             found.append((int(path.parent.name), int(path.read_text().rpartition(")")[2].split()[1])))
         except (OSError, IndexError, ValueError):
-            continue  # it has ended meanwhile
+            continue  # it has ended in the meantime
     return found
 
 

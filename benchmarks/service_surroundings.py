@@ -1,4 +1,4 @@
-"""What `service_load.py` puts around a service: photos, a target of deliveries, and somebody who kills workers."""
+"""The surroundings of a service in `service_load.py`: photos, a delivery target, and a killer of workers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PHOTOS = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff"}
 
 
 def drawn(number: int) -> bytes:
-    """A photo of its own for each number: soft colours, edges and grain, about as large a file as a real one."""
+    """A different photo for each number: soft colours, edges and grain, with a file about as large as a real one."""
     generator = np.random.default_rng(number)
     height, width = (480, LONG_SIDE) if number % 3 else (LONG_SIDE, 480)
 
@@ -42,12 +42,12 @@ def drawn(number: int) -> bytes:
 
 
 def photos_of(root: Path | None, number: int) -> list[bytes]:
-    """So many photos of the folder at 640 px, or as many drawn ones."""
+    """So many photos of the folder at 640 px, or as many drawn photos."""
     if root is None:
         return [drawn(place) for place in range(number)]
     found = sorted(path for path in root.rglob("*") if path.suffix.lower() in PHOTOS)
     if len(found) < number:
-        raise SystemExit(f"{root} has {len(found)} photos, not {number}: name another --root, or fewer --photos")
+        raise SystemExit(f"{root} contains {len(found)} photos, not {number}: choose another --root, or fewer --photos")
     made = []
     for path in found[:: len(found) // number][:number]:
         with Image.open(path) as photo:
@@ -64,7 +64,7 @@ def _jpeg(photo: Image.Image) -> bytes:
 
 
 class Sink:
-    """A delivery target that remembers what it got: how often under each idempotency key, and the digest of it."""
+    """A delivery target that counts deliveries by idempotency key, and keeps the digest of each."""
 
     def __init__(self) -> None:
         self.times: Counter[str] = Counter()
@@ -100,7 +100,7 @@ class Sink:
 
 
 class Killer:
-    """Kills a worker every so many seconds, each in its turn, until the block ends; none when it is every 0 seconds."""
+    """Kills a worker every so many seconds, in turn, until the block ends; none if `every` is 0."""
 
     def __init__(self, service: Service, every: float) -> None:
         self.kills = 0
