@@ -70,5 +70,5 @@ def test_each_word_needs_its_signature(words, signatures):
 
 @pytest.mark.parametrize("words", [[-1], [4, -(2**31), 7]])
 def test_no_place_in_a_vocabulary_is_negative(words):
-    with pytest.raises(ValueError, match="a visual word is a place in a vocabulary, at least 0"):
+    with pytest.raises(ValueError, match="a visual word is a position in a vocabulary, at least 0"):
         VisualWords(np.array(words, np.int32), np.zeros(len(words), np.uint64))

@@ -1,7 +1,7 @@
-"""Balls: where a photo may go. Budgets are in 1/255, photos (N, 3, H, W) in [0, 1].
+"""Balls: the set of photos that a change may reach. Budgets are in 1/255, photos (N, 3, H, W) in [0, 1].
 
-Every ball is intersected with the box [0, 1]. The original lies in both, so clamping to the box moves no
-value away from the original and never leaves the ball.
+Every ball is intersected with the box [0, 1]. The original lies in both, so that clamping to the box moves no value
+away from the original and never leaves the ball.
 """
 
 from __future__ import annotations
@@ -14,33 +14,33 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-_SLACK = 255e-6  # of float32 rounding, in levels
-_HALVINGS = 10  # of the share of a change that still fits
+_SLACK = 255e-6  # for float32 rounding, in levels
+_HALVINGS = 10  # steps in the search for the largest share of a change that fits
 
 
 class Ball(Protocol):
-    """Where a photo may go around its original."""
+    """The photos that may take the place of an original."""
 
     def project(self, photos: Tensor, originals: Tensor) -> Tensor:
-        """Bring photos (N, 3, H, W) back into the ball around the originals and into [0, 1]."""
+        """Projects photos (N, 3, H, W) onto the ball around the originals, intersected with [0, 1]."""
         ...
 
     def random_start(self, originals: Tensor, seeds: Sequence[int]) -> Tensor:
-        """A random point of the ball for each photo, from its own seed alone."""
+        """Returns a random point of the ball for each photo, which depends on the seed of that photo alone."""
         ...
 
     def to_grid(self, photos: Tensor, originals: Tensor) -> Tensor:
-        """A near point of the 8-bit grid {0, …, 255}/255 that lies in the ball.
+        """Returns a nearby point of the 8-bit grid {0, …, 255}/255 that lies in the ball.
 
-        The originals need not lie on the grid; where no level lies in the ball, the one nearest to the
-        original is taken.
+        The originals need not lie on the grid; where no level lies in the ball, the level nearest to the original is
+        taken.
         """
         ...
 
 
 def _check(budget: float) -> None:
     if not 0 <= budget < math.inf:
-        raise ValueError(f"a budget is a number from 0, in 1/255: {budget}")
+        raise ValueError(f"a budget is a number of at least 0, in 1/255: {budget}")
 
 
 def _same_shape(photos: Tensor, originals: Tensor) -> None:
@@ -51,9 +51,9 @@ def _same_shape(photos: Tensor, originals: Tensor) -> None:
 
 
 def _draw(originals: Tensor, seeds: Sequence[int]) -> Tensor:
-    """Uniform in [−1, 1], each photo from its own seed."""
+    """Uniform values in [−1, 1], each photo from its own seed."""
     if len(seeds) != len(originals):
-        raise ValueError(f"one seed a photo is needed: {len(seeds)} for {len(originals)} photos")
+        raise ValueError(f"one seed per photo is needed: {len(seeds)} for {len(originals)} photos")
     draws = torch.empty_like(originals, device="cpu")
     for draw, seed in zip(draws, seeds, strict=True):
         draw.uniform_(-1, 1, generator=torch.Generator().manual_seed(seed))
@@ -61,7 +61,7 @@ def _draw(originals: Tensor, seeds: Sequence[int]) -> Tensor:
 
 
 def _root_mean_square(changes: Tensor) -> Tensor:
-    """Of each photo: (N, 1, 1, 1)."""
+    """The root mean square of each change: (N, 1, 1, 1)."""
     return changes.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
 
 
@@ -79,17 +79,17 @@ class LInf:
         _check(self.budget)
 
     def project(self, photos: Tensor, originals: Tensor) -> Tensor:
-        """The nearest point of ball and box: each value clamped."""
+        """Returns the nearest point of ball and box: each value clamped."""
         _same_shape(photos, originals)
         radius = self.budget / 255
         return torch.clamp(photos, originals - radius, originals + radius).clamp_(0, 1)
 
     def random_start(self, originals: Tensor, seeds: Sequence[int]) -> Tensor:
-        """Uniform in the ball, then clamped to [0, 1]."""
+        """Returns uniform points of the ball, clamped to [0, 1]."""
         return (originals + self.budget / 255 * _draw(originals, seeds)).clamp(0, 1)
 
     def to_grid(self, photos: Tensor, originals: Tensor) -> Tensor:
-        """The nearest level inside the ball: rounded, then clamped to the levels within the budget."""
+        """Returns the nearest level inside the ball: rounded, then clamped to the levels within the budget."""
         _same_shape(photos, originals)
         centres, reach = originals * 255, self.budget + _SLACK
         lowest, highest = (centres - reach).ceil(), (centres + reach).floor()
@@ -99,9 +99,9 @@ class LInf:
 
 @dataclass(frozen=True)
 class L2:
-    """||x' − x||₂ ≤ budget/255 · √D for D values a photo: a root-mean-square change of at most budget/255.
+    """‖x' − x‖₂ ≤ budget/255 · √D for D values per photo: a root-mean-square change of at most budget/255.
 
-    The root-mean-square makes one budget mean the same at every photo size.
+    Because of the root mean square, a budget means the same for photos of every size.
 
     Attributes:
         budget: the root-mean-square radius in 1/255.
@@ -113,22 +113,22 @@ class L2:
         _check(self.budget)
 
     def project(self, photos: Tensor, originals: Tensor) -> Tensor:
-        """Shrink the change to the radius, then clamp to the box (which shrinks it further)."""
+        """Shrinks the change to the radius, then clamps to the box, which shrinks it further."""
         _same_shape(photos, originals)
         changes = photos - originals
         length = _root_mean_square(changes).clamp(min=1e-12)
         return (originals + changes * (self.budget / 255 / length).clamp(max=1)).clamp(0, 1)
 
     def random_start(self, originals: Tensor, seeds: Sequence[int]) -> Tensor:
-        """Uniform noise scaled to the radius, then clamped to [0, 1]."""
+        """Returns uniform noise scaled to the radius, clamped to [0, 1]."""
         draws = _draw(originals, seeds)
         return (originals + self.budget / 255 * draws / _root_mean_square(draws)).clamp(0, 1)
 
     def to_grid(self, photos: Tensor, originals: Tensor) -> Tensor:
-        """round(x + s (x' − x)) with the largest share s in [0, 1], to 1/1024, that the ball holds.
+        """Returns round(x + s (x' − x)) with the largest share s in [0, 1], to 1/1024, for which it lies in the ball.
 
-        The rounded change grows with s in every value, so halving finds the share. Rounding all values toward
-        the original instead would give up half a level of each.
+        The rounded change grows with s in every value, so that bisection finds the share. Rounding all values toward
+        the original instead would lose half a level of each.
         """
         _same_shape(photos, originals)
         centres = originals * 255

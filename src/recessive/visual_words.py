@@ -1,4 +1,4 @@
-"""Visual words of a photo: what a bag of words is made of."""
+"""Visual words of a photo, of which a bag of words consists."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False)
 class VisualWords:
-    """One word and one signature a local feature, in no particular order; a photo may have none.
+    """One word and one signature per local feature, in no particular order; a photo may have none.
 
     Attributes:
-        words: (K,), int32, places in a vocabulary.
-        signatures: (K,), uint64, 64 bits that say where in its word's cell a feature lies.
+        words: (K,), int32, positions in a vocabulary.
+        signatures: (K,), uint64, 64 bits that describe the position of a feature in the cell of its word.
     """
 
     words: NDArray[np.int32]
@@ -24,12 +24,12 @@ class VisualWords:
     def __post_init__(self) -> None:
         kinds: list[tuple[NDArray[Any], type[Any]]] = [(self.words, np.int32), (self.signatures, np.uint64)]
         if any(values.dtype != kind or values.ndim != 1 for values, kind in kinds):
-            raise ValueError("visual words are int32 (K,), their signatures uint64 (K,)")
+            raise ValueError("visual words are int32 (K,), and their signatures uint64 (K,)")
         if len(self.words) != len(self.signatures):
             raise ValueError(f"each word needs its signature: {len(self.words)} and {len(self.signatures)}")
         if len(self.words) and self.words.min() < 0:
-            raise ValueError("a visual word is a place in a vocabulary, at least 0")
+            raise ValueError("a visual word is a position in a vocabulary, at least 0")
 
     def __len__(self) -> int:
-        """How many local features the photo has."""
+        """The number of local features of the photo."""
         return len(self.words)
