@@ -5,7 +5,7 @@ PYTHON ?= python3
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 # The tools for the page's JavaScript and CSS; the file is written by npm.
-NODE_TOOLS := $(if $(shell command -v npm),node_modules/.package-lock.json)
+NODE_TOOLS := $(if $(shell command -v npm 2>/dev/null),node_modules/.package-lock.json)
 .PHONY: help demo test lint check clean
 
 help:
@@ -47,5 +47,5 @@ clean:
 
 node_modules/.package-lock.json: package-lock.json .npmrc
 	@echo "Installing the tools for JavaScript and CSS into node_modules."
-	@npm ci --silent
+	@npm ci --loglevel=error >/dev/null
 	@touch $@
