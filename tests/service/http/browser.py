@@ -1,6 +1,6 @@
-"""The page in a real browser: Chromium, visits that watch for what must not happen, and photos to bring along.
+"""The page in a real browser: Chromium, visits that check what must not happen, and sample photos.
 
-`runpy.run_path` of this file gives test modules the fixtures `chromium`, `stub` and `visit`, and the rest by name.
+Test modules get the fixtures `chromium`, `stub` and `visit`, and the helpers, by `runpy.run_path` of this file.
 """
 
 import base64
@@ -20,7 +20,7 @@ _stub = runpy.run_path(str(Path(__file__).with_name("stub.py")))
 PAGE, Stub, problem, protected = (_stub[name] for name in ("PAGE", "Stub", "problem", "protected"))
 
 _ARGUMENTS = [
-    "--no-sandbox",  # it does not start otherwise as root, as in containers
+    "--no-sandbox",  # without it, Chromium does not start as root, as in containers
     "--disable-gpu",
     "--no-first-run",
     "--disable-background-networking",
@@ -42,12 +42,12 @@ _DROP = """([names, contents, how]) => {
     kinds.forEach((kind) => document.body.dispatchEvent(event(kind)));
 }"""
 
-expect.set_options(timeout=10_000)  # a busy machine is no defect of the page
+expect.set_options(timeout=10_000)  # a busy machine is not a defect of the page
 
 
 @pytest.fixture(scope="module")
 def chromium():
-    """Debian's Chromium."""
+    """The system's Chromium."""
     program = shutil.which("chromium")
     if program is None:
         assert os.environ.get("CI") != "true", "Chromium is not installed: apt-get install chromium"
@@ -60,7 +60,7 @@ def chromium():
 
 @pytest.fixture
 def stub():
-    """A stand-in for the service, which does what the test says."""
+    """A stand-in for the service that the test controls."""
     service = Stub()
     yield service
     service.close()
@@ -70,28 +70,28 @@ def stub():
 def visit(chromium, stub):
     """Opens a page: `visit(url, refused={422}, **context)`.
 
-    In the end each visit is checked: nothing on the console, no request to another host, and no answer that failed
-    besides those `refused`; 0 stands for none at all.
+    After the test, each visit is checked: nothing on the console, no request to another host, and no failed response
+    but those with a status in `refused`, where 0 means no response at all.
     """
     visits = []
 
     def open_page(url=None, *, refused=(), **context):
         url = url or stub.url
         page = chromium.new_context(**context).new_page()
-        complaints, hosts = [], set()
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        messages, hosts = [], set()
+        page.on("console", lambda message: messages.append(message.text))
+        page.on("pageerror", lambda error: messages.append(str(error)))
         page.on("request", lambda sent: hosts.add(urlsplit(sent.url).netloc))
-        visits.append((page, url, set(refused), complaints, hosts))
+        visits.append((page, url, set(refused), messages, hosts))
         page.goto(url)
         page.locator("html[data-ready]").wait_for(state="attached")
         return page
 
     yield open_page
-    for page, url, refused, complaints, hosts in visits:
+    for page, url, refused, messages, hosts in visits:
         page.context.close()
         assert hosts - {""} <= {urlsplit(url).netloc}
-        unexpected = [text for text in complaints if not _expected(text, refused)]
+        unexpected = [text for text in messages if not _expected(text, refused)]
         assert unexpected == [], unexpected  # pytest explains no asserts of this file
 
 
@@ -111,7 +111,7 @@ def levels(height=96, width=144, seed=0):
 
 
 def photo(name="beach.png", pixels=None, **options):
-    """A photo as Playwright takes files: {"name", "mimeType", "buffer"}; what else Pillow takes to save one."""
+    """A photo in Playwright's form: {"name", "mimeType", "buffer"}; Pillow gets `options` when it saves the photo."""
     file = io.BytesIO()
     image = Image.fromarray(levels() if pixels is None else pixels)
     kind = {"jpg": "JPEG", "tif": "TIFF", "png": "PNG"}[name.rpartition(".")[2]]
@@ -139,7 +139,7 @@ def state(page, name):
 
 
 def protect(page, file=None):
-    """Bring one photo through to its result, which opens by itself; its card."""
+    """Protect one photo and wait until its result opens by itself; returns its card."""
     file = file or photo()
     choose(page, file)
     found = card(page, file["name"])
@@ -148,14 +148,14 @@ def protect(page, file=None):
 
 
 def pixels(canvas):
-    """Of a <canvas>: (height, width, 3)."""
+    """The pixels of a <canvas>: (height, width, 3)."""
     address = canvas.evaluate("(canvas) => canvas.toDataURL()")
     image = Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2])))
     return np.asarray(image.convert("RGB")).astype(int)
 
 
 def saved(page, click):
-    """What a click saves: (name, content)."""
+    """The file that a click saves: (name, content)."""
     with page.expect_download() as waited:
         click()
     download = waited.value

@@ -1,4 +1,4 @@
-"""Results as the service gives them, small and always the same."""
+"""Results in the form of the service, small and always the same."""
 
 import io
 
@@ -10,7 +10,7 @@ UNSEEN = ("depthwise-gem", "depthwise-hash", "bovw-he", "cedd", "gist")
 
 
 def report(name, photo, options):
-    """What the real one said of a photo of a tower, shortened."""
+    """A shortened report of the real service."""
     joint = options["method"] == "joint"
     checks = [*options["survive"], *options["check"]]
     entries = []
@@ -60,7 +60,7 @@ def _result(kind, box=None, mirrored=False):
 
 
 def insight():
-    """Parts of the photo come after it before, and first afterwards."""
+    """A search that returns the photo first and then its parts; after protection, only its parts."""
     corners = [(0, 0), (0.4, 0), (0.2, 0.2), (0, 0.4), (0.4, 0.4)]
     parts = [_result("part", mirrored=True), *(_result("part", [left, top, 0.6, 0.6]) for left, top in corners)]
     before, after = [_result("photo"), *parts, *[_result("other")] * 3], [*parts, *[_result("other")] * 4]
@@ -74,7 +74,7 @@ def insight():
 
 
 def protected(data):
-    """The photo with a change that a difference view shows: ±8 in squares."""
+    """The photo with a change that the difference view can show: ±8 in squares."""
     image = Image.open(io.BytesIO(data))
     levels = np.asarray(image.convert("RGB")).astype(int)
     rows, columns = np.indices(levels.shape[:2]) // 16

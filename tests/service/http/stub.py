@@ -1,8 +1,8 @@
 """A small stand-in for the service: the same routes with canned results, and switches for what goes wrong.
 
-It lets tests of the page decide what happens and when: `hold()` keeps jobs waiting, `show()` puts one into a state,
-`refusals` are the answers that the next uploads get, `stalled` uploads wait, `key` is asked for, `close()` and `open()`
-make it go and come back under the same address.
+Tests of the page decide what happens and when: `hold()` keeps jobs waiting, `show()` changes a job, `refusals` are the
+responses to the next uploads, `stalled` makes uploads wait, `key` is the API key that requests need, `close()` and
+`open()` stop the service and start it again at the same address.
 """
 
 import asyncio
@@ -60,7 +60,7 @@ def _time(seconds):
 
 
 class Stub:
-    """See the module. `uploads` holds what was posted, `deleted` ids, `seen` (method, path) of all requests."""
+    """See the module. `uploads` lists what was posted, `deleted` the ids, `seen` (method, path) of all requests."""
 
     def __init__(self):
         self.limits, self.key, self.workers = dict(LIMITS), None, 1
@@ -94,14 +94,14 @@ class Stub:
             self._server = None
 
     def hold(self):
-        """New jobs wait until `show` says otherwise."""
+        """Keep new jobs waiting until `show` changes them."""
         self.held = True
 
     def show(self, job_id, **changes):
         self.jobs[job_id].update(changes)
 
     def add(self, data, name, options=None, **changes):
-        """A job, as if uploaded."""
+        """Add a job as if the photo had been uploaded."""
         with Image.open(io.BytesIO(data)) as image:
             photo = {"format": image.format, "bytes": len(data), "width": image.width, "height": image.height}
         number, now = next(self._ids), time.time()
@@ -132,7 +132,7 @@ class Stub:
         self.show(job_id, state="done", progress=1.0, expires=_time(time.time() + 86_400), **told)
 
     def _advance(self, job):
-        """Unless held, each look at a job brings it a little further."""
+        """Advance a job a little each time it is read, unless jobs are held."""
         if self.held or job["state"] not in ("waiting", "running"):
             return
         if job["state"] == "waiting":
@@ -170,7 +170,7 @@ class Stub:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:
-            while self.stalled:  # nothing is read, so that large photos stay on their way
+            while self.stalled:  # nothing is read, so that the upload of a large photo does not end
                 await asyncio.sleep(0.02)
             return await self._take(request)
         finally:
@@ -207,7 +207,7 @@ class Stub:
         before, limit = request.query_params.get("before"), int(request.query_params.get("limit", 50))
         jobs = [job for job in self._ordered() if before is None or job["created"] < before]
         for job in jobs[:limit]:
-            for _ in range(4):  # lists are asked for seldom
+            for _ in range(4):  # lists are read rarely
                 self._advance(job)
         following = jobs[limit - 1]["created"] if len(jobs) > limit else None
         return JSONResponse({"jobs": [self._json(job) for job in jobs[:limit]], "next": following})
@@ -278,7 +278,7 @@ def _named(name):
 
 
 class _Guard:
-    """The policy on every answer, the key where one is asked for, and a list of what was asked."""
+    """Sets the content security policy, checks the key where one is needed, and lists all requests."""
 
     def __init__(self, app, stub):
         self.app, self.stub = app, stub

@@ -1,4 +1,4 @@
-"""The document of the API for people, in a real browser."""
+"""The API reference in a real browser."""
 
 import runpy
 from pathlib import Path
@@ -11,11 +11,13 @@ serve, service, listening = (_api[name] for name in ("serve", "service", "listen
 chromium = runpy.run_path(str(Path(__file__).with_name("browser.py")))["chromium"]
 
 
-def test_it_lists_and_tries_what_there_is(chromium, service):
+def test_operations_are_listed_and_can_be_tried(chromium, service):
     with listening(service.app, http="h11") as port:
         context = chromium.new_context()
         page, said, hosts = context.new_page(), [], set()
-        page.on("console", lambda message: said.append(message.text))  # where violations of the policy are told
+        page.on(
+            "console", lambda message: said.append(message.text)
+        )  # violations of the content security policy are reported here
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
         page.goto(f"http://127.0.0.1:{port}/docs")

@@ -17,9 +17,9 @@ _READY = """new MutationObserver(() => {
 }).observe(document, { attributes: true, subtree: true, childList: true });"""
 
 
-def test_it_is_usable_within_a_second_and_small(chromium, stub):
+def test_the_page_is_small_and_usable_within_a_second(chromium, stub):
     took, requests = [], []
-    for _ in range(3):  # the best of three: others may be at work on this machine
+    for _ in range(3):  # the best of three, since the machine may be busy
         with chromium.new_context() as context:
             page = context.new_page()
             page.add_init_script(_READY)
@@ -36,7 +36,7 @@ def test_it_is_usable_within_a_second_and_small(chromium, stub):
     assert len(requests) / 3 < 50
 
 
-def test_a_photo_goes_in_and_its_verdict_comes_out(stub, visit):
+def test_a_photo_is_protected_and_its_verdict_shown(stub, visit):
     page = visit()
     found = protect(page)
     verdict = found.locator(".verdict")
@@ -54,7 +54,7 @@ def test_a_photo_goes_in_and_its_verdict_comes_out(stub, visit):
     assert upload["name"] == "beach.png"
 
 
-def test_what_is_chosen_is_sent_and_remembered_without_the_photo(stub, visit):
+def test_settings_are_sent_and_remembered_but_photos_are_not(stub, visit):
     page = visit()
     page.get_by_label("Strong").check()
     page.get_by_text("More settings").click()
@@ -71,7 +71,7 @@ def test_what_is_chosen_is_sent_and_remembered_without_the_photo(stub, visit):
     assert "beach" not in page.evaluate("JSON.stringify([localStorage, sessionStorage])")
 
 
-def test_against_details_and_colours_the_strength_is_its_own(stub, visit):
+def test_the_joint_method_has_a_strength_of_its_own(stub, visit):
     page = visit()
     page.get_by_label("Also protect against searches by details and colours").check()
     expect(page.get_by_label("Strong")).to_be_disabled()
@@ -103,7 +103,7 @@ def test_at_most_three_are_uploaded_at_once(stub, visit):
     expect(page.locator("#summary")).to_have_text("5 protected")
 
 
-def test_waiting_and_work_are_shown_as_they_go_on(stub, visit):
+def test_queue_position_and_progress_are_shown(stub, visit):
     stub.hold()
     page = visit()
     choose(page, photo("a.png"))
@@ -121,7 +121,7 @@ def test_waiting_and_work_are_shown_as_they_go_on(stub, visit):
     expect(card(page, "a.png").get_by_role("button", name="Show result")).to_be_visible()
 
 
-def test_cancelling_at_any_time(stub, visit, tmp_path):
+def test_photos_can_be_cancelled_at_any_time(stub, visit, tmp_path):
     stub.hold()
     page = visit(refused={0})
     choose(page, photo("a.png"))
@@ -145,7 +145,7 @@ def test_cancelling_at_any_time(stub, visit, tmp_path):
     assert [job["name"] for job in stub.jobs.values()] == ["sent.png"]
 
 
-def test_deleting_one_and_all(stub, visit):
+def test_one_photo_or_all_can_be_deleted(stub, visit):
     page = visit()
     choose(page, *(photo(f"{name}.png") for name in "abc"))
     expect(page.get_by_role("button", name="Show result")).to_have_count(3)

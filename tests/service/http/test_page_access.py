@@ -1,4 +1,4 @@
-"""The page for everybody: later visits, other formats, phones, the keyboard, listeners, dark and light."""
+"""Access to the page: later visits, other formats, small screens, keyboard, screen readers, dark and light."""
 
 import runpy
 from pathlib import Path
@@ -14,7 +14,7 @@ card, choose, expect, levels, photo, protect, saved, state = (
 
 
 def _violations(page):
-    """What axe-core finds: rule and place."""
+    """The violations that axe-core finds: (rule, element)."""
     found = Axe().run(page).response["violations"]
     return [(rule["id"], node["html"][:120]) for rule in found for node in rule["nodes"]]
 
@@ -40,7 +40,7 @@ def test_photos_of_an_earlier_visit_are_listed_and_shown_without_their_originals
     assert len(stub.uploads) == uploads
 
 
-def test_many_earlier_photos_come_in_pages(stub, visit):
+def test_photos_of_earlier_visits_are_listed_in_pages(stub, visit):
     small = photo(pixels=levels(16, 16))["buffer"]
     for number in range(60):
         stub.finish(stub.add(small, f"{number}.png")["id"])
@@ -59,7 +59,7 @@ def test_many_earlier_photos_come_in_pages(stub, visit):
     assert stub.jobs == {}
 
 
-def test_a_format_that_browsers_cannot_show_works_all_the_same(visit):
+def test_a_format_that_browsers_cannot_display_is_protected(visit):
     page = visit()
     file = photo("scan.tif")
     choose(page, file)
@@ -97,7 +97,7 @@ def test_fifty_photos_are_decoded_one_at_a_time(stub, chromium):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_is_in_the_way_of_anybody(stub, visit, scheme):
+def test_there_are_no_accessibility_violations(stub, visit, scheme):
     stub.refusals = [_browser["problem"](422, "budget: is too large")]
     page = visit(refused={422}, color_scheme=scheme, reduced_motion="reduce")
     expect(page.locator("#limits")).to_contain_text("50 MB")
@@ -131,7 +131,7 @@ def test_dark_and_light_differ(visit):
     assert grounds["dark"] < 150
 
 
-def test_no_width_needs_scrolling_sideways(visit):
+def test_no_width_needs_horizontal_scrolling(visit):
     page = visit()
     page.get_by_text("More settings").click()
 
@@ -162,7 +162,7 @@ def _tab_to(page, focused, most=40):
         page.keyboard.press("Tab")
         if page.evaluate(f"document.activeElement.matches({focused!r})"):
             return
-    raise AssertionError(f"{focused} is not reached")
+    raise AssertionError(f"{focused} cannot be reached")
 
 
 def test_the_keyboard_is_enough(visit, tmp_path):
@@ -201,7 +201,7 @@ def test_the_keyboard_is_enough(visit, tmp_path):
     expect(found.get_by_role("button", name="Delete")).to_be_focused()
 
 
-def test_listeners_hear_what_happens_once(visit):
+def test_screen_readers_announce_each_event_once(visit):
     page = visit()
     protect(page)
     expect(page.get_by_role("log").locator("p")).to_have_text(
@@ -209,7 +209,7 @@ def test_listeners_hear_what_happens_once(visit):
     )
 
 
-def test_who_wants_less_motion_gets_none(visit):
+def test_reduced_motion_is_respected(visit):
     page = visit(reduced_motion="reduce")
     moving = """[...document.querySelectorAll("*")].filter((element) => {
         const { transitionDuration, animationName } = getComputedStyle(element);

@@ -1,4 +1,4 @@
-"""The page when something goes wrong: it says what, and loses nothing."""
+"""What the page does when something goes wrong: it says what, and it loses nothing."""
 
 import runpy
 from pathlib import Path
@@ -16,7 +16,7 @@ def _done(page, name):
     expect(card(page, name).get_by_role("button", name="Download")).to_be_visible()
 
 
-def test_a_broken_photo_costs_one_line_and_the_others_go_on(visit):
+def test_a_broken_photo_does_not_stop_the_others(visit):
     page = visit(refused={422})
     broken = {"name": "broken.jpg", "mimeType": "image/jpeg", "buffer": b"\xff\xd8\xff\xe0 and no more"}
     choose(page, broken, photo())
@@ -27,7 +27,7 @@ def test_a_broken_photo_costs_one_line_and_the_others_go_on(visit):
     expect(card(page, "broken.jpg")).to_have_count(0)
 
 
-def test_what_cannot_be_taken_is_not_sent(stub, visit):
+def test_files_that_would_be_refused_are_not_sent(stub, visit):
     stub.limits["max_bytes"] = 1_000_000
     page = visit()
     expect(page.locator("#limits")).to_contain_text("up to 1.0 MB each")
@@ -59,7 +59,7 @@ def test_a_refusal_is_shown_with_each_option_and_can_be_tried_again(stub, visit)
     expect(page.locator(".card")).to_have_count(1)
 
 
-def test_a_full_queue_is_waited_for_as_long_as_it_says(stub, visit):
+def test_the_page_waits_for_a_full_queue_as_long_as_the_service_asks(stub, visit):
     stub.refusals = [
         problem(429, "too many jobs wait; try again later", {"Retry-After": "2"}, title="The queue is full")
     ]
@@ -71,7 +71,7 @@ def test_a_full_queue_is_waited_for_as_long_as_it_says(stub, visit):
     assert stub.uploads[1]["at"] - stub.uploads[0]["at"] >= 1.9
 
 
-def test_a_spent_quota_is_said_and_not_waited_for(stub, visit):
+def test_the_page_does_not_wait_for_a_spent_quota(stub, visit):
     stub.refusals = [problem(429, "this key may have 10 jobs in 24 hours", {"Retry-After": "40000"})]
     page = visit(refused={429})
     choose(page, photo())
@@ -79,7 +79,7 @@ def test_a_spent_quota_is_said_and_not_waited_for(stub, visit):
     expect(card(page, "beach.png").get_by_role("button", name="Try again")).to_be_visible()
 
 
-def test_an_answer_that_was_lost_makes_no_second_job(stub, visit):
+def test_a_lost_response_makes_no_second_job(stub, visit):
     stub.lose_answers = 1
     page = visit(refused={503})
     choose(page, photo())
@@ -89,7 +89,7 @@ def test_an_answer_that_was_lost_makes_no_second_job(stub, visit):
     expect(page.locator(".card")).to_have_count(1)
 
 
-def test_a_service_that_goes_and_comes_back(stub, visit):
+def test_photos_survive_an_outage_of_the_service(stub, visit):
     stub.hold()
     page = visit(refused={0})
     choose(page, photo("early.png"))
@@ -106,7 +106,7 @@ def test_a_service_that_goes_and_comes_back(stub, visit):
     assert len(stub.jobs) == 2
 
 
-def test_a_result_that_cannot_be_fetched_can_be_fetched_again(stub, visit):
+def test_loading_a_result_can_be_repeated(stub, visit):
     page = visit(refused={0})
     choose(page, photo("a.png"), photo("b.png"))
     _done(page, "a.png")
@@ -119,14 +119,14 @@ def test_a_result_that_cannot_be_fetched_can_be_fetched_again(stub, visit):
     expect(card(page, "a.png").locator(".verdict")).to_be_visible()
 
 
-def test_without_event_streams_jobs_are_asked_after(stub, visit):
+def test_without_event_streams_jobs_are_polled(stub, visit):
     stub.streams = False
     page = visit(refused={501})
     protect(page)
-    assert ("GET", "/v1/jobs/job0001") not in stub.seen  # one list for all
+    assert ("GET", "/v1/jobs/job0001") not in stub.seen  # one list for all jobs
 
 
-def test_a_photo_that_is_gone_before_it_is_sent_is_not_tried_for_ever(stub, visit, tmp_path):
+def test_a_photo_that_was_deleted_before_its_upload_fails(stub, visit, tmp_path):
     stub.stalled = True
     page = visit(refused={0})
     files = [tmp_path / f"{name}.png" for name in "abcd"]
@@ -140,7 +140,7 @@ def test_a_photo_that_is_gone_before_it_is_sent_is_not_tried_for_ever(stub, visi
     _done(page, "c.png")
 
 
-def test_leaving_asks_first_while_photos_are_on_their_way(stub, visit):
+def test_leaving_the_page_during_an_upload_needs_confirmation(stub, visit):
     stub.stalled = True
     page = visit(refused={0})
     choose(page, photo())
@@ -155,7 +155,7 @@ def test_leaving_asks_first_while_photos_are_on_their_way(stub, visit):
 
 
 @pytest.mark.parametrize("where", ["before", "while working"])
-def test_a_key_is_asked_for_and_kept_for_this_tab(stub, visit, where):
+def test_the_page_asks_for_a_key_and_keeps_it_for_this_tab(stub, visit, where):
     if where == "before":
         stub.key = "rsv_right"
     page = visit(refused={401})
@@ -178,7 +178,7 @@ def test_a_key_is_asked_for_and_kept_for_this_tab(stub, visit, where):
     assert page.evaluate("[Object.values(sessionStorage), localStorage.length]") == [["rsv_right"], 0]
 
 
-def test_without_the_key_the_page_says_so_and_asks_again(stub, visit):
+def test_the_key_can_be_entered_later(stub, visit):
     stub.key = "rsv_right"
     page = visit(refused={401})
     page.get_by_role("dialog").get_by_role("button", name="Not now").click()
@@ -195,7 +195,7 @@ def test_without_the_key_the_page_says_so_and_asks_again(stub, visit):
     _done(page, "beach.png")
 
 
-def test_nobody_there_to_work_is_said(stub, visit):
+def test_a_service_without_workers_is_reported(stub, visit):
     stub.hold()
     stub.workers = 0
     page = visit(refused={503})
@@ -206,7 +206,7 @@ def test_nobody_there_to_work_is_said(stub, visit):
     expect(page.locator("#banners")).to_be_empty()
 
 
-def test_what_became_of_a_job_elsewhere_is_shown(stub, visit):
+def test_changes_of_jobs_by_others_are_shown(stub, visit):
     stub.hold()
     page = visit(refused={404})
     for name in ("fails", "goes", "again"):
@@ -223,7 +223,7 @@ def test_what_became_of_a_job_elsewhere_is_shown(stub, visit):
     )
 
 
-def test_delivery_is_told(stub, visit):
+def test_deliveries_are_shown(stub, visit):
     deliveries = {
         "delivered": ({}, "Delivered to https://example.org/in."),
         "held": ({"error": "found by conv-gem"}, "Not delivered to https://example.org/in: found by conv-gem"),

@@ -1,4 +1,4 @@
-"""What the page shows of a result: compare, difference, heat maps, search results, verdicts, downloads."""
+"""A result on the page: comparison, difference, heat maps, search results, table, downloads."""
 
 import io
 import runpy
@@ -22,7 +22,7 @@ URL.revokeObjectURL = (address) => { addresses.delete(address); revokeObjectURL.
 
 
 def _shown(found):
-    """The share of the original that the slider shows, by its clip and by its ARIA value."""
+    """The percentage of the original that the slider shows, by its clip path and by its ARIA value."""
     clip = found.locator(".before").evaluate("(image) => image.style.clipPath")
     right = float(clip.removeprefix("inset(0px ").split("%")[0])
     return round(100 - right), int(found.get_by_role("slider").get_attribute("aria-valuenow"))
@@ -51,7 +51,7 @@ def test_the_slider_moves_by_mouse_and_keyboard(visit):
     page.mouse.down()
     page.mouse.move(box["x"] + 0.25 * box["width"], middle + 5, steps=3)
     page.mouse.up()
-    page.mouse.move(box["x"] + 0.8 * box["width"], middle)  # not dragged any more
+    page.mouse.move(box["x"] + 0.8 * box["width"], middle)  # no longer dragged
     assert _shown(found) == (25, 25)
 
 
@@ -65,7 +65,7 @@ def test_the_slider_moves_by_touch(visit):
     assert _shown(found) == (75, 75)
 
 
-def test_enlarged_the_photo_can_be_moved_below_the_divider(visit):
+def test_an_enlarged_photo_can_be_moved_below_the_divider(visit):
     page = visit()
     found = protect(page)
     found.get_by_role("button", name="Enlarge").click()
@@ -93,7 +93,7 @@ def test_the_difference_is_computed_in_the_browser(visit):
     assert np.abs(drawn[:16, 16:32] - (127.5 + 64)).max() <= 1
 
 
-def test_heat_maps_show_where_an_encoder_looks(visit):
+def test_heat_maps_show_what_an_encoder_responds_to(visit):
     page = visit()
     found = protect(page)
     found.get_by_role("tab", name="Compare").press("End")
@@ -106,7 +106,7 @@ def test_heat_maps_show_where_an_encoder_looks(visit):
     expect(found.get_by_role("img", name="in the protected photo: almost nothing")).to_be_visible()
 
 
-def test_search_results_before_and_after(visit):
+def test_search_results_are_shown_before_and_after(visit):
     page = visit()
     found = protect(page)
     before, after = found.locator(".searches .tiles").all()
@@ -122,7 +122,7 @@ def test_search_results_before_and_after(visit):
     assert np.abs(own[:, ::-1] - mirrored).mean() < 2 < np.abs(own - mirrored).mean()
 
 
-def test_the_table_says_who_finds_it_and_after_what(visit):
+def test_the_table_tells_which_searches_find_the_photo_after_which_changes(visit):
     page = visit()
     table = protect(page).get_by_role("table")
     expect(table.get_by_role("row")).to_have_count(10)
@@ -132,7 +132,7 @@ def test_the_table_says_who_finds_it_and_after_what(visit):
     expect(table.get_by_role("columnheader").last).to_have_text("After cropping to 90%")
 
 
-def test_downloads_hold_what_the_service_made(visit):
+def test_downloads_have_the_content_of_the_service(visit):
     page = visit()
     files = [photo("one.png"), photo("two.png", levels(seed=1))]
     choose(page, *files)
@@ -150,7 +150,7 @@ def test_downloads_hold_what_the_service_made(visit):
     assert Image.open(io.BytesIO(content)).size == (300, 100)
 
 
-def test_pictures_are_given_back(chromium, stub):
+def test_pictures_are_released(chromium, stub):
     with chromium.new_context() as context:
         page = context.new_page()
         page.add_init_script(_ADDRESSES)

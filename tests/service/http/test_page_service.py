@@ -1,4 +1,4 @@
-"""The page with the service itself: photos are protected by a worker, and come back through the browser."""
+"""The page with the real service: a worker protects photos that the browser uploads and downloads."""
 
 import io
 import runpy
@@ -28,7 +28,7 @@ _LONG = 120_000  # ms
 
 @pytest.fixture
 def service(tmp_path):
-    """The address of a service with one worker."""
+    """The URL of a service with one worker."""
     with (tmp_path / "log").open("w+") as log:
         command = [sys.executable, "-c", _SERVE, str(tmp_path / "service")]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process:
@@ -40,7 +40,7 @@ def service(tmp_path):
                 process.terminate()
 
 
-def test_photos_go_through_the_service(service, visit, tmp_path):
+def test_photos_are_protected_by_the_service(service, visit, tmp_path):
     page = visit(service, refused={415, 422})
     first, second = photo("beach.png"), photo("wood.jpg", levels(seed=1), quality=90)
     choose(page, first)

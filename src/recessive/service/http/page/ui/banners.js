@@ -29,7 +29,7 @@ export function showBanner(name, text, ...buttons) {
  * @param {boolean} yes
  */
 export function showReachable(yes) {
-  const text = "The service is not responding. Your photos on this page are safe; it keeps trying.";
+  const text = "The service is not responding. Your photos on this page are safe, and the page keeps trying.";
   showBanner("unreachable", yes ? "" : text);
 }
 

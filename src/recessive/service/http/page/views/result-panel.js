@@ -1,4 +1,4 @@
-/** The open result of a photo: verdict, large picture, search results, table, file. Loaded once one is at hand. */
+/** The open result of a photo: verdict, large picture, search results, table, file. It is loaded after the page. */
 
 import { VERDICT_ICONS } from "../model/photo.js";
 import { verdict } from "../model/texts.js";
