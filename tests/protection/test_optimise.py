@@ -221,7 +221,7 @@ def test_a_gpu_asks_seldom_who_is_done_and_finds_the_same(monkeypatch):
     loss, photos = Quadratic(grey([101, 103, 140])), grey([100, 100, 100])
     at_once = minimise(loss, photos, step=steps.Sign(1), ball=LInf(50), steps=10)
     loss.asked.clear()
-    monkeypatch.setattr(optimise, "asked_every", lambda _device: 4)
+    monkeypatch.setattr(optimise, "check_interval", lambda _device: 4)
     seldom = minimise(loss, photos, step=steps.Sign(1), ball=LInf(50), steps=10)
     for name in ("photos", "losses", "steps", "done", "broken"):
         torch.testing.assert_close(getattr(seldom, name), getattr(at_once, name), rtol=0, atol=0)

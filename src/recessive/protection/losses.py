@@ -1,52 +1,49 @@
-"""Losses of photos, and the wrappers around them: ensembles, transforms, best so far, stop rules."""
+"""Objectives, and the losses of photos that are built from them: ensembles, transforms, best so far, stop rules."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from recessive.encoders import Encoder, encode
-from recessive.protection.optimise import Evaluation, GradientError, PhotoLoss
+from recessive.protection.optimise import Batched, Evaluation, GradientError, PerPhoto, PhotoLoss
 from recessive.quality import coarse_ssim
 
 
-class Objective(Protocol):
-    """A loss of an encoder's outputs; holds what it needs (original codes, anchors, curves) as tensors."""
+@dataclass(frozen=True)
+class Objective(Batched, ABC):
+    """A loss of an encoder's outputs, which holds what it needs (original codes, anchors, curves) as tensors."""
 
+    @abstractmethod
     def __call__(self, outputs: Tensor, progress: float) -> Tensor:
-        """Outputs (N, D), progress in [0, 1], to losses (N,)."""
-        ...
+        """Outputs (N, D) and progress in [0, 1] to losses (N,)."""
 
     def score(self, outputs: Tensor) -> Tensor:
-        """Outputs (N, D) to what is really meant to be small (N,); the loss itself where that is it."""
-        ...
-
-    def of(self, rows: Tensor) -> Objective:
-        """The same objective for some photos of the batch: `rows` are their indices (M,)."""
-        ...
+        """Outputs (N, D) to what is really meant to be small (N,); the loss itself unless a subclass says otherwise."""
+        return self(outputs, 1.0)
 
 
 @dataclass(frozen=True)
-class Ensemble:
-    """Several encoders at once: loss(x) = Σ_e objective_e(encoder_e(x)), the scores summed likewise.
+class Ensemble(PhotoLoss):
+    """Several encoders at once: loss(x) = Σ_e objective_e(encoder_e(x)); the scores are summed as well.
 
     Attributes:
         encoders: one or more; those that share a trunk cost one pass.
-        objectives: one an encoder.
+        objectives: one per encoder.
     """
 
     encoders: Sequence[Encoder]
-    objectives: Sequence[Objective]
+    objectives: PerPhoto[Sequence[Objective]]
 
     def __call__(self, photos: Tensor, progress: float) -> Evaluation:
         """See `PhotoLoss`.
 
         Raises:
-            GradientError: an encoder's outputs cannot be differentiated, and a gradient is asked for.
+            GradientError: if a gradient is required that an encoder does not pass.
         """
         pairs = list(zip(self.objectives, encode(self.encoders, photos), strict=True))
         if photos.requires_grad and torch.is_grad_enabled():
@@ -59,23 +56,19 @@ class Ensemble:
         loss = torch.stack([objective(outputs, progress) for objective, outputs in pairs]).sum(0)
         with torch.no_grad():
             score = torch.stack([objective.score(outputs) for objective, outputs in pairs]).sum(0)
-        return Evaluation(loss, score, torch.zeros_like(loss, dtype=torch.bool))
-
-    def of(self, rows: Tensor) -> Ensemble:
-        """See `PhotoLoss`."""
-        return Ensemble(self.encoders, [objective.of(rows) for objective in self.objectives])
+        return replace(Evaluation.of_loss(loss), score=score)
 
 
 @dataclass(frozen=True)
-class Together:
-    """Σ_i weight_i loss_i(x), the scores summed likewise; a photo is done when every loss calls it so.
+class Together(PhotoLoss):
+    """Σ_i weight_i loss_i(x); the scores are summed as well. A photo is done when every loss says so.
 
     Attributes:
         losses: one or more.
-        weights: one a loss.
+        weights: one per loss.
     """
 
-    losses: Sequence[PhotoLoss]
+    losses: PerPhoto[Sequence[PhotoLoss]]
     weights: Sequence[float]
 
     def __call__(self, photos: Tensor, progress: float) -> Evaluation:
@@ -87,27 +80,23 @@ class Together:
             torch.stack([e.done for e in evaluations]).all(0),
         )
 
-    def of(self, rows: Tensor) -> Together:
-        """See `PhotoLoss`."""
-        return Together([loss.of(rows) for loss in self.losses], self.weights)
-
 
 @dataclass(frozen=True)
-class OverTransforms:
-    """Expectation over transforms: loss(x) = mean_t loss(t(x)), the scores averaged likewise.
+class OverTransforms(PhotoLoss):
+    """Expectation over transforms: loss(x) = mean_t loss(t(x)); the scores are averaged as well.
 
     Athalye et al., "Synthesizing robust adversarial examples", 2018, Eq. 1, with a fixed set of transforms.
 
     Attributes:
-        loss: of the transformed photos.
+        loss: the loss of the transformed photos.
         transforms: (N, 3, H, W) to (N, 3, H', W'), differentiable.
     """
 
-    loss: PhotoLoss
+    loss: PerPhoto[PhotoLoss]
     transforms: Sequence[Callable[[Tensor], Tensor]]
 
     def __call__(self, photos: Tensor, progress: float) -> Evaluation:
-        """See `PhotoLoss`; a photo is done when it is so under every transform."""
+        """See `PhotoLoss`; a photo is done when it is done under every transform."""
         evaluations = [self.loss(transform(photos), progress) for transform in self.transforms]
         return Evaluation(
             torch.stack([e.loss for e in evaluations]).mean(0),
@@ -115,16 +104,12 @@ class OverTransforms:
             torch.stack([e.done for e in evaluations]).all(0),
         )
 
-    def of(self, rows: Tensor) -> OverTransforms:
-        """See `PhotoLoss`."""
-        return OverTransforms(self.loss.of(rows), self.transforms)
-
 
 @dataclass(frozen=True)
-class StopWhen:
+class StopWhen(PhotoLoss):
     """A photo is done once `rule(score)` holds, for instance `lambda distance: distance < -32`."""
 
-    loss: PhotoLoss
+    loss: PerPhoto[PhotoLoss]
     rule: Callable[[Tensor], Tensor]
 
     def __call__(self, photos: Tensor, progress: float) -> Evaluation:
@@ -132,16 +117,12 @@ class StopWhen:
         evaluation = self.loss(photos, progress)
         return replace(evaluation, done=evaluation.done | self.rule(evaluation.score))
 
-    def of(self, rows: Tensor) -> StopWhen:
-        """See `PhotoLoss`."""
-        return StopWhen(self.loss.of(rows), self.rule)
-
 
 @dataclass(frozen=True)
-class WithProgress:
+class WithProgress(PhotoLoss):
     """The loss as it is; `progress` is called with the progress at each evaluation, and may end the run by raising."""
 
-    loss: PhotoLoss
+    loss: PerPhoto[PhotoLoss]
     progress: Callable[[float], None]
 
     def __call__(self, photos: Tensor, progress: float) -> Evaluation:
@@ -149,26 +130,22 @@ class WithProgress:
         self.progress(progress)
         return self.loss(photos, progress)
 
-    def of(self, rows: Tensor) -> WithProgress:
-        """See `PhotoLoss`."""
-        return WithProgress(self.loss.of(rows), self.progress)
-
 
 @dataclass(frozen=True)
-class KeepSimilar:
-    """loss(x') + weight · max(0, floor − SSIM(x', x)), the score likewise: nothing is asked above the floor.
+class KeepSimilar(PhotoLoss):
+    """loss(x') + weight · max(0, floor − SSIM(x', x)), for the score as well: above the floor it costs nothing.
 
     SSIM is the coarse one, see `recessive.quality.coarse_ssim`.
 
     Attributes:
         loss: the loss that is wrapped.
         originals: x (N, 3, H, W).
-        floor: SSIM that a photo should keep.
-        weight: what falling short by 1 would cost.
+        floor: the SSIM that a photo should keep.
+        weight: the cost of an SSIM that is lower by 1.
     """
 
-    loss: PhotoLoss
-    originals: Tensor
+    loss: PerPhoto[PhotoLoss]
+    originals: PerPhoto[Tensor]
     floor: float
     weight: float
 
@@ -178,10 +155,6 @@ class KeepSimilar:
         cost = self.weight * (self.floor - coarse_ssim(photos, self.originals)).clamp(min=0)
         return replace(evaluation, loss=evaluation.loss + cost, score=evaluation.score + cost.detach())
 
-    def of(self, rows: Tensor) -> KeepSimilar:
-        """See `PhotoLoss`."""
-        return replace(self, loss=self.loss.of(rows), originals=self.originals[rows])
-
 
 @dataclass(frozen=True)
 class Best:
@@ -189,8 +162,8 @@ class Best:
 
     Attributes:
         photos: (N, 3, H, W).
-        score: (N,), infinite before anything was seen.
-        loss: (N,), likewise.
+        score: (N,), infinite before the first evaluation.
+        loss: (N,), as well.
     """
 
     photos: Tensor
@@ -199,24 +172,24 @@ class Best:
 
     @classmethod
     def before(cls, originals: Tensor) -> Best:
-        """What is best before anything was seen: the originals (N, 3, H, W)."""
+        """The best before any evaluation: the originals (N, 3, H, W)."""
         unseen = torch.full((len(originals),), torch.inf, device=originals.device)
         return cls(originals.clone(), unseen, unseen.clone())
 
 
 @dataclass(frozen=True)
-class BestSoFar:
-    """Keep, of each photo, the iterate with the smallest (score, loss) that passed through.
+class BestSoFar(PhotoLoss):
+    """The loss as it is; the iterate of each photo with the smallest (score, loss) is kept.
 
     Attributes:
         loss: the loss that is wrapped.
-        best: where it is kept, for the whole batch.
-        rows: which of its photos are still under way (M,); None for all.
+        best: holds the best iterates, for the whole batch.
+        rows: the indices of the photos that are not done (M,); None for all.
     """
 
-    loss: PhotoLoss
+    loss: PerPhoto[PhotoLoss]
     best: Best
-    rows: Tensor | None = None
+    rows: PerPhoto[Tensor | None] = None
 
     def __call__(self, photos: Tensor, progress: float) -> Evaluation:
         """See `PhotoLoss`."""
@@ -232,10 +205,6 @@ class BestSoFar:
 
     @staticmethod
     def _keep(kept: Tensor, rows: Tensor, values: Tensor, better: Tensor) -> None:
-        """Replace where better; a choice rather than an index, whose size a GPU would have to tell."""
+        """Replace where better, by a choice rather than an index, whose size a GPU would have to report."""
         better = better.view(-1, *[1] * (values.ndim - 1))
         kept[rows] = torch.where(better, values.detach(), kept[rows])
-
-    def of(self, rows: Tensor) -> BestSoFar:
-        """See `PhotoLoss`; what was kept stays in one place."""
-        return BestSoFar(self.loss.of(rows), self.best, rows if self.rows is None else self.rows[rows])

@@ -1,66 +1,109 @@
-"""The one loop: gradient, step, ball, until done.
+"""The one loop that every gradient method uses: gradient, step, ball, until done.
 
     x_{i+1} = Π_ball( x_i + step(∇ loss(x_i)) )
 
-Everything else wraps a loss (`losses.py`) or chooses a step (`steps.py`) and a ball (`recessive.balls`). Photos of a
-batch never influence each other: the loss is one number a photo. Photos that are done leave the batch, so that the
-rest go faster: a batch costs the sum of its photos' steps, not its size times the longest. On a GPU the loop asks only
-now and then who is done, and holds those photos still meanwhile, since every question makes it wait for the device.
+Everything else wraps a loss (`losses`) or chooses a step (`steps`) and a ball (`recessive.balls`). Photos of a batch
+never influence each other: the loss is one number per photo. Photos that are done leave the batch, so that the rest go
+faster: a batch costs the sum of its photos' steps, not its size times the longest. On a GPU the loop asks only now and
+then which photos are done, and holds them still meanwhile, since every such question makes it wait for the device.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Annotated, Any, Self, TypeVar, get_type_hints
 
 import torch
 from torch import Tensor
 
 from recessive.balls import Ball
+from recessive.errors import RecessiveError
 from recessive.protection.steps import Step
 
+T = TypeVar("T")
+PerPhoto = Annotated[T, "per photo"]
+"""Declares a field of a `Batched` class that holds something for each photo of the batch."""
 
-class GradientError(ValueError):
-    """An encoder passes no gradient; the message says what to do."""
+
+class GradientError(RecessiveError, ValueError):
+    """An encoder passes no gradient. The message says what to do."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a loss says of each photo of a batch.
+    """The value of a loss for each photo of a batch.
 
     Attributes:
-        loss: (N,) to be minimised; its gradient is taken.
-        score: (N,) what is really meant to be small, such as a hard count; need not be differentiable.
-        done: (N,) whether the photo as it is needs no further step.
+        loss: (N,) the value to be minimised; its gradient is taken.
+        score: (N,) what is really meant to be small, such as a hard count; it need not be differentiable.
+        done: (N,) whether the photo needs no further step.
     """
 
     loss: Tensor
     score: Tensor
     done: Tensor
 
+    @classmethod
+    def of_loss(cls, loss: Tensor) -> Evaluation:
+        """A loss (N,) that is its own score and never calls a photo done."""
+        return cls(loss, loss.detach(), torch.zeros_like(loss, dtype=torch.bool))
 
-class PhotoLoss(Protocol):
-    """A loss of photos; holds what it needs of each photo of the batch."""
 
+@dataclass(frozen=True)
+class Batched:
+    """Something that can be restricted to some photos of its batch.
+
+    The fields that are declared `PerPhoto` are restricted: a tensor by its first dimension, a sequence by its elements,
+    and what is itself `Batched`, or a sequence of such, by its own `of`. None stands for the indices of all photos.
+    """
+
+    def of(self, rows: Tensor) -> Self:
+        """Return the same for some photos of the batch: `rows` are their indices (M,)."""
+        kind: type = type(self)
+        names = _per_photo(kind)
+        return replace(self, **{name: _chosen(getattr(self, name), rows) for name in names}) if names else self
+
+
+@cache
+def _per_photo(kind: type) -> tuple[str, ...]:
+    hints = get_type_hints(kind, include_extras=True)
+    return tuple(name for name, hint in hints.items() if "per photo" in getattr(hint, "__metadata__", ()))
+
+
+def _chosen(value: Any, rows: Tensor) -> Any:  # noqa: ANN401
+    if value is None:
+        return rows
+    if hasattr(value, "of"):
+        return value.of(rows)
+    if isinstance(value, Tensor):
+        return value[rows]
+    if isinstance(value, Sequence) and value and hasattr(value[0], "of"):
+        return [each.of(rows) for each in value]
+    return [value[row] for row in rows.tolist()]
+
+
+@dataclass(frozen=True)
+class PhotoLoss(Batched, ABC):
+    """A loss of photos, which holds what it needs of each photo of the batch."""
+
+    @abstractmethod
     def __call__(self, photos: Tensor, progress: float) -> Evaluation:
-        """Photos (N, 3, H, W) in [0, 1], progress through the run in [0, 1]."""
-        ...
-
-    def of(self, rows: Tensor) -> PhotoLoss:
-        """The same loss for some photos of the batch: `rows` are their indices (M,)."""
-        ...
+        """Evaluate photos (N, 3, H, W) in [0, 1] at some progress through the run, in [0, 1]."""
 
 
 @dataclass(frozen=True)
 class Minimised:
-    """What `minimise` returns.
+    """The result of `minimise`.
 
     Attributes:
         photos: (N, 3, H, W) the last iterates, inside the ball.
         losses: (N,) the loss of the last iterate that was evaluated.
-        steps: (N,) int64, steps taken.
+        steps: (N,) int64, the number of steps taken.
         done: (N,) whether the loss called the photo done; False means that the steps ran out.
-        broken: (N,) whether the walk ended at a gradient that is not finite, where the loss or the encoder overflows.
+        broken: (N,) whether the gradient of the last iterate was not finite because the loss or the encoder overflowed.
     """
 
     photos: Tensor
@@ -71,44 +114,44 @@ class Minimised:
 
     @classmethod
     def before(cls, photos: Tensor) -> Minimised:
-        """Photos (N, 3, H, W) as they are before any step, none of them done."""
+        """The state before any step: the photos (N, 3, H, W) as they are, none of them done."""
         count, device = len(photos), photos.device
         no = torch.zeros(count, dtype=torch.bool, device=device)
         taken = torch.zeros(count, dtype=torch.int64, device=device)
         return cls(photos, torch.zeros(count, device=device), taken, no, no.clone())
 
 
-def asked_every(device: torch.device) -> int:
-    """Steps between two questions who is done: each time on a CPU, where an answer costs nothing."""
+def check_interval(device: torch.device) -> int:
+    """Return the number of steps between two checks which photos are done: 1 on a CPU, where a check costs nothing."""
     return 1 if device.type == "cpu" else 8
 
 
 def minimise(
     loss: PhotoLoss, originals: Tensor, *, step: Step, ball: Ball, steps: int, start: Tensor | None = None
 ) -> Minimised:
-    """Walk each photo down its loss within its ball, at most `steps` steps.
+    """Move each photo down its loss within its ball, in at most `steps` steps.
 
     The loss is evaluated once a step, and once more (without a gradient) where a walk ends, so that wrappers have
     seen every iterate, the last included. A photo whose gradient is not finite stays where it is; the others go on.
 
     Args:
-        loss: of photos; see `PhotoLoss`.
+        loss: the loss of the photos.
         originals: (N, 3, H, W), the centres of the balls.
-        step: gradient to update.
+        step: turns a gradient into an update.
         ball: where a photo may go.
-        steps: at most so many.
-        start: (N, 3, H, W) where to start from; the originals when None.
+        steps: the largest number of steps.
+        start: (N, 3, H, W) where to start; the originals when None.
 
     Raises:
-        ValueError: when steps is negative.
-        GradientError: the loss does not depend on the photos in a way that can be differentiated.
+        ValueError: if steps is negative.
+        GradientError: if the loss is not differentiable with respect to the photos.
     """
     if steps < 0:
         raise ValueError(f"steps must not be negative: {steps}")
     found = Minimised.before((originals if start is None else start).detach().clone())
-    every = asked_every(originals.device)
+    every = check_interval(originals.device)
 
-    rows = torch.arange(len(originals), device=originals.device)  # of the photos still under way
+    rows = torch.arange(len(originals), device=originals.device)  # of the photos that are not done
     now, centres, state = found.photos.clone(), originals, step.initial(found.photos)
     for i in range(steps if len(rows) else 0):
         now.requires_grad_()

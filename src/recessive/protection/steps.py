@@ -1,30 +1,45 @@
 """Steps: from a gradient to an update of the photos. Units are those of the photos, [0, 1].
 
-A step keeps its memory in a tuple of tensors whose first dimension is the photo, so that the loop can let finished
-photos go. Updates already point downhill.
+A step keeps its memory in a tuple of tensors whose first dimension is the photo, so that the loop can drop photos that
+are done. Updates already point downhill.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from recessive.protection.constants import NotNegative, Share
+
 State = tuple[Tensor, ...]
 
 
-class Step(Protocol):
-    """Gradient to update."""
+@dataclass(frozen=True)
+class Step(ABC):
+    """Turns a gradient into an update."""
+
+    def initial(self, photos: Tensor) -> State:  # noqa: ARG002 - no memory
+        """Return the memory before the first step, for photos (N, 3, H, W); none unless a subclass keeps one."""
+        return ()
+
+    @abstractmethod
+    def __call__(self, gradient: Tensor, state: State, progress: float) -> tuple[Tensor, State]:
+        """Gradient (N, 3, H, W) and progress in [0, 1) to an update (N, 3, H, W) and the next memory."""
+
+
+@dataclass(frozen=True)
+class _Momentum(Step):
+    """A step with a memory m, which is 0 before the first step."""
+
+    size: NotNegative
+    momentum: Share = 0.9
 
     def initial(self, photos: Tensor) -> State:
-        """The memory before the first step, for photos (N, 3, H, W)."""
-        ...
-
-    def __call__(self, gradient: Tensor, state: State, progress: float) -> tuple[Tensor, State]:
-        """Gradient (N, 3, H, W) and progress in [0, 1) to update (N, 3, H, W) and the next memory."""
-        ...
+        """m = 0."""
+        return (torch.zeros_like(photos),)
 
 
 def _per_photo(values: Tensor) -> Tensor:
@@ -38,14 +53,14 @@ def _unit_mean(gradient: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Sign:
-    """u = −size/255 · sign(g). Goodfellow et al., "Explaining and harnessing adversarial examples", 2015."""
+class Sign(Step):
+    """u = −size/255 · sign(g). Goodfellow et al., "Explaining and harnessing adversarial examples", 2015.
 
-    size: float
+    Attributes:
+        size: the size of a step in 1/255.
+    """
 
-    def initial(self, photos: Tensor) -> State:  # noqa: ARG002 - no memory
-        """No memory."""
-        return ()
+    size: NotNegative
 
     def __call__(self, gradient: Tensor, state: State, progress: float) -> tuple[Tensor, State]:  # noqa: ARG002
         """See the class."""
@@ -53,23 +68,16 @@ class Sign:
 
 
 @dataclass(frozen=True)
-class MomentumSign:
+class MomentumSign(_Momentum):
     """m ← μ m + g / mean|g|;  u = −size/255 · (1 − progress) · sign(m).
 
     Dong et al., "Boosting adversarial attacks with momentum", 2018, Eq. 6-7, the gradient scaled to unit mean
-    absolute value; the linear decay is ours: the last steps settle what the first ones found.
+    absolute value; the linear decay is ours: the last steps refine what the first ones found.
 
     Attributes:
-        size: of the first step, in 1/255.
-        momentum: μ.
+        size: the size of the first step in 1/255.
+        momentum: μ, the share of the memory that a step keeps.
     """
-
-    size: float
-    momentum: float = 0.9
-
-    def initial(self, photos: Tensor) -> State:
-        """m = 0."""
-        return (torch.zeros_like(photos),)
 
     def __call__(self, gradient: Tensor, state: State, progress: float) -> tuple[Tensor, State]:
         """See the class."""
@@ -78,22 +86,17 @@ class MomentumSign:
 
 
 @dataclass(frozen=True)
-class L2:
+class L2(_Momentum):
     """m ← μ m + g / mean|g|;  u = −size/255 · (1 − progress) · √D · m / ||m||₂, D values a photo.
 
-    The last steps settle what the first ones found.
+    The last steps refine what the first ones found.
 
     Attributes:
-        size: of the first step, its root-mean-square in 1/255.
-        momentum: μ.
+        size: the root-mean-square of the first step in 1/255.
+        momentum: μ, the share of the memory that a step keeps.
     """
 
-    size: float
-    momentum: float = 0.0
-
-    def initial(self, photos: Tensor) -> State:
-        """m = 0."""
-        return (torch.zeros_like(photos),)
+    momentum: Share = 0.0
 
     def __call__(self, gradient: Tensor, state: State, progress: float) -> tuple[Tensor, State]:
         """See the class."""
@@ -103,21 +106,17 @@ class L2:
 
 
 @dataclass(frozen=True)
-class UnitGradient:
+class UnitGradient(Step):
     """u = −length · g / ||g||₂: as long whatever the gradient, and as long at the end as at the start.
 
     ||u||₂ is the same for every size of photo: `length` 1 is a root-mean-square of 0.66/255 at 224 × 224 pixels, of
     4.6/255 at 32 × 32. Bai et al., "Targeted attack for deep hashing based retrieval", ECCV 2020, released code.
 
     Attributes:
-        length: Euclidean length of a step in the units of the photos.
+        length: the Euclidean length of a step in the units of the photos.
     """
 
-    length: float
-
-    def initial(self, photos: Tensor) -> State:  # noqa: ARG002 - no memory
-        """No memory."""
-        return ()
+    length: NotNegative
 
     def __call__(self, gradient: Tensor, state: State, progress: float) -> tuple[Tensor, State]:  # noqa: ARG002
         """See the class."""
@@ -129,20 +128,13 @@ class UnitGradient:
 
 
 @dataclass(frozen=True)
-class SGD:
+class SGD(_Momentum):
     """m ← μ m + g;  u = −size/255 · m.
 
     Attributes:
-        size: learning rate in 1/255.
-        momentum: μ.
+        size: the learning rate in 1/255.
+        momentum: μ, the share of the memory that a step keeps.
     """
-
-    size: float
-    momentum: float = 0.9
-
-    def initial(self, photos: Tensor) -> State:
-        """m = 0."""
-        return (torch.zeros_like(photos),)
 
     def __call__(self, gradient: Tensor, state: State, progress: float) -> tuple[Tensor, State]:  # noqa: ARG002
         """See the class."""
@@ -151,13 +143,13 @@ class SGD:
 
 
 @dataclass(frozen=True)
-class Adam:
+class Adam(Step):
     """u = −rate · m̂ / (√v̂ + ε). Kingma, Ba, "Adam", 2015, Algorithm 1.
 
     Attributes:
-        rate: step length; a number, or one a channel.
-        betas: decay of the first and the second moment.
-        eps: ε.
+        rate: the length of a step, one number per channel.
+        betas: the decay of the first and of the second moment.
+        eps: ε, which keeps the quotient finite.
     """
 
     rate: tuple[float, float, float]
@@ -165,7 +157,7 @@ class Adam:
     eps: float = 1e-8
 
     def initial(self, photos: Tensor) -> State:
-        """m = v = 0, and each photo's number of steps."""
+        """m = v = 0, and the number of steps of each photo, 0."""
         return torch.zeros_like(photos), torch.zeros_like(photos), photos.new_zeros(len(photos))
 
     def __call__(self, gradient: Tensor, state: State, progress: float) -> tuple[Tensor, State]:  # noqa: ARG002

@@ -11,6 +11,7 @@ from recessive.class_labels import members
 from recessive.codes import sign
 from recessive.encoders import Outputs
 from recessive.protection.losses import Objective
+from recessive.protection.optimise import PerPhoto
 
 
 def class_means(sample: Tensor, labels: Tensor) -> Tensor:
@@ -99,7 +100,7 @@ class Trace:
                 own = labels if several else labels[:, None] == torch.arange(len(centres), device=labels.device)
                 own = own.to(sample.device)
         records = self._records[name] = _Records(outputs, centres, own)
-        return _Traced(objective, records, None)
+        return _Traced(objective, records)
 
     def curves(self, name: str) -> Curves:
         """What was recorded for one encoder, on the CPU."""
@@ -112,12 +113,12 @@ class Trace:
 
 
 @dataclass(frozen=True)
-class _Traced:
+class _Traced(Objective):
     """An objective that is watched."""
 
-    objective: Objective
+    objective: PerPhoto[Objective]
     records: _Records
-    rows: Tensor | None
+    rows: PerPhoto[Tensor | None] = None
 
     def __call__(self, outputs: Tensor, progress: float) -> Tensor:
         loss = self.objective(outputs, progress)
@@ -146,7 +147,3 @@ class _Traced:
     def score(self, outputs: Tensor) -> Tensor:
         """That of the objective."""
         return self.objective.score(outputs)
-
-    def of(self, rows: Tensor) -> _Traced:
-        """For some photos of the batch."""
-        return _Traced(self.objective.of(rows), self.records, rows if self.rows is None else self.rows[rows])

@@ -10,7 +10,7 @@ import torch
 from recessive.balls import LInf
 from recessive.codes import hamming, sign
 from recessive.protection.method import MethodError, Run
-from recessive.protection.methods.centre_code import CentreCode, centre_code
+from recessive.protection.methods.class_codes import CentreCode, centre_code
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -10,7 +10,7 @@ from recessive.balls import L2, LInf
 from recessive.codes import sign
 from recessive.encoders import Encoder
 from recessive.protection.method import Run, Surrogate
-from recessive.protection.methods.fgsm import FGSM, IFGSM
+from recessive.protection.methods.untargeted import FGSM, IFGSM
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from recessive.balls import LInf
 from recessive.codes import sign
 from recessive.encoders import Encoder
 from recessive.protection.method import Run, Surrogate
-from recessive.protection.methods.hag import HAG
+from recessive.protection.methods.untargeted import HAG
 from recessive.protection.steps import SGD
 
 BITS = 8
@@ -36,11 +36,11 @@ def test_constants_are_the_published_ones(monkeypatch, surrogates, draw_photos):
     def spy(photos, surrogates, objectives, run, *, step):  # noqa: ARG001 - descend's
         given.update(objectives=objectives, step=step)
 
-    monkeypatch.setattr("recessive.protection.methods.hag.descend", spy)
+    monkeypatch.setattr("recessive.protection.methods.untargeted.descend", spy)
     photos, surrogate, method = draw_photos(2, 24, 24, 5), surrogates["logits"], HAG()
     method(photos, [surrogate], Run(LInf(method.budget), method.steps, [0, 1]))
     assert (method.budget, method.steps) == (8, 100)
     assert given["step"] == SGD(pytest.approx(100 * 255), 0.9)
     (objective,) = given["objectives"]
     assert objective.margin == 0.5
-    assert torch.equal(objective.originals, sign(surrogate.encoder(photos)))
+    assert torch.equal(objective.codes, sign(surrogate.encoder(photos)))

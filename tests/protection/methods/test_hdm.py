@@ -7,8 +7,9 @@ import torch
 
 from recessive.balls import LInf
 from recessive.codes import sign
-from recessive.protection.methods.hdm import HDM, HDM_RELEASED, Run
-from recessive.protection.objectives.code_agreement import CodeAgreement, CodeDistance
+from recessive.protection.method import Run
+from recessive.protection.methods.untargeted import HDM, HDM_RELEASED
+from recessive.protection.objectives import MeanAgreement, SquaredAgreement
 from recessive.protection.traces import Trace
 
 
@@ -45,12 +46,12 @@ def test_the_released_loss_is_the_mean_difference_from_the_code():
         -sum(abs(torch.tensor(u).tanh().item() - c) for u, c in zip(row, code, strict=True)) / 8
         for row, code in zip(logits.tolist(), codes.tolist(), strict=True)
     ]
-    objective = CodeDistance(codes)
+    objective = MeanAgreement(codes, constant=-1.0)
     torch.testing.assert_close(objective(logits, 0.0), torch.tensor(expected))
     torch.testing.assert_close(objective(20 * codes, 0.0), torch.zeros(3))
     torch.testing.assert_close(objective(-20 * codes, 0.0), torch.full((3,), -2.0))
     assert torch.equal(objective.score(logits), (sign(logits) == codes).sum(1).float())
-    assert torch.equal(objective.of(torch.tensor([2])).originals, codes[2:])
+    assert torch.equal(objective.of(torch.tensor([2])).codes, codes[2:])
 
 
 def test_both_losses_have_gradients_of_the_same_signs():
@@ -58,7 +59,7 @@ def test_both_losses_have_gradients_of_the_same_signs():
     codes = sign(torch.randn(5, 24, generator=torch.Generator().manual_seed(2)))
     printed, released = (
         torch.autograd.grad(objective(logits, 0.0).sum(), logits)[0]
-        for objective in (CodeAgreement(codes), CodeDistance(codes))
+        for objective in (SquaredAgreement(codes), MeanAgreement(codes, constant=-1.0))
     )
     assert torch.equal(printed.sign(), released.sign())
     assert (printed != 0).all()

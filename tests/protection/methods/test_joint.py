@@ -13,16 +13,15 @@ from torch import Tensor
 from recessive.balls import LInf
 from recessive.encoders import CEDD, GIST, SIFT, descriptor_sample, soft_cedd
 from recessive.galleries import euclidean_distances, tanimoto_distances
-from recessive.protection.drift import GlobalDrift, LocalDrift
 from recessive.protection.losses import KeepSimilar
-from recessive.protection.methods import METHODS, MethodError, Run, Surrogate, joint
-from recessive.protection.methods.joint import UntilSafe, euclidean, soft_cedd_levels, tanimoto
-from recessive.protection.methods.vanish import soft_counts
+from recessive.protection.methods import Joint, MethodError, Run, Surrogate, joint, vanish
+from recessive.protection.methods.joint import GlobalDrift, LocalDrift, UntilSafe, euclidean, soft_cedd_levels, tanimoto
 from recessive.protection.steps import L2
 from recessive.quality import coarse_ssim, ssim
 from recessive.transforms.rounding import round_straight_through
 
 SEEDS = [1]
+METHOD = Joint()
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +43,9 @@ def small_gist(monkeypatch):
     return gist
 
 
-def protected(photos, surrogates, steps, seeds=SEEDS, budget=32):
+def protected(photos, surrogates, steps, seeds=SEEDS, budget=32, method=METHOD):
     run = Run(LInf(budget), steps, seeds, saving=lambda given: round_straight_through(given * 255) / 255)
-    return METHODS["joint"](photos, surrogates, run)
+    return method(photos, surrogates, run)
 
 
 def as_noise(photos, changed):
@@ -62,7 +61,7 @@ def keypoints_of(photos):
 
 def families(photos, surrogates, gist):
     """What each family of searches makes of photos: a function to (N,), larger where the photo is more exposed."""
-    counts = soft_counts("joint", photos, surrogates, Run(LInf(32), 1, SEEDS))
+    counts = METHOD.soft_counts(photos, surrogates, Run(LInf(32), 1, SEEDS))
 
     def neural(number):
         return lambda x: counts[number](surrogates[number].encoder(x), 1.0)
@@ -93,44 +92,41 @@ def test_each_family_loses_the_photo_more_than_to_noise_as_strong(photos, surrog
     for name, exposure in families(photos, both, GIST()).items():
         before, random, after = (exposure(x).item() for x in (photos, noise, found.photos))
         assert after < min(before, random), name
-    assert coarse_ssim(found.photos, photos).item() > joint.SSIM_FLOOR - 0.02
-    assert ssim(found.photos, photos).item() > joint.SSIM_FLOOR - 0.1
+    assert coarse_ssim(found.photos, photos).item() > METHOD.ssim_floor - 0.02
+    assert ssim(found.photos, photos).item() > METHOD.ssim_floor - 0.1
     free = (photos + 32 / 255 * (noise - photos).sign()).clamp(0, 1)
-    assert ssim(free, photos).item() < joint.SSIM_FLOOR - 0.2
+    assert ssim(free, photos).item() < METHOD.ssim_floor - 0.2
 
 
 @pytest.mark.parametrize(
     ("weight", "family"),
-    [("NEURAL_WEIGHT", "neural 0"), ("LOCAL_WEIGHT", "local"), ("GIST_WEIGHT", "gist"), ("CEDD_WEIGHT", "cedd")],
+    [("neural_weight", "neural 0"), ("local_weight", "local"), ("gist_weight", "gist"), ("cedd_weight", "cedd")],
 )
-def test_each_family_falls_because_it_is_asked_for(weight, family, photos, surrogates, small_gist, monkeypatch):
+def test_each_family_falls_because_it_is_asked_for(weight, family, photos, surrogates, small_gist):
     exposure = families(photos, [surrogates["descriptor"]], small_gist)[family]
     losses = []
     for factor in (0, 30):  # so that the others do not decide
-        with monkeypatch.context() as changed:
-            changed.setattr(joint, weight, factor * getattr(joint, weight))
-            found = protected(photos, [surrogates["descriptor"]], 8)
+        weighted = replace(METHOD, **{weight: factor * getattr(METHOD, weight)})
+        found = protected(photos, [surrogates["descriptor"]], 8, method=weighted)
         with torch.no_grad():
             losses.append(exposure(found.photos).item())
     assert losses[1] < losses[0]
 
 
-def test_without_a_price_of_similarity_photos_change_more(photos, surrogates, small_gist, monkeypatch):
+def test_without_a_price_of_similarity_photos_change_more(photos, surrogates, small_gist):
     del small_gist
     kept = protected(photos, [surrogates["descriptor"]], 8).photos
-    monkeypatch.setattr(joint, "SSIM_WEIGHT", 0.0)
-    free = protected(photos, [surrogates["descriptor"]], 8).photos
+    free = protected(photos, [surrogates["descriptor"]], 8, method=replace(METHOD, ssim_weight=0.0)).photos
     assert coarse_ssim(free, photos).item() < coarse_ssim(kept, photos).item() - 0.03
 
 
-def test_networks_that_are_safe_ask_for_nothing_more(photos, surrogates, small_gist, monkeypatch):
+def test_networks_that_are_safe_ask_for_nothing_more(photos, surrogates, small_gist):
     del small_gist
     nobody = replace(surrogates["descriptor"], threshold=-5.0)  # a cosine distance that no photo has
     asked = protected(photos, [nobody], 4).photos
-    monkeypatch.setattr(joint, "NEURAL_WEIGHT", 0.0)
-    assert torch.equal(protected(photos, [nobody], 4).photos, asked)
-    exposed = protected(photos, [surrogates["descriptor"]], 4).photos
-    monkeypatch.undo()
+    without = replace(METHOD, neural_weight=0.0)
+    assert torch.equal(protected(photos, [nobody], 4, method=without).photos, asked)
+    exposed = protected(photos, [surrogates["descriptor"]], 4, method=without).photos
     assert not torch.equal(protected(photos, [surrogates["descriptor"]], 4).photos, exposed)
 
 
@@ -179,7 +175,7 @@ def test_the_iterate_with_the_smallest_loss_is_kept(draw_photos, surrogates, sma
     del small_gist
     seen = []
     monkeypatch.setattr(joint, "KeepSimilar", lambda *given: Recorded(KeepSimilar(*given), seen))
-    monkeypatch.setattr(joint, "L2", lambda size, momentum: L2(-size, momentum))  # uphill: the last is not the best
+    monkeypatch.setattr(vanish, "L2", lambda size, momentum: L2(-size, momentum))  # uphill: the last is not the best
     found = protected(draw_photos(3, 24, 32, 0), [surrogates["descriptor"]], 4, seeds=[1, 2, 3])
     losses = torch.stack(seen)
     assert losses.shape == (5, 3)
@@ -188,7 +184,7 @@ def test_the_iterate_with_the_smallest_loss_is_kept(draw_photos, surrogates, sma
 
 
 def test_photos_are_compared_as_galleries_compare_them(photos):
-    _, gist, cedd = joint.Joint._drifts(photos, Run(LInf(32), 1, SEEDS))
+    _, gist, cedd = METHOD._drifts(photos, Run(LInf(32), 1, SEEDS))
     for drift, measure, name in ((gist, euclidean_distances, "gist"), (cedd, tanimoto_distances, "cedd")):
         describe = {"gist": GIST(), "cedd": soft_cedd_levels}[name]
         torch.testing.assert_close(drift.own[:, 0], describe(photos))

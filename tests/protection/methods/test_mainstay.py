@@ -11,7 +11,7 @@ import torch
 from recessive.balls import LInf
 from recessive.codes import hamming, sign
 from recessive.protection.method import MethodError, Run
-from recessive.protection.methods.mainstay import Mainstay, label_cosine
+from recessive.protection.methods.class_codes import Mainstay, label_cosine
 
 SEVERAL = torch.tensor([[1, 1, 0, 0], [0, 1, 0, 0], [1, 1, 1, 0], [0, 0, 0, 1], [0, 0, 1, 1]]).bool()
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from recessive.balls import LInf
 from recessive.codes import hamming, sign
 from recessive.protection.method import Run
-from recessive.protection.methods.nag import NAG, WithNoise
+from recessive.protection.methods.targeted import NAG, WithNoise
 from recessive.protection.optimise import Evaluation
 
 

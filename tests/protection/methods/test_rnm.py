@@ -10,8 +10,8 @@ from recessive.balls import LInf
 from recessive.codes import sign
 from recessive.encoders import Encoder
 from recessive.protection.method import Run, Surrogate
-from recessive.protection.methods.rnm import RNM, RNM_P2S, TargetedRNM
-from recessive.protection.objectives.binary_penalty import BinaryPenalty
+from recessive.protection.methods.targeted import RNM, RNM_P2S, TargetedRNM
+from recessive.protection.objectives.codes import BinaryPenalty
 from recessive.protection.steps import UnitGradient
 from recessive.transforms.rounding import round_straight_through
 
@@ -101,12 +101,12 @@ def test_constants_are_the_published_ones(method, photos, targets, surrogates, m
     def spy(photos, surrogates, objectives, run, *, step, wrap):  # noqa: ARG001 - descend's
         given.update(objective=objectives[0], step=step)
 
-    monkeypatch.setattr("recessive.protection.methods.rnm.descend", spy)
+    monkeypatch.setattr("recessive.protection.methods.targeted.descend", spy)
     method(photos, [surrogates["logits"]], Run(LInf(8), 5, range(3), targets=targets))
     assert method.budget == pytest.approx(0.032 * 255)
     assert method.steps == 2000
     assert given["step"] == UnitGradient(1.0)
     assert isinstance(given["objective"], BinaryPenalty)
-    assert given["objective"].weight == 1 / encoder.dim
+    assert given["objective"].weight is None  # 1/m
     anchors = -sign(encoder(photos)) if isinstance(method, RNM) else wanted(method, encoder, targets)
-    assert torch.equal(given["objective"].anchors, anchors)
+    assert torch.equal(given["objective"].codes, anchors)

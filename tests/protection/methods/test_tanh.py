@@ -8,7 +8,7 @@ import torch
 from recessive.balls import LInf
 from recessive.codes import sign
 from recessive.protection.method import Run
-from recessive.protection.methods.tanh import TANH_P2S, Tanh
+from recessive.protection.methods.targeted import TANH_P2S, Tanh
 from recessive.protection.steps import UnitGradient
 from recessive.transforms.rounding import round_straight_through
 
@@ -69,9 +69,9 @@ def test_constants_are_the_published_ones(method, photos, targets, surrogates, m
     def spy(photos, surrogates, objectives, run, *, step, wrap):  # noqa: ARG001 - descend's
         given.update(objective=objectives[0], step=step)
 
-    monkeypatch.setattr("recessive.protection.methods.tanh.descend", spy)
+    monkeypatch.setattr("recessive.protection.methods.targeted.descend", spy)
     method(photos, [surrogates["logits"]], Run(LInf(8), 5, range(3), targets=targets))
     assert method.budget == pytest.approx(0.032 * 255)
     assert method.steps == 2000
     assert given["step"] == UnitGradient(1.0)
-    assert torch.equal(given["objective"].anchors, wanted(method, surrogates["logits"].encoder, targets))
+    assert torch.equal(given["objective"].codes, wanted(method, surrogates["logits"].encoder, targets))

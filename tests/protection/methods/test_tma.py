@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from recessive.balls import LInf
 from recessive.codes import sign
 from recessive.encoders import Encoder
-from recessive.protection.method import Run, Surrogate
+from recessive.protection.method import MethodError, Run, Surrogate
 from recessive.protection.methods.tma import TMA, RestartingAdam, Tries, Watched, at_scales
 from recessive.protection.optimise import Evaluation, minimise
 from recessive.transforms import Blur
@@ -100,7 +100,7 @@ def test_the_first_step_is_the_sign_of_the_naive_gradient_times_the_rate(photos,
 
 @pytest.mark.parametrize("scales", [(), (0.0,), (1.0, -0.5), (4.0,)])
 def test_scales_that_make_no_sense_are_refused(scales):
-    with pytest.raises(ValueError, match=r"one scale or several of 0.02 to 3"):
+    with pytest.raises(MethodError, match=r"scales of tma must be a number from 0\.02 to 3, or several"):
         TMA(scales=scales)
 
 

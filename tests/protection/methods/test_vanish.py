@@ -12,20 +12,12 @@ from recessive.balls import LInf
 from recessive.codes import sign
 from recessive.encoders import Encoder, Trunk
 from recessive.protection.methods import METHODS, MethodError, Run, Surrogate, vanish
-from recessive.protection.methods.vanish import (
-    CODE_TEMPERATURE,
-    LABELLED_TEMPERATURE,
-    OWN_WEIGHT,
-    VIEWS,
-    neighbours,
-    views,
-)
-from recessive.protection.objectives import SoftCount
-from recessive.protection.objectives.soft_count import SAFE
+from recessive.protection.methods.vanish import SAFE, SoftCount, Vanish, neighbours, views
 from recessive.quality import ssim
 from recessive.transforms.rounding import round_straight_through
 
 BITS = 24
+METHOD = Vanish()
 
 
 class Chaotic(nn.Module):
@@ -47,10 +39,10 @@ def scene(count=2, seed=0):
 
 def test_neighbours_are_the_photo_its_mirror_image_and_random_views():
     photos = scene()
-    same, mirrored, *others = neighbours(photos, [0, 1])
+    same, mirrored, *others = neighbours(photos, [0, 1], METHOD.neighbours)
     assert torch.equal(same, photos)
     assert torch.equal(mirrored[..., 0], photos[..., -1])
-    assert len(others) == VIEWS
+    assert len(others) == 22
     for first, second in pairwise(others):
         assert (first - second).abs().mean() > 0.01
 
@@ -94,8 +86,8 @@ def test_the_iterate_with_the_smallest_loss_is_kept(draw_photos):
     photos = draw_photos(16, 8, 8, 6)
     encoder = Encoder("chaotic", Trunk(nn.Identity(), 8), Chaotic(), BITS, "logits")
     sample = sign(torch.randn(60, BITS, generator=torch.Generator().manual_seed(1)))
-    own = torch.stack([sign(encoder(view)) for view in neighbours(photos, range(16))], dim=1)
-    loss = SoftCount(sample, own, 11, CODE_TEMPERATURE, OWN_WEIGHT, "logits")
+    own = torch.stack([sign(encoder(view)) for view in neighbours(photos, range(16), METHOD.neighbours)], dim=1)
+    loss = SoftCount(sample, own, 11, METHOD.code_temperature, METHOD.own_weight, "logits")
     run = Run(LInf(8), 6, range(16), saving=lambda given: round_straight_through(given * 255) / 255)
     found = METHODS["vanish"](photos, [Surrogate(encoder, sample, 11)], run)
     before, after = loss(encoder(photos), 0.0), loss(encoder(found.photos), 1.0)
@@ -127,8 +119,9 @@ def test_where_labels_tell_the_photos_of_its_class_own_neighbours_weigh_one_phot
     unlabelled, labelled = Surrogate(encoder, sample, 3), Surrogate(encoder, sample, 3, torch.arange(6) % 2)
     for surrogate, labels in ((unlabelled, None), (labelled, None), (labelled, torch.arange(2))):
         METHODS["vanish"](photos, [surrogate], Run(LInf(8), 1, [0, 1], labels=labels))
-    assert [objective.own_weight for objective in given] == [OWN_WEIGHT, OWN_WEIGHT, 1.0]
-    assert [objective.temperature for objective in given] == [CODE_TEMPERATURE] * 2 + [LABELLED_TEMPERATURE]
+    assert [objective.own_weight for objective in given] == [METHOD.own_weight, METHOD.own_weight, 1.0]
+    temperatures = [METHOD.code_temperature] * 2 + [METHOD.labelled_temperature]
+    assert [objective.temperature for objective in given] == temperatures
 
 
 def test_a_threshold_is_asked_for(draw_photos):

@@ -12,19 +12,14 @@ from recessive.protection.method import (
     defaults,
     with_constants,
 )
-from recessive.protection.methods.centre_code import CentreCode
+from recessive.protection.methods.class_codes import CentreCode, Mainstay
 from recessive.protection.methods.cwdm import CWDM, CWDM_FAMILY
-from recessive.protection.methods.fgsm import FGSM, IFGSM
 from recessive.protection.methods.gradient_difference import GradientDifference
-from recessive.protection.methods.hag import HAG
-from recessive.protection.methods.hdm import HDM, HDM_RELEASED
 from recessive.protection.methods.joint import Joint
-from recessive.protection.methods.mainstay import Mainstay
-from recessive.protection.methods.nag import NAG
 from recessive.protection.methods.pire import PIRE, PIRE_PLAIN, PIREBudget
-from recessive.protection.methods.rnm import RNM, RNM_P2S, TargetedRNM
-from recessive.protection.methods.tanh import TANH_P2S, Tanh
+from recessive.protection.methods.targeted import NAG, RNM, RNM_P2S, TANH_P2S, Tanh, TargetedRNM
 from recessive.protection.methods.tma import TMA
+from recessive.protection.methods.untargeted import FGSM, HAG, HDM, HDM_RELEASED, IFGSM
 from recessive.protection.methods.vanish import Vanish
 from recessive.protection.obfuscation import OBFUSCATIONS
 

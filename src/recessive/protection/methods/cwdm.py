@@ -10,11 +10,17 @@ from typing import Literal, get_args
 from torch import Tensor
 
 from recessive.encoders import Outputs
-from recessive.protection.constants import Whole
-from recessive.protection.method import Budget, Method, MethodError, Need, Run, Surrogate, descend, sample_of
-from recessive.protection.objectives.cluster_curves import Centres, ClusterCurves, Relaxation, fit_curves
-from recessive.protection.objectives.clusters import dbscan, k_means
-from recessive.protection.objectives.curves import CurveKind
+from recessive.protection.constants import Count, Positive
+from recessive.protection.method import GRADIENTS, LOGITS, Method, MethodError, Need, Run, Surrogate, descend, sample_of
+from recessive.protection.objectives.clusters import (
+    Centres,
+    ClusterCurves,
+    CurveKind,
+    Relaxation,
+    dbscan,
+    fit_curves,
+    k_means,
+)
 from recessive.protection.optimise import Minimised
 from recessive.protection.steps import SGD, MomentumSign, Step
 
@@ -70,43 +76,40 @@ class CWDM(Method):
     """Walk to where the fitted curves of all clusters are low; see `ClusterCurves`.
 
     Attributes:
-        clustering: how the owner's sample is divided; see `k_means` and `dbscan`.
-        curve: what is fitted to each cluster.
+        clustering: how the owner's sample is divided into clusters; see `k_means` and `dbscan`.
+        curve: the kind of curve that is fitted to each cluster.
         squared: whether F_i² is summed, as the paper prints it.
-        centres: means, or their signs.
+        centres: whether centres are means, or their signs.
         relaxation: how a gradient passes from codes to logits.
         clusters: k of k-means.
         eps: ε of DBSCAN.
-        step: the gradient itself with momentum, as released; or its sign, which no photo size or scale of the curves
-            can starve.
+        step: the step, the gradient itself with momentum, as released, or its sign, which moves the photo whatever its
+            size and the scale of the curves.
     """
 
     name: str = "cwdm"
     summary: str = SUMMARY
     paper: str = "Xiao, Wang, Gao, CVPR 2020, Eq. 5-9"
     departures: str = "; ".join((COUNTS, UNSQUARED, CENTRES["real"], TANH, NEVER_DONE, BALL))
-    accepts: frozenset[Outputs] = frozenset({"logits"})
-    needs: frozenset[Need] = frozenset({"gradients", "sample"})
-    budget: Budget = 8.0
-    steps: Whole = 100
+    accepts: frozenset[Outputs] = LOGITS
+    needs: frozenset[Need] = GRADIENTS | {"sample"}
     clustering: Clustering = "k-means"
     curve: CurveKind = "quadratic"
     squared: bool = False
     centres: Centres = "real"
     relaxation: Relaxation = "tanh"
-    clusters: int = CLUSTERS
-    eps: float = 2.5
+    clusters: Count = CLUSTERS
+    eps: Positive = 2.5
     step: Step = field(default_factory=lambda: SGD(RELEASED_RATE))
 
     def protect(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
         """See `Method`.
 
         Raises:
-            MethodError: as `check`; or DBSCAN finds no cluster.
+            MethodError: if DBSCAN finds no cluster.
         """
-        return descend(
-            photos, surrogates, [self._objective(surrogate) for surrogate in surrogates], run, step=self.step
-        )
+        objectives = [self._objective(surrogate) for surrogate in surrogates]
+        return descend(photos, surrogates, objectives, run, step=self.step)
 
     def _objective(self, surrogate: Surrogate) -> ClusterCurves:
         """Clusters of a surrogate's sample and their curves."""

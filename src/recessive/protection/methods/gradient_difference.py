@@ -12,10 +12,10 @@ from torch import Tensor
 from recessive.class_labels import members
 from recessive.codes import sign
 from recessive.encoders import Outputs
-from recessive.protection.constants import Whole
-from recessive.protection.losses import StopWhen
+from recessive.protection.constants import NotNegative
+from recessive.protection.losses import Objective, StopWhen
 from recessive.protection.method import (
-    Budget,
+    GRADIENTS,
     Method,
     MethodError,
     Need,
@@ -26,28 +26,64 @@ from recessive.protection.method import (
     same_class,
     sample_of,
 )
-from recessive.protection.objectives.class_margin import ClassMargin
-from recessive.protection.optimise import Minimised
-from recessive.protection.steps import State
+from recessive.protection.optimise import Minimised, PerPhoto
+from recessive.protection.steps import State, Step
 
 
 @dataclass(frozen=True)
-class InverseGradient:
-    """u = −g · min( gain / ||g||₂², largest/255 · √D / ||g||₂ ), D values a photo. Implements `Step`.
+class ClassMargin(Objective):
+    """loss(x') = f_ℓ(x') − f_ℓ'(x') of the photo's own class ℓ and another one ℓ'.
+
+    f_k is the mean similarity to the sample's photos of class k, which is the similarity to their mean s̄_k:
+
+        codes:        f_k = h'·s̄_k / m,  h' = tanh(logits)
+        descriptors:  f_k = d'·s̄_k
+
+    A photo of several classes has the mean of their f for f_ℓ. Zhang, Zhang, Lin, "Recessive social networking",
+    Fig. 2: its r is minus the gradient of this loss.
+
+    Attributes:
+        means: s̄ (C, D).
+        own: which classes are each photo's own (N, C), bool.
+        other: ℓ' of each photo (N,), int64.
+        outputs: whether outputs are logits or descriptors.
+    """
+
+    means: Tensor
+    own: PerPhoto[Tensor]
+    other: PerPhoto[Tensor]
+    outputs: Outputs
+
+    def __call__(self, outputs: Tensor, progress: float) -> Tensor:  # noqa: ARG002 - constant throughout
+        """Outputs (N, D) to losses (N,)."""
+        scores = self._scores(outputs.tanh() if self.outputs == "logits" else outputs)
+        own = (scores * self.own).sum(1) / self.own.sum(1)
+        return own - scores.gather(1, self.other[:, None]).squeeze(1)
+
+    def score(self, outputs: Tensor) -> Tensor:
+        """0 where ℓ' is the best of all classes (N,), by the code that a search sees; 1 elsewhere."""
+        scores = self._scores(sign(outputs) if self.outputs == "logits" else outputs)
+        return (scores.argmax(1) != self.other).float()
+
+    def _scores(self, items: Tensor) -> Tensor:
+        """Codes, softened or not, or descriptors (N, D) to class scores f (N, C)."""
+        scores = items @ self.means.T
+        return scores / items.shape[1] if self.outputs == "logits" else scores
+
+
+@dataclass(frozen=True)
+class InverseGradient(Step):
+    """u = −g · min( gain / ||g||₂², largest/255 · √D / ||g||₂ ), D values a photo.
 
     To first order a step lowers the loss by `gain`, so it grows as gradients shrink; the second term is the cap.
 
     Attributes:
-        gain: λ, in the loss' unit.
+        gain: λ, in the unit of the loss.
         largest: the cap, a root-mean-square in 1/255.
     """
 
     gain: float
     largest: float
-
-    def initial(self, photos: Tensor) -> State:  # noqa: ARG002 - no memory
-        """No memory."""
-        return ()
 
     def __call__(self, gradient: Tensor, state: State, progress: float) -> tuple[Tensor, State]:  # noqa: ARG002
         """See the class."""
@@ -74,7 +110,9 @@ def _drawn(own: Tensor, best: Tensor, seeds: Sequence[int]) -> list[int]:
     for mine, first, seed in zip(own, best.tolist(), seeds, strict=True):
         candidates = torch.nonzero(~mine).flatten().tolist()
         if not candidates:
-            raise MethodError("a photo has every class of the owner's sample: gradient-difference needs another one")
+            raise MethodError(
+                "gradient-difference needs a class that is not the photo's own: the photo has every class of the sample"
+            )
         choice = [each for each in candidates if each != first] or candidates
         generator = torch.Generator().manual_seed(seed)
         others.append(choice[int(torch.randint(len(choice), (1,), generator=generator, device="cpu"))])
@@ -82,15 +120,15 @@ def _drawn(own: Tensor, best: Tensor, seeds: Sequence[int]) -> list[int]:
 
 
 def class_margin(surrogate: Surrogate, run: Run, originals: Tensor) -> ClassMargin:
-    """The way from each photo's own classes to another one.
+    """Build the objective that leads from each photo's own classes to another one.
 
     Args:
-        surrogate: with the owner's sample and its classes.
-        run: with the classes of the photos, and their seeds.
-        originals: what the encoder gives for them (N, D).
+        surrogate: one with the owner's sample and its classes.
+        run: one with the classes of the photos, and their seeds.
+        originals: the encoder's outputs for the photos (N, D).
 
     Raises:
-        MethodError: the sample does not know a photo's class, or no other one.
+        MethodError: if the sample lacks a photo's class, or any other one.
     """
     sample, (of_class, own) = sample_of(surrogate), _classes(surrogate, run)
     weights, outputs = of_class.to(sample), surrogate.encoder.outputs
@@ -105,8 +143,8 @@ class GradientDifference(Method):
     """x ← x + λ r / ||r||₂², r = ∇f_ℓ' − ∇f_ℓ, until another class ℓ' is the best; see `ClassMargin`.
 
     Attributes:
-        gain: λ: how much a step raises f_ℓ' − f_ℓ, to first order.
-        largest: cap of a step, a root-mean-square in 1/255.
+        gain: λ, the amount by which a step raises f_ℓ' − f_ℓ, to first order.
+        largest: the cap of a step, a root-mean-square in 1/255.
     """
 
     name: str = "gradient-difference"
@@ -119,12 +157,9 @@ class GradientDifference(Method):
         "class is ℓ', for every encoder and transform, which the figure leaves open; ℓ' is not the best class of "
         "the photo to begin with, which would end the walk at once; a photo of several classes leaves their mean"
     )
-    accepts: frozenset[Outputs] = frozenset({"descriptor", "logits"})
-    needs: frozenset[Need] = frozenset({"gradients", "sample", "labels"})
-    budget: Budget = 8.0
-    steps: Whole = 100
-    gain: float = 0.05
-    largest: float = 1.0
+    needs: frozenset[Need] = GRADIENTS | {"sample", "labels"}
+    gain: NotNegative = 0.05
+    largest: NotNegative = 1.0
 
     def protect(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
         """See `Method`."""

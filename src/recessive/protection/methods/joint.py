@@ -1,61 +1,124 @@
-"""joint: our own method against neural, local and global search at once."""
+"""joint: our own method against neural, local and global search at once.
+
+A searcher without a network compares SIFT keypoints, GIST or CEDD. `LocalDrift` and `GlobalDrift` move a photo away
+from its own local and global descriptors, whatever vocabulary a searcher has.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
+from typing import Annotated
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from recessive.encoders import GIST, SIFT, Outputs, descriptor_sample, soft_cedd, soft_levels
-from recessive.protection.constants import Whole
-from recessive.protection.drift import GlobalDrift, LocalDrift
+from recessive.encoders import GIST, SIFT, by_scale, describe_at, descriptor_sample, soft_cedd, soft_levels
+from recessive.encoders.features.sift import ByScale
+from recessive.protection.constants import Bounds, Count, NotNegative, Positive, Share, Whole
 from recessive.protection.keypoints import KEYPOINT_METHODS
 from recessive.protection.losses import KeepSimilar, Objective, OverTransforms, Together
-from recessive.protection.method import GRADIENTS, Budget, Method, Need, Run, Surrogate, descend
-from recessive.protection.methods.vanish import neighbours, soft_counts
+from recessive.protection.method import Budget, Run, Surrogate, descend
+from recessive.protection.methods.vanish import SAFE, SoftCount, Vanish, neighbours
 from recessive.protection.obfuscation import draw_normal
-from recessive.protection.objectives import SoftCount
-from recessive.protection.objectives.soft_count import SAFE
-from recessive.protection.optimise import Minimised, PhotoLoss
-from recessive.protection.steps import L2
+from recessive.protection.optimise import Evaluation, Minimised, PerPhoto, PhotoLoss
 
-PATH = 160.0  # levels, root-mean-square: all steps together
-STEP = 12.0  # at most, the first one, root-mean-square
-MOMENTUM = 0.85
-START = 1.0  # standard deviation in 1/255
-SSIM_FLOOR = 0.88
-SSIM_WEIGHT = 600.0
-NEURAL_WEIGHT = 1.0  # of what vanish minimises, mean of the encoders
-LOCAL_WEIGHT = 25.0
-LOCAL_ENOUGH = 0.5  # cosine
-GIST_WEIGHT = 40.0
-CEDD_WEIGHT = 30.0
-TEMPERATURE = 0.1  # share of the mean distance of other photos
-OWN_VIEWS = 8  # the photo, its mirror image, and six views
 _REMOVAL = {method.name: method for method in KEYPOINT_METHODS}["rmd+ls"]
 
 
 @dataclass(frozen=True)
-class UntilSafe:
-    """An objective that asks for nothing more below −margin, so that the change goes to others. An `Objective`."""
+class UntilSafe(Objective):
+    """An objective that requires nothing more below −margin, so that the change goes to others."""
 
-    objective: SoftCount
+    objective: PerPhoto[SoftCount]
     margin: float
 
     def __call__(self, outputs: Tensor, progress: float) -> Tensor:
         """See `Objective`."""
         return self.objective(outputs, progress).clamp(min=-self.margin)
 
-    def score(self, outputs: Tensor) -> Tensor:
-        """See `Objective`."""
-        return self(outputs, 1.0)
 
-    def of(self, rows: Tensor) -> UntilSafe:
-        """See `Objective`."""
-        return replace(self, objective=self.objective.of(rows))
+@dataclass(frozen=True)
+class LocalDrift(PhotoLoss):
+    """loss(x') = mean_k max(0, f_k(x')·f_k(x) − enough), f_k the SIFT descriptor at keypoint k of the original x.
+
+    A searcher's word is the nearest of thousands, and a signature the side of 64 planes on which a descriptor lies:
+    both change where the descriptor moves, whatever the vocabulary. Keypoints need not vanish.
+
+    Attributes:
+        keypoints: the keypoints of each photo; see `by_scale`. A photo without any has the loss 0.
+        descriptors: f_k(x), (K_n, 128) of each photo.
+        enough: the cosine below which a descriptor is left alone, so that the change goes to the others.
+    """
+
+    keypoints: PerPhoto[Sequence[ByScale]]
+    descriptors: PerPhoto[Sequence[Tensor]]
+    enough: float
+
+    @classmethod
+    def of_originals(cls, photos: Tensor, keypoints: Sequence[Tensor], enough: float) -> LocalDrift:
+        """Build the loss that leads away from photos (N, 3, H, W) as they are, at keypoints (K_n, 4) of each."""
+        groups = [by_scale(places) for places in keypoints]
+        with torch.no_grad():
+            described = [describe_at(photo[None], places) for photo, places in zip(photos, groups, strict=True)]
+        return cls(groups, described, enough)
+
+    def __call__(self, photos: Tensor, progress: float) -> Evaluation:  # noqa: ARG002 - constant throughout
+        """See `PhotoLoss`."""
+        losses = []
+        for photo, places, before in zip(photos, self.keypoints, self.descriptors, strict=True):
+            near = (describe_at(photo[None], places) * before).sum(dim=1)
+            losses.append((near - self.enough).clamp(min=0).sum() / max(1, len(before)))
+        return Evaluation.of_loss(torch.stack(losses))
+
+
+@dataclass(frozen=True)
+class GlobalDrift(PhotoLoss):
+    """loss(x') = τ mean_j softplus((D(f(x'), s_j) − mean_v D(f(x'), o_v)) / (τ scale)), f one descriptor of a photo.
+
+    Whether a photo of the same motif is found depends on how many others come before it. So each photo s_j of the
+    sample asks to be nearer than the photo's own neighbours o_v, the original and views of it, until it is. Moving far
+    away from the original alone would leave the order to chance.
+
+    Attributes:
+        describe: f, photos (N, 3, H, W) to (N, D), differentiable.
+        distances: D, of (N, D) and (M, D), differentiable: (N, M).
+        sample: s_j, the descriptors of other photos, (S, D).
+        own: o_v, the descriptors of each photo's neighbours, (N, V, D).
+        temperature: τ as a share of the scale.
+        scale: the divisor of distances, the mean distance of the sample's photos from the original, (N,).
+    """
+
+    describe: Callable[[Tensor], Tensor]
+    distances: Callable[[Tensor, Tensor], Tensor]
+    sample: Tensor
+    own: PerPhoto[Tensor]
+    temperature: float
+    scale: PerPhoto[Tensor]
+
+    @classmethod
+    def of_views(
+        cls,
+        describe: Callable[[Tensor], Tensor],
+        distances: Callable[[Tensor, Tensor], Tensor],
+        sample: Tensor,
+        views: Sequence[Tensor],
+        temperature: float,
+    ) -> GlobalDrift:
+        """Build the loss that leads away from views of the photos; the first view is the photos themselves."""
+        with torch.no_grad():
+            own = torch.stack([describe(view) for view in views], dim=1)
+            scale = distances(own[:, 0], sample).mean(dim=1).clamp(min=1e-6)
+        return cls(describe, distances, sample, own, temperature, scale)
+
+    def __call__(self, photos: Tensor, progress: float) -> Evaluation:  # noqa: ARG002 - constant throughout
+        """See `PhotoLoss`."""
+        found = self.describe(photos)
+        near = torch.stack([self.distances(x[None], own).mean() for x, own in zip(found, self.own, strict=True)])
+        behind = (self.distances(found, self.sample) - near[:, None]) / self.scale[:, None]
+        return Evaluation.of_loss(self.temperature * F.softplus(behind / self.temperature).mean(dim=1))
 
 
 @cache
@@ -83,7 +146,7 @@ def tanimoto(first: Tensor, second: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Joint(Method):
+class Joint(Vanish):
     """Keypoints removed, then vanish, and at once away from the photo's own SIFT descriptors, GIST and CEDD.
 
     loss(x') = w_n mean_e max(−margin, vanish_e(x')) + w_l LocalDrift(x') + w_g GlobalDrift_GIST(x')
@@ -91,46 +154,65 @@ class Joint(Method):
 
     Each family stops asking when it has enough. Local search looks where there is contrast, and there SSIM forgives
     most: the budget of a single value is wide, and SSIM is what bounds the change.
+
+    Attributes:
+        start: the standard deviation of the noise at the start, in 1/255.
+        neural_weight: w_n, the weight of what vanish minimises, the mean over the encoders.
+        local_weight: w_l, the weight of the SIFT descriptors.
+        local_enough: the cosine below which a SIFT descriptor is left alone.
+        gist_weight: w_g, the weight of GIST.
+        cedd_weight: w_c, the weight of CEDD.
+        drift_temperature: τ of GIST and CEDD, as a share of the mean distance of other photos.
+        drift_neighbours: the number of own neighbours for GIST and CEDD.
     """
 
     name: str = "joint"
     summary: str = "hides from neural, local (SIFT) and global (CEDD, GIST) search at once, at a price in SSIM"
-    paper: str = "ours; docs/design.md"
     departures: str = "none: it is ours; the sample of CEDD and GIST is the bundled one"
-    accepts: frozenset[Outputs] = frozenset({"descriptor", "logits"})
-    needs: frozenset[Need] = GRADIENTS | {"sample"}
     budget: Budget = 32.0
     steps: Whole = 40
     against: tuple[str, ...] = ("bovw-he", "cedd", "gist")
+    path: NotNegative = 160.0
+    ssim_floor: Share = 0.88
+    start: NotNegative = 1.0
+    neural_weight: NotNegative = 1.0
+    local_weight: NotNegative = 25.0
+    local_enough: Annotated[float, Bounds(-1, 1)] = 0.5
+    gist_weight: NotNegative = 40.0
+    cedd_weight: NotNegative = 30.0
+    drift_temperature: Positive = 0.1
+    drift_neighbours: Count = 8
 
     def protect(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
         """See `Method`."""
-        objectives: list[Objective] = [
-            UntilSafe(objective, SAFE) for objective in soft_counts(self.name, photos, surrogates, run)
-        ]
-        beside = Together(self._drifts(photos, run), (LOCAL_WEIGHT, GIST_WEIGHT, CEDD_WEIGHT))
+        weights = (self.local_weight, self.gist_weight, self.cedd_weight)
+        drifts = OverTransforms(Together(self._drifts(photos, run), weights), [run.saving])
 
         def wrap(neural: PhotoLoss) -> PhotoLoss:
-            others = OverTransforms(beside, [run.saving])
-            together = Together([neural, others], (NEURAL_WEIGHT / len(surrogates), 1.0))
-            return KeepSimilar(together, photos, SSIM_FLOOR, SSIM_WEIGHT)
+            together = Together([neural, drifts], (self.neural_weight / len(surrogates), 1.0))
+            return KeepSimilar(together, photos, self.ssim_floor, self.ssim_weight)
 
         # a photo without keypoints to remove is still itself, where nothing tells drift which way to go
-        noise = draw_normal(photos, run.seeds)
-        start = run.ball.project(_REMOVAL(photos, surrogates, run).photos + START / 255 * noise, photos)
-        first = min(STEP, run.steps, 2 * PATH / max(run.steps, 1))
+        noise = self.start / 255 * draw_normal(photos, run.seeds)
         return descend(
-            photos, surrogates, objectives, run, step=L2(first, MOMENTUM), wrap=wrap, start=start, keep_best=True
+            photos,
+            surrogates,
+            [UntilSafe(objective, SAFE) for objective in self.soft_counts(photos, surrogates, run)],
+            run,
+            step=self.step(run.steps),
+            wrap=wrap,
+            start=run.ball.project(_REMOVAL(photos, surrogates, run).photos + noise, photos),
+            keep_best=True,
         )
 
-    @staticmethod
-    def _drifts(photos: Tensor, run: Run) -> list[PhotoLoss]:
+    def _drifts(self, photos: Tensor, run: Run) -> list[PhotoLoss]:
         """Away from the photos' local descriptors, GIST and CEDD."""
         keypoints = [torch.from_numpy(SIFT().features(photo).keypoints).to(photo) for photo in photos]
-        own = neighbours(photos, run.seeds, OWN_VIEWS)
+        own = neighbours(photos, run.seeds, self.drift_neighbours)
         of_gist, of_cedd = descriptor_sample("gist").to(photos), descriptor_sample("cedd").to(photos)
+        tau = self.drift_temperature
         return [
-            LocalDrift.of_originals(photos, keypoints, LOCAL_ENOUGH),
-            GlobalDrift.of_views(_gist().to(photos.device), euclidean, of_gist, own, TEMPERATURE),
-            GlobalDrift.of_views(soft_cedd_levels, tanimoto, of_cedd, own, TEMPERATURE),
+            LocalDrift.of_originals(photos, keypoints, self.local_enough),
+            GlobalDrift.of_views(_gist().to(photos.device), euclidean, of_gist, own, tau),
+            GlobalDrift.of_views(soft_cedd_levels, tanimoto, of_cedd, own, tau),
         ]

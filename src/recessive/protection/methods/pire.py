@@ -11,12 +11,11 @@ from torch import Tensor
 
 from recessive.balls import L2, LInf
 from recessive.encoders import Outputs
-from recessive.protection.constants import Whole
+from recessive.protection.constants import NotNegative, Whole
 from recessive.protection.method import (
-    GRADIENTS,
+    DESCRIPTORS,
     Budget,
     Method,
-    Need,
     Run,
     Surrogate,
     descend,
@@ -32,7 +31,6 @@ MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 XI = 10 / 255  # |v| ≤ ξ
 RATE = 1e-4  # of Adam
-PLAIN_GAIN = 10.0
 REFINED_LEVELS = 256.0
 REFINED_UNIT = 0.004 * 8
 
@@ -43,7 +41,7 @@ def _std(photos: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class NormalisedBox:
-    """|x' − x| ≤ ξ·std in each channel: PIRE's clamp of v, in the photo's units. Implements `Ball`.
+    """|x' − x| ≤ ξ·std in each channel: PIRE's clamp of v, in the photo's units. A `Ball`.
 
     The released code does not keep x + v inside [0, 1] while it searches; neither does this.
     """
@@ -93,14 +91,15 @@ def min_max_saved(photos: Tensor) -> Tensor:
 class PIRE(Method):
     """Push the descriptor away from the original's, then magnify the perturbation so that saving keeps it.
 
-    v₀ ~ U(−ξ, ξ), Adam on −||f(x + v) − f(x)||₂² with |v| ≤ ξ, and at last x + p(v) (refined) or x + 10 v (plain).
+    v₀ ~ U(−ξ, ξ), Adam on −||f(x + v) − f(x)||₂² with |v| ≤ ξ, and finally x + p(v) (refined) or x + gain · v (plain).
 
     Attributes:
         xi: ξ, in standard deviations of a channel: 10/255 of them are 2.2 to 2.3 levels.
-        rate: of Adam, likewise.
-        refined: which of the two.
-        saving: by the inverse of the normalisation, or by `min_max_saved` to match the published SSIM; the latter
-            moves values far, so it wants a budget of 255 and is clipped by any smaller one.
+        rate: the rate of Adam, in standard deviations of a channel.
+        refined: whether the perturbation is magnified by p(v) rather than by a plain gain.
+        gain: the plain gain.
+        saving: how the photo is saved: by the inverse of the normalisation, or by `min_max_saved` to match the
+            published SSIM; the latter moves values far, so it needs a budget of 255 and is clipped by any smaller one.
     """
 
     name: str = "pire"
@@ -112,17 +111,17 @@ class PIRE(Method):
         "where the printed loop takes T − 1; v is clipped after each step as printed, in the released code after the "
         "next forward pass; the gain of 8 in p(v) is from the released code, the paper has no figure; the seed is fixed"
     )
-    accepts: frozenset[Outputs] = frozenset({"descriptor"})
-    needs: frozenset[Need] = GRADIENTS
+    accepts: frozenset[Outputs] = DESCRIPTORS
     budget: Budget = 21.0  # 11 steps of 0.032 in the widest channel are 20.6/255
     steps: Whole = 500
-    xi: float = XI
-    rate: float = RATE
+    xi: NotNegative = XI
+    rate: NotNegative = RATE
     refined: bool = True
+    gain: NotNegative = 10.0
     saving: Literal["inverse", "min-max"] = "inverse"
 
     def protect(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
-        """See `Method`; what saving does is not part of PIRE's search."""
+        """See `Method`; saving is not part of PIRE's search."""
         objectives = [DescriptorDistance(outputs) for outputs in original_outputs(photos, surrogates)]
         box = NormalisedBox(self.xi)
         search = replace(run, ball=box, saving=unchanged)
@@ -130,7 +129,7 @@ class PIRE(Method):
         start = box.random_start(photos, run.seeds)
         found = descend(photos, surrogates, objectives, search, step=Adam(rate), start=start)
         v = (found.photos - photos) / _std(photos)
-        magnified = photos + (refine(v) if self.refined else PLAIN_GAIN * v) * _std(photos)
+        magnified = photos + (refine(v) if self.refined else self.gain * v) * _std(photos)
         if self.saving == "min-max":
             magnified = min_max_saved(magnified)
         return replace(found, photos=run.ball.to_grid(run.ball.project(magnified, photos), photos))
@@ -146,12 +145,12 @@ PIRE_PLAIN = PIRE(
 
 @dataclass(frozen=True)
 class PIREBudget(Method):
-    """PIRE in the budget that is asked for: Eq. 1 on the pixels, with ε the budget, and nothing magnified afterwards.
+    """PIRE within the requested budget: Eq. 1 on the pixels, with ε the budget, and nothing magnified afterwards.
 
     Published PIRE searches within 2.3/255 and leaves its own ball by magnifying; a budget below 21 then only cuts off.
 
     Attributes:
-        rate: of Adam, as a share of the budget; the published rate is this share of ξ.
+        rate: the rate of Adam as a share of the budget; the published rate is this share of ξ.
     """
 
     name: str = "pire-budget"
@@ -162,11 +161,9 @@ class PIREBudget(Method):
         "the published share of the radius; no perturbation is magnified, for rounding is part of the search; the "
         "paper names no such budget: 8/255 as the others here"
     )
-    accepts: frozenset[Outputs] = frozenset({"descriptor"})
-    needs: frozenset[Need] = GRADIENTS
-    budget: Budget = 8.0
+    accepts: frozenset[Outputs] = DESCRIPTORS
     steps: Whole = 500
-    rate: float = RATE / XI
+    rate: NotNegative = RATE / XI
 
     def protect(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
         """See `Method`."""

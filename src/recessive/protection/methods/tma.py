@@ -4,29 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recessive.codes import sign
-from recessive.encoders import Encoder, Features, Outputs
-from recessive.protection.constants import Whole
-from recessive.protection.method import Budget, Method, Need, Run, Surrogate, descend, target_outputs
-from recessive.protection.objectives.target_cosine import TargetCosine
-from recessive.protection.optimise import Evaluation, Minimised, PhotoLoss
-from recessive.protection.steps import Adam, State
+from recessive.encoders import Encoder, Features
+from recessive.protection.constants import Bounds, Count, NotNegative
+from recessive.protection.method import GRADIENTS, Budget, Method, Need, Run, Surrogate, descend, target_outputs
+from recessive.protection.objectives import TargetCosine
+from recessive.protection.optimise import Evaluation, Minimised, PerPhoto, PhotoLoss
+from recessive.protection.steps import Adam, State, Step
 from recessive.transforms import Blur
 
 BLUR = 0.3  # sigma in pixels of the smaller photo
-RATE_FALL = 5.0  # a try's rate is that of the try before, divided by this
-TRIES = 10
 CONVERGED = 1e-4  # below such a loss a try has not diverged, whatever comes after
 _UNIT_ADAM = Adam((1.0, 1.0, 1.0))
 
 
 class _Scaled(nn.Module):
-    """A trunk that sees the photo blurred with sigma 0.3/s and s times as large."""
+    """A trunk that gets the photo blurred with sigma 0.3/s and s times as large."""
 
     def __init__(self, trunk: nn.Module, scale: float) -> None:
         super().__init__()
@@ -42,7 +41,7 @@ class _Scaled(nn.Module):
 
 
 def at_scales(surrogates: Sequence[Surrogate], scales: Sequence[float]) -> list[Surrogate]:
-    """Each surrogate at each scale, as encoders of their own; those that share a trunk still do.
+    """Return each surrogate at each scale, as encoders of their own; those that share a trunk still do.
 
     At the scale 1 alone photos are neither blurred nor scaled, as in the released code.
     """
@@ -62,12 +61,12 @@ def at_scales(surrogates: Sequence[Surrogate], scales: Sequence[float]) -> list[
 
 @dataclass(frozen=True)
 class Tries:
-    """How the present try of each photo goes; written to in place, as the loss and the step know a half each.
+    """The state of each photo's present try; written to in place, as the loss and the step know one half each.
 
     Attributes:
         originals: (N, 3, H, W), where every try starts.
-        back: (N, 3, H, W), from the iterate to the original.
-        smallest: (N,) loss of this try; infinite before its first.
+        back: (N, 3, H, W), the way from the iterate to the original.
+        smallest: (N,) the smallest loss of this try; infinite before its first.
         diverged: (N,) whether this try has.
     """
 
@@ -78,30 +77,30 @@ class Tries:
 
     @classmethod
     def before(cls, originals: Tensor) -> Tries:
-        """Before the first try of photos (N, 3, H, W)."""
+        """The state before the first try of photos (N, 3, H, W)."""
         unseen = torch.full((len(originals),), torch.inf, device=originals.device)
         return cls(originals, torch.zeros_like(originals), unseen, torch.zeros_like(unseen, dtype=torch.bool))
 
 
 @dataclass(frozen=True)
-class Watched:
-    """A loss whose tries are watched: one has diverged when the loss is above twice its smallest, not yet 1e-4.
+class Watched(PhotoLoss):
+    """A loss whose tries are watched: one diverges when the loss is above twice its smallest value, not yet 1e-4.
 
-    The loss is handed on with `weight` · Σ(x' − x)² / (H W), the squared distortion per pixel, added.
+    The loss is passed on with `weight` · Σ(x' − x)² / (H W), the squared distortion per pixel, added.
 
     Attributes:
-        loss: the loss that is wrapped; a sum of `terms`, so that what is said of it is said of their mean.
-        tries: what is found, for the whole batch.
-        terms: encoders times scales.
+        loss: the loss that is wrapped, a sum of `terms`; the rules above are about their mean.
+        tries: the state of the tries, for the whole batch.
+        terms: the number of encoders times the number of scales.
         weight: λ of the mean.
-        rows: which photos of the batch are still under way (M,); None for all.
+        rows: the indices of the photos that are not done (M,); None for all.
     """
 
-    loss: PhotoLoss
+    loss: PerPhoto[PhotoLoss]
     tries: Tries
     terms: int
     weight: float
-    rows: Tensor | None = None
+    rows: PerPhoto[Tensor | None] = None
 
     def __call__(self, photos: Tensor, progress: float) -> Evaluation:
         """See `PhotoLoss`."""
@@ -115,25 +114,25 @@ class Watched:
         cost = self.terms * self.weight * (photos - originals).square().sum(1).mean(dim=(1, 2))
         return replace(evaluation, loss=evaluation.loss + cost, score=evaluation.score + cost.detach())
 
-    def of(self, rows: Tensor) -> Watched:
-        """See `PhotoLoss`; what was found stays in one place."""
-        return replace(self, loss=self.loss.of(rows), rows=rows if self.rows is None else self.rows[rows])
-
 
 @dataclass(frozen=True)
-class RestartingAdam:
-    """Adam; where a try has diverged, back to the original, with a fifth of the rate and no memory.
+class RestartingAdam(Step):
+    """Adam; where a try has diverged, back to the original, with a smaller rate and no memory.
 
     Attributes:
-        tries: how they go.
-        rate: of the first try, in units of the photo.
+        tries: the state of the tries.
+        rate: the rate of the first try, in units of the photo.
+        fall: the divisor of the rate per try.
+        most: the largest number of tries.
     """
 
     tries: Tries
     rate: float
+    fall: float = 5.0
+    most: int = 10
 
     def initial(self, photos: Tensor) -> State:
-        """Adam's memory, tries that failed, and which photos of the batch these are."""
+        """Adam's memory, the number of failed tries, and the indices of the photos in the batch."""
         rows = torch.arange(len(photos), device=photos.device)
         return (*_UNIT_ADAM.initial(photos), photos.new_zeros(len(photos)), rows)
 
@@ -141,8 +140,8 @@ class RestartingAdam:
         """See the class."""
         *memory, failed, rows = state
         update, memory = _UNIT_ADAM(gradient, tuple(memory), progress)  # type: ignore[assignment]
-        rate = self.rate / RATE_FALL**failed
-        again = self.tries.diverged[rows] & (failed < TRIES - 1)
+        rate = self.rate / self.fall**failed
+        again = self.tries.diverged[rows] & (failed < self.most - 1)
         photo_again = again.view(-1, 1, 1, 1)
         update = torch.where(photo_again, self.tries.back[rows], rate.view(-1, 1, 1, 1) * update)
         first, second, taken = memory
@@ -161,10 +160,12 @@ class TMA(Method):
     """Take on the target's descriptor: mean over encoders and scales of 1 − cos(f(x'_s), f(target_s)); `TargetCosine`.
 
     Attributes:
-        rate: Adam's, in units of the photo: 0.01 is 2.55 levels.
-        scales: at which the photo is looked at, of its own sides. The paper's widest choice is 300, 350, …, 950 and
-            1024 pixels of 1024.
+        rate: the rate of Adam, in units of the photo: 0.01 is 2.55 levels.
+        scales: the scales at which the encoders see the photo, of its own sides. The paper's widest choice is 300, 350,
+            …, 950 and 1024 pixels of 1024.
         distortion: λ, the weight of the squared distortion per pixel.
+        fall: the divisor of the rate when a try diverges.
+        tries: the largest number of tries.
     """
 
     name: str = "tma"
@@ -180,20 +181,16 @@ class TMA(Method):
         "variants that match histograms or tensors of activations are left out, for encoders give no activations; "
         "the paper names no budget but the range of pixels"
     )
-    accepts: frozenset[Outputs] = frozenset({"descriptor", "logits"})
-    needs: frozenset[Need] = frozenset({"gradients", "target"})
+    needs: frozenset[Need] = GRADIENTS | {"target"}
     budget: Budget = 255.0
-    steps: Whole = 100
-    rate: float = 0.01
-    scales: tuple[float, ...] = (1.0,)
-    distortion: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not self.scales or not all(0.02 <= scale <= 3 for scale in self.scales):
-            raise ValueError(f"{self.name} takes one scale or several of 0.02 to 3: {self.scales}")
+    rate: NotNegative = 0.01
+    scales: tuple[Annotated[float, Bounds(0.02, 3)], ...] = (1.0,)
+    distortion: NotNegative = 0.0
+    fall: Annotated[float, Bounds(1)] = 5.0
+    tries: Count = 10
 
     def protect(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
-        """See `Method`; of several targets a photo the first is taken."""
+        """See `Method`; of several targets per photo the first is used."""
         seen = at_scales(surrogates, self.scales)
         first = replace(run, targets=[targets[:1] for targets in run.targets or ()])
         objectives = []
@@ -206,7 +203,7 @@ class TMA(Method):
             seen,
             objectives,
             run,
-            step=RestartingAdam(tries, self.rate),
+            step=RestartingAdam(tries, self.rate, self.fall, self.tries),
             wrap=lambda loss: Watched(loss, tries, len(seen), self.distortion),
             keep_best=True,
         )

@@ -1,4 +1,8 @@
-"""vanish: our own method, the default."""
+"""vanish: our own method, the default.
+
+It minimises, softened, how many photos of a gallery would return the photo (`SoftCount`). The gallery is represented by
+the owner's sample and by random views of the photo itself (`views`), which stand for pictures of the same motif.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recessive.codes import sign
+from recessive.codes import hamming, sign, sign_soft_gradient
 from recessive.encoders import Outputs
-from recessive.protection.constants import Whole
-from recessive.protection.losses import KeepSimilar, StopWhen
+from recessive.protection.constants import Count, NotNegative, Positive, Share, Whole
+from recessive.protection.losses import KeepSimilar, Objective, StopWhen
 from recessive.protection.method import (
-    Budget,
+    GRADIENTS,
     Method,
     MethodError,
     Need,
@@ -25,36 +29,25 @@ from recessive.protection.method import (
     original_outputs,
     sample_of,
 )
-from recessive.protection.objectives import SoftCount
-from recessive.protection.objectives.soft_count import SAFE
-from recessive.protection.optimise import Minimised
+from recessive.protection.optimise import Minimised, PerPhoto
 from recessive.protection.steps import L2
 
-CODE_TEMPERATURE = 3.0  # bits: own neighbours stand in for other pictures, which lie around them
-LABELLED_TEMPERATURE = 1.0  # bits, where the sample itself holds those
-COSINE_TEMPERATURE = 0.05
-OWN_WEIGHT = 1e6
-PATH = 120.0  # levels, root-mean-square: all steps together
-STEP = 12.0  # at most, the first one, root-mean-square
-MOMENTUM = 0.85
-SSIM_FLOOR = 0.908  # of the coarse SSIM; the real one is then about 0.903
-SSIM_WEIGHT = 600.0
-VIEWS = 22
+SAFE = 3.0  # e⁻³: of as many photos again as the sample has, a twentieth of one is expected within T
 VIEW_SIDE = 256  # pixels
 ZOOM = (0.5, 1.15)  # side of a view in sides of the photo
 STRETCH = 0.1
 TURN = 15.0  # degrees
 LIGHT = 0.4  # logarithm of the gamma, and share of the gain
-TINT = 0.15  # share of the gain, a channel
+TINT = 0.15  # share of the gain, per channel
 
 
 def views(photos: Tensor, seeds: Sequence[int], count: int) -> list[Tensor]:
-    """Random views of each photo, as if from another distance and angle, in another light, mirrored or not.
+    """Draw views of each photo, as if from another distance and angle, in another light, mirrored or not.
 
     Args:
         photos: (N, 3, H, W).
-        seeds: one a photo; the views of a photo depend on no other.
-        count: of views; the first ones are the same for every count.
+        seeds: one seed per photo; the views of a photo depend on no other.
+        count: the number of views; the first ones are the same for every count.
 
     Returns:
         `count` tensors (N, 3, h, w).
@@ -88,62 +81,135 @@ def _view(small: Tensor, seeds: Sequence[int], number: int) -> Tensor:
     return (seen.clamp(1e-4, 1) ** gamma * gain).clamp(0, 1)
 
 
-def neighbours(photos: Tensor, seeds: Sequence[int], count: int = 2 + VIEWS) -> list[Tensor]:
-    """What a searcher may hold of the same motif: the photo, mirrored, and as other pictures of it would look."""
-    return [photos, photos.flip(-1), *views(photos, seeds, count - 2)]
+def neighbours(photos: Tensor, seeds: Sequence[int], count: int) -> list[Tensor]:
+    """What a searcher may hold of the same motif: the photo, its mirror image, and `count` − 2 views of it."""
+    return [photos, photos.flip(-1), *views(photos, seeds, count - 2)][:count]
 
 
-def soft_counts(name: str, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> list[SoftCount]:
-    """What vanish minimises: one objective a surrogate.
+@dataclass(frozen=True)
+class SoftCount(Objective):
+    """loss(x') = log Σ_g w_g exp((T − D(h(x'), c_g)) / τ), the logarithm of an upper bound of the hits within T.
 
-    Raises:
-        MethodError: a surrogate has no threshold; `name` is that of the method.
+    Each hit adds at least w_g, since exp((T − D)/τ) ≥ 1 where D ≤ T: a loss below 0 proves that there is none. Unlike a
+    logistic count it is not flat far inside T, so a photo is pushed out of the midst of its own kind.
+
+    The sum goes over the owner's sample (w = 1) and over the photo's own neighbours, the encoder's outputs for the
+    original and views of it (w = own_weight): the sample may hold few or no photos of the same motif, a searcher may.
+    For codes D = ½ (m − h·c), h = sign(logits) with the gradient of softsign; for descriptors D = 1 − d·c.
+    Source: ours, docs/design.md.
+
+    Attributes:
+        sample: c_g of the owner's sample, codes of ±1 or descriptors (S, D).
+        own: c_g of each photo's own neighbours (N, V, D).
+        threshold: T, a Hamming distance or a cosine distance.
+        temperature: τ, in the same unit.
+        own_weight: the number of photos that each own neighbour counts for.
+        outputs: whether outputs are logits or descriptors.
     """
-    near = [original_outputs(view, surrogates) for view in neighbours(photos, run.seeds)]
-    objectives = []
-    for surrogate, *own in zip(surrogates, *near, strict=True):
-        is_code = surrogate.encoder.outputs == "logits"
-        if surrogate.threshold is None:
-            raise MethodError(
-                f"{name} needs the distance within which a search with {surrogate.encoder.name} returns a "
-                "photo: a Surrogate's `threshold`"
-            )
-        items = torch.stack([sign(part) if is_code else F.normalize(part) for part in own], dim=1)
-        # where labels tell the sample's photos of the same class, they are neighbours enough
-        labelled = surrogate.labels is not None and run.labels is not None
-        weight = 1.0 if labelled else OWN_WEIGHT
-        of_codes = LABELLED_TEMPERATURE if labelled else CODE_TEMPERATURE
-        temperature = of_codes if is_code else COSINE_TEMPERATURE
-        outputs = surrogate.encoder.outputs
-        objectives.append(SoftCount(sample_of(surrogate), items, surrogate.threshold, temperature, weight, outputs))
-    return objectives
+
+    sample: Tensor
+    own: PerPhoto[Tensor]
+    threshold: float
+    temperature: float
+    own_weight: float
+    outputs: Outputs
+
+    def _distances(self, items: Tensor) -> Tensor:
+        """Items (N, D), codes or descriptors, to distances (N, S + V)."""
+        own = torch.einsum("nd,nvd->nv", items, self.own)
+        if self.outputs == "logits":
+            return torch.cat([hamming(items, self.sample), 0.5 * (items.shape[1] - own)], dim=1)
+        return torch.cat([1 - items @ self.sample.T, 1 - own], dim=1)
+
+    def __call__(self, outputs: Tensor, progress: float) -> Tensor:  # noqa: ARG002 - constant throughout
+        """Outputs (N, D) to losses (N,)."""
+        items = sign_soft_gradient(outputs) if self.outputs == "logits" else outputs
+        margin = (self.threshold - self._distances(items)) / self.temperature
+        weights = margin.new_zeros(margin.shape[1])
+        weights[len(self.sample) :] = math.log(self.own_weight)
+        return torch.logsumexp(margin + weights, dim=1)
+
+    def score(self, outputs: Tensor) -> Tensor:
+        """The loss (N,), or −`SAFE` where it is smaller: there the photo is hidden with a margin.
+
+        A hard count within T stands still once T is passed, long before a photo is safe.
+        """
+        return self(outputs, 1.0).clamp(min=-SAFE)
 
 
 @dataclass(frozen=True)
 class Vanish(Method):
-    """Minimise the number of gallery photos that return the photo, softened; see `SoftCount`."""
+    """Minimise the number of gallery photos that return the photo, softened; see `SoftCount`.
+
+    Attributes:
+        code_temperature: τ for codes, in bits; own neighbours stand for other pictures, which lie around them.
+        labelled_temperature: τ for codes, in bits, where labels tell which photos of the sample are of the same class.
+        cosine_temperature: τ for descriptors, a cosine distance.
+        own_weight: the number of photos that each own neighbour counts for; 1 where labels tell the class.
+        neighbours: the number of own neighbours: the photo, its mirror image, and random views of it.
+        path: the length of all steps together, a root-mean-square in 1/255.
+        first_step: the length of the first step at most, a root-mean-square in 1/255.
+        momentum: the momentum of the steps.
+        ssim_floor: the coarse SSIM that a photo should keep; the real one is then smaller by about 0.005.
+        ssim_weight: the cost of a coarse SSIM that is lower by 1.
+    """
 
     name: str = "vanish"
     summary: str = "minimises how many photos of a gallery would return yours (default)"
     paper: str = "ours; docs/design.md"
     departures: str = "none: it is ours"
-    accepts: frozenset[Outputs] = frozenset({"descriptor", "logits"})
-    needs: frozenset[Need] = frozenset({"gradients", "sample"})
-    budget: Budget = 8.0
+    needs: frozenset[Need] = GRADIENTS | {"sample"}
     steps: Whole = 60
+    code_temperature: Positive = 3.0
+    labelled_temperature: Positive = 1.0
+    cosine_temperature: Positive = 0.05
+    own_weight: Positive = 1e6
+    neighbours: Count = 24
+    path: NotNegative = 120.0
+    first_step: NotNegative = 12.0
+    momentum: Share = 0.85
+    ssim_floor: Share = 0.908
+    ssim_weight: NotNegative = 600.0
+
+    def soft_counts(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> list[SoftCount]:
+        """Return what vanish minimises: one objective per surrogate.
+
+        Raises:
+            MethodError: if a surrogate has no threshold.
+        """
+        near = [original_outputs(view, surrogates) for view in neighbours(photos, run.seeds, self.neighbours)]
+        objectives = []
+        for surrogate, *own in zip(surrogates, *near, strict=True):
+            outputs = surrogate.encoder.outputs
+            if surrogate.threshold is None:
+                raise MethodError(
+                    f"{self.name} needs the distance within which a search with {surrogate.encoder.name} returns a "
+                    "photo: a Surrogate's `threshold`"
+                )
+            items = torch.stack([sign(part) if outputs == "logits" else F.normalize(part) for part in own], dim=1)
+            # where labels tell the sample's photos of the same class, they are neighbours enough
+            labelled = surrogate.labels is not None and run.labels is not None
+            weight = 1.0 if labelled else self.own_weight
+            of_codes = self.labelled_temperature if labelled else self.code_temperature
+            temperature = of_codes if outputs == "logits" else self.cosine_temperature
+            objectives.append(SoftCount(sample_of(surrogate), items, surrogate.threshold, temperature, weight, outputs))
+        return objectives
+
+    def step(self, steps: int) -> L2:
+        """Return the step for a number of steps; few steps cannot mend a first one that goes too far."""
+        return L2(min(self.first_step, steps, 2 * self.path / max(steps, 1)), self.momentum)
 
     def protect(self, photos: Tensor, surrogates: Sequence[Surrogate], run: Run) -> Minimised:
         """See `Method`."""
-        objectives = soft_counts(self.name, photos, surrogates, run)
         safe = -SAFE * len(surrogates)  # each of them is, and the SSIM is above its floor
-        # few steps cannot mend a first one that goes too far
-        first = min(STEP, run.steps, 2 * PATH / max(run.steps, 1))
         return descend(
             photos,
             surrogates,
-            objectives,
+            self.soft_counts(photos, surrogates, run),
             run,
-            step=L2(first, MOMENTUM),
-            wrap=lambda loss: StopWhen(KeepSimilar(loss, photos, SSIM_FLOOR, SSIM_WEIGHT), lambda score: score <= safe),
+            step=self.step(run.steps),
+            wrap=lambda loss: StopWhen(
+                KeepSimilar(loss, photos, self.ssim_floor, self.ssim_weight), lambda score: score <= safe
+            ),
             keep_best=True,
         )

@@ -1,30 +1,27 @@
-"""Objectives: what a method asks of an encoder's outputs, one file each."""
+"""Objectives: what a method asks of an encoder's outputs, one number per photo that is to become small.
 
-from recessive.protection.objectives.binary_penalty import BinaryPenalty
-from recessive.protection.objectives.class_margin import ClassMargin
-from recessive.protection.objectives.cluster_curves import ClusterCurves, fit_curves
-from recessive.protection.objectives.code_agreement import CodeAgreement, CodeDistance
-from recessive.protection.objectives.code_product import CodeProduct
-from recessive.protection.objectives.descriptor_distance import DescriptorDistance
-from recessive.protection.objectives.masked_agreement import MaskedAgreement
-from recessive.protection.objectives.soft_count import SoftCount
-from recessive.protection.objectives.target_agreement import TargetAgreement
-from recessive.protection.objectives.target_code import TargetCode
-from recessive.protection.objectives.target_cosine import TargetCosine
-from recessive.protection.objectives.unturned_bits import UnturnedBits
+`codes` holds those that compare the bits of a code with another code, `clusters` that of CWDM, and `descriptors` those
+that compare descriptors. An objective that belongs to one method alone stands beside it, such as `SoftCount` in
+`recessive.protection.methods.vanish`. The contract is `recessive.protection.losses.Objective`.
+"""
+
+from recessive.protection.objectives.clusters import ClusterCurves, fit_curves
+from recessive.protection.objectives.codes import (
+    BinaryPenalty,
+    MaskedAgreement,
+    MeanAgreement,
+    SquaredAgreement,
+    UnturnedBits,
+)
+from recessive.protection.objectives.descriptors import DescriptorDistance, TargetCosine
 
 __all__ = [
     "BinaryPenalty",
-    "ClassMargin",
     "ClusterCurves",
-    "CodeAgreement",
-    "CodeDistance",
-    "CodeProduct",
     "DescriptorDistance",
     "MaskedAgreement",
-    "SoftCount",
-    "TargetAgreement",
-    "TargetCode",
+    "MeanAgreement",
+    "SquaredAgreement",
     "TargetCosine",
     "UnturnedBits",
     "fit_curves",

@@ -10,8 +10,7 @@ import torch
 from torch.nn.functional import normalize
 
 from recessive.codes import sign
-from recessive.protection.objectives import SoftCount
-from recessive.protection.objectives.soft_count import SAFE
+from recessive.protection.methods.vanish import SAFE, SoftCount
 
 PHOTOS, SAMPLE, VIEWS, DIM = 3, 7, 2, 16
 

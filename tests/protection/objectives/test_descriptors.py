@@ -1,20 +1,21 @@
-"""TargetCosine against a loop over photos."""
+"""Descriptor objectives against loops over photos."""
 
 from __future__ import annotations
 
 import math
 
 import torch
+from torch.nn.functional import normalize
 
 from recessive.codes import sign
-from recessive.protection.objectives.target_cosine import TargetCosine
+from recessive.protection.objectives import DescriptorDistance, TargetCosine
 
 
 def draw(count, dim, seed):
     return torch.randn(count, dim, generator=torch.Generator().manual_seed(seed))
 
 
-def test_it_is_one_minus_the_cosine():
+def test_target_cosine_is_one_minus_the_cosine():
     outputs, targets = draw(4, 12, 0), draw(4, 12, 1)
     expected = []
     for row, target in zip(outputs.tolist(), targets.tolist(), strict=True):
@@ -25,7 +26,7 @@ def test_it_is_one_minus_the_cosine():
     torch.testing.assert_close(objective.score(outputs), torch.tensor(expected))
 
 
-def test_it_is_0_along_the_target_and_2_against_it():
+def test_target_cosine_is_0_along_the_target_and_2_against_it():
     codes = sign(draw(3, 12, 1))
     torch.testing.assert_close(TargetCosine(codes)(7 * codes, 0.0), torch.zeros(3))
     torch.testing.assert_close(TargetCosine(codes)(-7 * codes, 0.0), torch.full((3,), 2.0))
@@ -40,7 +41,24 @@ def test_descent_brings_wrong_bits_nearer_to_the_target():
     assert (gradient * codes < 0)[agreeing].all()
 
 
-def test_it_takes_some_photos_with_their_targets():
+def test_target_cosine_takes_some_photos_with_their_targets():
     outputs, targets, rows = draw(4, 12, 0), draw(4, 12, 1), torch.tensor([3, 1])
     objective = TargetCosine(targets)
     torch.testing.assert_close(objective.of(rows)(outputs[rows], 0.0), objective(outputs, 0.0)[rows])
+
+
+def test_descriptor_distance_is_minus_the_squared_euclidean_one():
+    outputs, originals = normalize(draw(4, 12, 0), dim=1), normalize(draw(4, 12, 1), dim=1)
+    expected = [
+        -sum((a - b) ** 2 for a, b in zip(row, original, strict=True))
+        for row, original in zip(outputs.tolist(), originals.tolist(), strict=True)
+    ]
+    objective = DescriptorDistance(originals)
+    torch.testing.assert_close(objective(outputs, 0.0), torch.tensor(expected))
+    torch.testing.assert_close(objective.score(outputs), torch.tensor(expected))
+
+
+def test_descriptor_distance_has_no_gradient_at_the_original():
+    outputs = normalize(draw(3, 12, 0), dim=1).requires_grad_()
+    (gradient,) = torch.autograd.grad(DescriptorDistance(outputs.detach().clone())(outputs, 0.0).sum(), outputs)
+    assert torch.equal(gradient, torch.zeros_like(gradient))

@@ -9,8 +9,8 @@ import torch
 
 from recessive.balls import LInf
 from recessive.codes import sign
-from recessive.protection.anchors import anchor_codes, vote
 from recessive.protection.method import MethodError, Run
+from recessive.protection.methods.targeted import anchor_codes, vote
 
 
 @pytest.mark.parametrize("count", [1, 3, 9])

@@ -11,7 +11,7 @@ import torch
 
 from recessive.balls import LInf
 from recessive.encoders import SIFT, Vocabulary, by_scale, describe_at
-from recessive.protection.drift import GlobalDrift, LocalDrift
+from recessive.protection.methods.joint import GlobalDrift, LocalDrift
 from recessive.protection.optimise import minimise
 from recessive.protection.steps import Sign
 

@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import normalize
 
 from recessive.codes import sign
-from recessive.protection.objectives.class_margin import ClassMargin
+from recessive.protection.methods.gradient_difference import ClassMargin
 
 CLASSES = [[0, 3, 4], [1, 2, 5, 6], [7, 8]]  # rows of the sample
 OWN = torch.tensor([[True, False, False], [False, False, True], [True, True, False]])
