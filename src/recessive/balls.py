@@ -40,7 +40,7 @@ class Ball(Protocol):
 
 def _check(budget: float) -> None:
     if not 0 <= budget < math.inf:
-        raise ValueError(f"a budget is a number of at least 0, in 1/255: {budget}")
+        raise ValueError(f"a budget is a number from 0, in 1/255: {budget}")
 
 
 def _same_shape(photos: Tensor, originals: Tensor) -> None:

@@ -24,7 +24,7 @@ class VisualWords:
     def __post_init__(self) -> None:
         kinds: list[tuple[NDArray[Any], type[Any]]] = [(self.words, np.int32), (self.signatures, np.uint64)]
         if any(values.dtype != kind or values.ndim != 1 for values, kind in kinds):
-            raise ValueError("visual words are int32 (K,), and their signatures uint64 (K,)")
+            raise ValueError("visual words are int32 (K,), their signatures uint64 (K,)")
         if len(self.words) != len(self.signatures):
             raise ValueError(f"each word needs its signature: {len(self.words)} and {len(self.signatures)}")
         if len(self.words) and self.words.min() < 0:
