@@ -20,7 +20,7 @@ from recessive.encoders import (
     make_retrieval_network,
     save_checkpoint,
 )
-from recessive.encoders.networks.library import convolutional_part
+from recessive.encoders.networks.library import torchvision_backbone
 from recessive.errors import SettingsError
 from recessive.galleries.index_file import IndexFile, IndexFileError
 from recessive.searchers import EncoderSettings, encoder_settings, features, load_describer
@@ -150,7 +150,7 @@ def test_committed_checkpoints_and_those_in_files(committed_checkpoint, tmp_path
 def checkpoint(tmp_path):
     """A file as cnnimageretrieval has them, of an AlexNet with random weights that pools by MAC."""
     torch.manual_seed(0)
-    layers = list(convolutional_part("alexnet").get_submodule("features").children())[:-1]
+    layers = list(torchvision_backbone("alexnet").get_submodule("features").children())[:-1]
     weights = torch.nn.Sequential(OrderedDict(features=torch.nn.Sequential(*layers))).state_dict()
     meta = {"architecture": "alexnet", "pooling": "mac", "whitening": False, "regional": False, "outputdim": 256}
     path = tmp_path / "landmarks.pth"
@@ -162,7 +162,7 @@ def test_checkpoints_of_cnnimageretrieval_by_their_pooling(checkpoint):
     describer = made(f"mac:{checkpoint}")
     assert describer.name == f"mac:{checkpoint}"
     assert describer.describe(wall(0)).shape == (256,)
-    with pytest.raises(SettingsError, match=r"landmarks.pth does not pool by gem; name it mac:/"):
+    with pytest.raises(EncoderError, match=r"landmarks.pth: pools by mac, not by gem; use mac:/"):
         made(f"gem:{checkpoint}")
 
 

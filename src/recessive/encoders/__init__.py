@@ -3,7 +3,7 @@
 An encoder is a *trunk* and a *head*. The trunk resizes and normalises photos and runs a backbone, which gives a feature
 map; the head pools it and projects it to a descriptor of unit length, or to logits whose signs are the bits of a code.
 All of it is differentiable, so that a gradient reaches the pixels of the photo. `encoder` defines this and is the file
-to read first; `pooling` and `heads` hold the parts.
+to read first; `heads` holds poolings and heads.
 
     make_backbone("resnet-50", pretrained=True)     a backbone, to train a hash network on
     make_hash_network("mine", backbone, bits=48)    Trunk + HashLayer; save_checkpoint, load_checkpoint
@@ -39,21 +39,10 @@ from recessive.encoders.encoder import (
     accelerate,
     encode,
 )
-from recessive.encoders.features import (
-    CEDD,
-    GIST,
-    SIFT,
-    BagOfWords,
-    LocalFeatures,
-    Vocabulary,
-    bundled_vocabulary,
-    by_scale,
-    describe_at,
-    grey_levels,
-    soft_cedd,
-    soft_levels,
-    training_descriptors,
-)
+from recessive.encoders.features.cedd import CEDD, soft_cedd, soft_levels
+from recessive.encoders.features.gist import GIST
+from recessive.encoders.features.sift import SIFT, LocalFeatures, by_scale, describe_at, grey_levels
+from recessive.encoders.features.vocabulary import BagOfWords, Vocabulary, bundled_vocabulary, training_descriptors
 from recessive.encoders.hash_network import (
     Checkpoint,
     HashNetwork,
@@ -64,27 +53,12 @@ from recessive.encoders.hash_network import (
     read_card,
     save_checkpoint,
 )
-from recessive.encoders.heads import DescriptorHead, HashLayer
-from recessive.encoders.networks import (
-    BACKBONES,
-    Backbone,
-    BackboneEntry,
-    encoder_from_weights,
-    library_encoder,
-    make_backbone,
-    recognised_backbone,
-)
-from recessive.encoders.pooling import MAC, RMAC, GeM, RegionalPooling, SPoC
-from recessive.encoders.retrieval import (
-    Pooling,
-    RetrievalNetwork,
-    Whitening,
-    learn_whitening,
-    load_cnnimageretrieval,
-    load_retrieval_network,
-    make_retrieval_network,
-    pca_whitening,
-)
+from recessive.encoders.heads import MAC, RMAC, DescriptorHead, GeM, HashLayer, SPoC
+from recessive.encoders.networks.backbones import BACKBONES, Backbone, make_backbone
+from recessive.encoders.networks.pretrained import encoder_from_weights, library_encoder
+from recessive.encoders.retrieval.files import load_retrieval_network
+from recessive.encoders.retrieval.network import Pooling, RetrievalNetwork, make_retrieval_network
+from recessive.encoders.retrieval.whitening import Whitening, learn_whitening, pca_whitening
 
 __all__ = [
     "BACKBONES",
@@ -94,7 +68,6 @@ __all__ = [
     "RMAC",
     "SIFT",
     "Backbone",
-    "BackboneEntry",
     "BagOfWords",
     "BundledEncoder",
     "Checkpoint",
@@ -110,7 +83,6 @@ __all__ = [
     "Outputs",
     "Pooling",
     "Precision",
-    "RegionalPooling",
     "RetrievalNetwork",
     "SPoC",
     "Trunk",
@@ -131,7 +103,6 @@ __all__ = [
     "learn_whitening",
     "library_encoder",
     "load_checkpoint",
-    "load_cnnimageretrieval",
     "load_committed",
     "load_encoder",
     "load_retrieval_network",
@@ -141,7 +112,6 @@ __all__ = [
     "owners_sample",
     "pca_whitening",
     "read_card",
-    "recognised_backbone",
     "reference_gallery",
     "save_checkpoint",
     "soft_cedd",

@@ -46,7 +46,9 @@ def read_stored(path: Path) -> Any:  # noqa: ANN401 - whatever was stored
     if not path.is_file():
         raise EncoderError("there is no such file of weights", path)
     try:
-        if path.suffix == ".safetensors":
+        with path.open("rb") as file:
+            is_safetensors = file.read(9)[8:] == b"{"  # a header of JSON, after its length
+        if is_safetensors:
             return load_file(path)
         with torch.serialization.safe_globals(TORCH_STAND_INS):
             return torch.load(path, map_location="cpu", weights_only=True)

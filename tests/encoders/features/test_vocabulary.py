@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import faiss
 import numpy as np
 import pytest
 import torch
@@ -12,7 +13,16 @@ from safetensors.torch import save_file
 
 from recessive.encoders import EncoderError
 from recessive.encoders.features import vocabulary as module
-from recessive.encoders.features.vocabulary import EXACT, Vocabulary
+from recessive.encoders.features.vocabulary import (
+    EXACT,
+    Vocabulary,
+    build,
+    distinct,
+    k_means,
+    medians,
+    nearest,
+    orthogonal_rows,
+)
 
 
 def descriptors(count, seed=0):
@@ -206,7 +216,7 @@ def test_threads_share_one_search(monkeypatch):
         ({"words": np.full((3, 128), -0.1)}, "no negative values"),
         ({"projection": np.zeros((128, 128))}, "projection"),
         ({"thresholds": np.zeros((2, 64))}, r"thresholds of a vocabulary of 3 words are \(3, 64\), not \(2, 64\)"),
-        ({"thresholds": np.full((3, 64), np.inf)}, "thresholds of a vocabulary are finite"),
+        ({"thresholds": np.full((3, 64), np.inf)}, "thresholds of a vocabulary must be finite"),
     ],
 )
 def test_vocabularies_that_do_not_fit_together_are_refused(changes, message):
@@ -226,7 +236,7 @@ def test_vocabularies_that_do_not_fit_together_are_refused(changes, message):
         ({"steps": torch.tensor([0.5, 0.0])}, "steps are two positive numbers"),
         ({"steps": torch.tensor([0.5, torch.inf])}, "steps are two positive numbers"),
         ({"steps": torch.tensor([0.5])}, "steps are two positive numbers"),
-        ({"projection": torch.full((64, 128), torch.nan)}, "projection of a vocabulary are finite"),
+        ({"projection": torch.full((64, 128), torch.nan)}, "projection of a vocabulary must be finite"),
     ],
 )
 def test_files_that_hold_something_else_are_refused(tmp_path, changes, message):
@@ -251,6 +261,147 @@ def test_missing_and_damaged_files_are_one_clear_error(tmp_path):
     made().save(whole)
     for content in (b"", b"nothing of use", whole.read_bytes()[:-40]):
         torn.write_bytes(content)
-        with pytest.raises(EncoderError, match=r"torn\.safetensors: is damaged, or no vocabulary: ") as refused:
+        with pytest.raises(EncoderError, match=r"torn\.safetensors: is damaged, or no file of weights: ") as refused:
             Vocabulary.load(torn)
         assert "\n" not in str(refused.value)
+
+
+def random_words(count, seed=0):
+    values = np.random.default_rng(seed).random((count, 128), np.float32) ** 4
+    return values / np.linalg.norm(values, axis=1, keepdims=True)
+
+
+def brute_force(held, asked):
+    squares = (held.astype(np.float64) ** 2).sum(axis=1)
+    return (squares - 2 * asked.astype(np.float64) @ held.T).argmin(axis=1)
+
+
+@pytest.mark.parametrize("count", [1, 2, 700])
+def test_few_words_are_compared_exactly(count):
+    asked = random_words(200, seed=1)
+    assert np.array_equal(nearest(build(random_words(count)), asked), brute_force(random_words(count), asked))
+
+
+def test_of_many_words_nearly_always_the_nearest_is_found():
+    held = random_words(EXACT + 1000)
+    asked = held[::3] + np.random.default_rng(2).normal(0, 0.03, held[::3].shape).astype(np.float32)
+    assert (nearest(build(held), asked) == brute_force(held, asked)).mean() > 0.95
+    assert np.array_equal(nearest(build(held), held), np.arange(len(held)))
+
+
+def test_the_same_words_give_the_same_search():
+    held, asked = random_words(EXACT + 500), random_words(400, seed=1)
+    assert np.array_equal(nearest(build(held), asked), nearest(build(held.copy()), asked))
+
+
+def test_the_largest_exact_and_the_smallest_approximate_vocabulary(capfd):
+    for count in (EXACT, EXACT + 1):
+        assert np.array_equal(nearest(build(random_words(count)), random_words(count)[:50]), np.arange(50))
+    assert capfd.readouterr().err == ""  # faiss warns there
+
+
+def test_no_descriptors_have_no_nearest_words():
+    for count in (3, EXACT + 1):
+        assert nearest(build(random_words(count)), np.zeros((0, 128), np.float32)).shape == (0,)
+
+
+def test_the_callers_threads_stay():
+    index = build(random_words(10))
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(3)
+    try:
+        nearest(index, random_words(5))
+        build(random_words(5))
+        with pytest.raises(AssertionError):
+            nearest(index, np.zeros((1, 7), np.float32))
+        assert faiss.omp_get_max_threads() == 3
+    finally:
+        faiss.omp_set_num_threads(before)
+
+
+def test_searches_run_in_the_calling_thread():
+    class Spy:
+        def search(self, asked, count):
+            self.threads = faiss.omp_get_max_threads()
+            return None, np.zeros((len(asked), count), np.int64)
+
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(2)
+    try:
+        spy = Spy()
+        nearest(spy, random_words(4))
+        assert spy.threads == 1
+    finally:
+        faiss.omp_set_num_threads(before)
+
+
+def test_distinct_rows_are_counted_as_far_as_needed():
+    rows = np.array([[1, 2], [1, 2], [2, 1], [0, 0], [2, 1]], np.float32)
+    assert [distinct(rows, enough) for enough in (1, 2, 3, 9)] == [1, 2, 3, 3]
+    assert distinct(rows[:0], 4) == 0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_two_clusters_are_found_from_any_start(seed):
+    generator = np.random.default_rng(seed)
+    low, high = generator.random((30, 128), np.float32), 5 + generator.random((50, 128), np.float32)
+    centres = k_means(generator.permutation(np.concatenate([low, high])), 2, seed)
+    expected = np.stack([low.mean(axis=0), high.mean(axis=0)])
+    assert np.allclose(centres[centres[:, 0].argsort()], expected, atol=1e-4)
+
+
+def test_all_descriptors_count_however_many(capfd):
+    # 600 of one value and one of another: the mean is theirs only when none is left out (faiss keeps 256 a centre).
+    rows = np.concatenate([np.zeros((600, 128), np.float32), np.full((1, 128), 601, np.float32)])
+    for seed in range(5):
+        assert np.allclose(k_means(rows, 1, seed), 1)
+    assert capfd.readouterr().err == ""
+
+
+def test_many_words_from_few_descriptors_lower_the_distortion(capfd):
+    generator = np.random.default_rng(0)
+    rows = (generator.random((2 * EXACT, 128), np.float32)) ** 3
+    words = EXACT + 100
+    centres = k_means(rows, words, 0)
+    assert centres.shape == (words, 128)
+    assert np.array_equal(centres, k_means(rows, words, 0))
+
+    def distortion(held):
+        squares = (held**2).sum(axis=1) - 2 * rows[:500] @ held.T
+        return (squares.min(axis=1) + (rows[:500] ** 2).sum(axis=1)).mean()
+
+    at_random = rows[generator.permutation(len(rows))[:words]]
+    assert distortion(centres) < 0.95 * distortion(at_random)
+    assert capfd.readouterr().err == ""
+
+
+def test_as_many_words_as_descriptors_are_the_descriptors():
+    rows = np.random.default_rng(0).random((6, 128), np.float32)
+    centres = k_means(rows, 6, 3)
+    assert np.array_equal(centres[centres[:, 0].argsort()], rows[rows[:, 0].argsort()])
+
+
+def test_orthogonal_rows_are_those_of_q():
+    rows = orthogonal_rows(64, 128, 7)
+    assert rows.dtype == np.float32
+    assert np.allclose(rows @ rows.T, np.eye(64), atol=1e-5)
+    q = orthogonal_rows(5, 5, 7).astype(np.float64)
+    r = q.T @ np.random.default_rng(7).standard_normal((5, 5))
+    assert np.allclose(np.tril(r, -1), 0, atol=1e-5)
+    assert (np.diag(r) > 0).all()
+    assert not np.allclose(rows, orthogonal_rows(64, 128, 8))
+
+
+def test_medians_are_those_of_each_place_or_of_all():
+    projected = np.array([[1, 10], [9, 20], [3, 30], [2, 40], [8, 50], [7, 0], [7, 0], [7, 0], [7, 0]], np.float32)
+    places = np.array([2, 2, 2, 2, 2, 0, 0, 0, 0])
+    # Place 2 has 1, 9, 3, 2, 8 and 10 to 50; place 0 has four values only and place 1 none, so that those of all
+    # count: 1 2 3 7 7 7 7 8 9, and 0 0 0 0 10 20 30 40 50.
+    assert medians(projected, places, 3).tolist() == [[7, 10], [7, 10], [3, 30]]
+    shuffled = np.random.default_rng(0).permutation(9)
+    assert medians(projected[shuffled], places[shuffled], 3).tolist() == [[7, 10], [7, 10], [3, 30]]
+
+
+def test_the_median_of_an_even_number_lies_between_two():
+    projected = np.array([[1], [2], [4], [5], [9], [100]], np.float32)
+    assert medians(projected, np.zeros(6, np.int64), 1).tolist() == [[4.5]]

@@ -14,8 +14,8 @@ from recessive.encoders import (
     make_hash_network,
     save_checkpoint,
 )
-from recessive.encoders.networks import Convolutional, Depthwise, Transformer
 from recessive.encoders.networks.backbones import BUNDLE
+from recessive.encoders.networks.compact import Convolutional, Depthwise, Transformer
 
 SMALL = ["small-resnet", "small-plain", "small-depthwise"]
 BUNDLED = {"conv": Convolutional, "depthwise": Depthwise, "transformer": Transformer}

@@ -93,7 +93,7 @@ def offer(monkeypatch):
     def point(url):
         weights = SimpleNamespace(IMAGENET1K_V1=SimpleNamespace(url=url))
         models = SimpleNamespace(get_model_weights=lambda _: weights)
-        monkeypatch.setattr(library_backbones, "import_torchvision_models", lambda: models)
+        monkeypatch.setattr(library_backbones, "import_library", lambda _: models)
 
     return point
 
@@ -132,6 +132,6 @@ def test_a_server_that_does_not_answer_is_given_up(offer, monkeypatch):
 
 
 def test_without_torchvision_it_is_said_what_to_install(monkeypatch):
-    monkeypatch.setitem(importlib.import_module("sys").modules, "torchvision", None)
+    monkeypatch.setitem(importlib.import_module("sys").modules, "torchvision.models", None)
     with pytest.raises(EncoderError, match=r'pip install "recessive\[pretrained\]"'):
         make_backbone("resnet-18")

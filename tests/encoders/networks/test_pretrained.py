@@ -340,8 +340,9 @@ def test_a_hub_that_does_not_answer_is_given_up(monkeypatch):
         assert time.monotonic() - begin < 5
 
 
-@pytest.mark.parametrize("library_name", ["timm", "torchvision"])
-def test_without_the_library_it_is_said_what_to_install(monkeypatch, library_name):
-    monkeypatch.setitem(importlib.import_module("sys").modules, library_name, None)
-    with pytest.raises(EncoderError, match=r'pip install "recessive\[pretrained\]"'):
-        library_encoder(f"{library_name}:resnet18")
+@pytest.mark.parametrize("module", ["timm", "torchvision.models"])
+def test_without_the_library_it_is_said_what_to_install(monkeypatch, module):
+    monkeypatch.setitem(importlib.import_module("sys").modules, module, None)
+    name = module.partition(".")[0]
+    with pytest.raises(EncoderError, match=rf'needs {name}: pip install "recessive\[pretrained\]"'):
+        library_encoder(f"{name}:resnet18")

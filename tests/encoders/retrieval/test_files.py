@@ -15,7 +15,6 @@ from recessive.encoders import EncoderError
 from recessive.encoders.networks.library import guard
 from recessive.encoders.retrieval.files import (
     ARCHITECTURES,
-    load_cnnimageretrieval,
     load_retrieval_network,
     numbered_layers,
 )
@@ -91,7 +90,7 @@ def close(found, expected):
 def test_a_network_with_gem(path, layers):
     write(path, layers, pool__p=torch.tensor([2.5]))
     state = torch.get_rng_state()
-    network, values = load_cnnimageretrieval(path), photos(2, 3, 64, 96)
+    network, values = load_retrieval_network(path), photos(2, 3, 64, 96)
     assert torch.equal(torch.get_rng_state(), state)
     assert (network.name, network.dim, network.outputs) == ("tiny-gem-0123456", 512, "descriptor")
     assert not network.training
@@ -99,10 +98,10 @@ def test_a_network_with_gem(path, layers):
     close(network(values), gem(maps(layers, values), 2.5))
     # Multi-scale, with the network's own exponent.
     first, second = gem(maps(layers, values), 2.5), gem(maps(layers, F.avg_pool2d(values, 2)), 2.5)
-    both = load_cnnimageretrieval(path, scales=(1.0, 0.5), longest_side=96)
+    both = load_retrieval_network(path, scales=(1.0, 0.5), longest_side=96)
     close(both(values), F.normalize(((first**2.5 + second**2.5) / 2) ** (1 / 2.5)))
     with pytest.raises(EncoderError, match="sees sides of at least 32 pixels, the limit is 20"):
-        load_cnnimageretrieval(path, longest_side=20)
+        load_retrieval_network(path, longest_side=20)
     # The same by the function that takes files of weights, too.
     assert torch.equal(load_retrieval_network(path, "gem", scales=(1.0, 0.5), longest_side=96)(values), both(values))
     with pytest.raises(EncoderError, match=r"tiny-gem-0123456\.pth: pools by gem, not by mac; use gem:/"):
@@ -127,8 +126,8 @@ def test_whitening_layers_before_and_after_pooling(path, layers):
         places = F.conv2d(maps(layers, seen), local[:, :, None, None], at)
         return F.normalize(gem(places, 3) @ weight.T + bias)
 
-    close(load_cnnimageretrieval(path)(values), by_hand(values))
-    both = load_cnnimageretrieval(path, scales=(1.0, 0.5))
+    close(load_retrieval_network(path)(values), by_hand(values))
+    both = load_retrieval_network(path, scales=(1.0, 0.5))
     close(both(values), F.normalize(by_hand(values) + by_hand(F.avg_pool2d(values, 2))))
 
 
@@ -149,10 +148,10 @@ def test_a_whitening_learned_afterwards(path, layers, legacy):
         path.write_bytes(content.replace(b"numpy._core.multiarray\n", b"numpy.core.multiarray\n"))
     values = photos(2, 3, 64, 96)
     for key, scales in (("ss", (1.0,)), ("ms", (1.0, 0.5))):
-        plain = load_cnnimageretrieval(path, scales=scales)(values).numpy()
+        plain = load_retrieval_network(path, scales=scales)(values).numpy()
         whitened = (plain - learned[key]["m"].T) @ learned[key]["P"].T
         expected = whitened / np.linalg.norm(whitened, axis=1, keepdims=True)
-        network = load_cnnimageretrieval(path, scales=scales, whitening="retrieval-SfM-120k")
+        network = load_retrieval_network(path, scales=scales, whitening="retrieval-SfM-120k")
         assert network.dim == WIDE
         close(network(values), torch.from_numpy(expected).float())
 
@@ -178,7 +177,7 @@ def test_regional_pooling(path, layers, pooling):
         more = {"pool__rpool__p": torch.tensor([2.0]), "pool__whiten__weight": weight, "pool__whiten__bias": bias}
         write(path, layers, {"regional": True}, **more)
         total = sum(F.normalize(gem(part, 2) @ weight.T + bias) for part in parts)
-    close(load_cnnimageretrieval(path)(values), F.normalize(total))
+    close(load_retrieval_network(path)(values), F.normalize(total))
 
 
 def test_a_checkpoint_without_what_has_defaults(path, layers):
@@ -187,7 +186,7 @@ def test_a_checkpoint_without_what_has_defaults(path, layers):
     meta = {key: META[key] for key in ("architecture", "mean", "std")} | {"pooling": "mac"}
     torch.save({"epoch": 30, "meta": meta, "state_dict": state, "min_loss": 0.1}, path)
     values = photos(1, 3, 64, 64)
-    close(load_cnnimageretrieval(path)(values), F.normalize(maps(layers, values).amax(dim=(2, 3))))
+    close(load_retrieval_network(path)(values), F.normalize(maps(layers, values).amax(dim=(2, 3))))
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -233,7 +232,7 @@ def test_every_architecture_has_the_channels_and_the_smallest_side_that_are_told
 def test_checkpoints_that_are_refused(path, layers, meta, message):
     write(path, layers, meta, whole=False)
     with pytest.raises(EncoderError, match=f"0123456.pth: {message}") as refused:
-        load_cnnimageretrieval(path, whitening="SfM")
+        load_retrieval_network(path, whitening="SfM")
     assert "\n" not in str(refused.value)
 
 
@@ -248,7 +247,7 @@ def test_checkpoints_that_are_refused(path, layers, meta, message):
 def test_weights_that_do_not_fit_are_told(path, layers, meta, more, message):
     write(path, layers, meta, whole=False, **more)
     with pytest.raises(EncoderError, match=message) as refused:
-        load_cnnimageretrieval(path)
+        load_retrieval_network(path)
     assert "\n" not in str(refused.value)
 
 
@@ -264,14 +263,14 @@ def test_weights_that_do_not_fit_are_told(path, layers, meta, more, message):
 def test_exponents_that_cannot_be(path, layers, exponent, message):
     write(path, layers, pool__p=exponent)
     with pytest.raises(EncoderError, match=message):
-        load_cnnimageretrieval(path)
+        load_retrieval_network(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"nothing of use", b"\x80\x02garbage", b"PK\x03\x04torn", bytes(100)])
 def test_damaged_files_are_one_clear_error(path, content):
     path.write_bytes(content)
     with pytest.raises(EncoderError, match=r"0123456.pth: is damaged, or no file of weights: ") as refused:
-        load_cnnimageretrieval(path)
+        load_retrieval_network(path)
     assert "\n" not in str(refused.value)
 
 
@@ -284,7 +283,7 @@ def test_files_that_are_cut_short_or_altered(path, layers, legacy):
         for torn in (whole[:position], whole[:position] + b"\xff" + whole[position + 1 :]):
             path.write_bytes(torn)
             with pytest.raises(EncoderError) as refused:  # of an unknown architecture, at best
-                load_cnnimageretrieval(path)
+                load_retrieval_network(path)
             assert "\n" not in str(refused.value)
 
 
@@ -299,8 +298,8 @@ class Harmful:
         ({"meta": META, "state_dict": {"a": Harmful()}}, "more than arrays, numbers and text"),
         ({"meta": {**META, "Lw": np.array([Harmful()])}, "state_dict": {}}, "is damaged, or no file of weights"),
         ({"meta": {**META, "Lw": np.array([None])}, "state_dict": {}}, "it holds an array of type O8"),
-        ([1, 2], "it has no 'meta' and 'state_dict'"),
-        ({"state_dict": {}}, "it has no 'meta' and 'state_dict'"),
+        ([1, 2], "does not hold weights by name"),
+        ({"state_dict": {}}, "does not hold weights by name"),
         ({"meta": META, "state_dict": None}, "it has no 'meta' and 'state_dict'"),
         ({"meta": META, "state_dict": {"features.0.weight": 3}}, "its 'state_dict' holds more than weights"),
         ({"meta": META, "state_dict": {0: torch.zeros(1)}}, "its 'state_dict' holds more than weights"),
@@ -309,21 +308,21 @@ class Harmful:
 def test_files_that_are_something_else(path, capsys, stored, message):
     torch.save(stored, path)
     with pytest.raises(EncoderError, match=message):
-        load_cnnimageretrieval(path)
+        load_retrieval_network(path)
     path.write_bytes(pickle.dumps(Harmful(), protocol=2))
     with pytest.raises(EncoderError, match="more than arrays, numbers and text"):
-        load_cnnimageretrieval(path)
+        load_retrieval_network(path)
     assert capsys.readouterr().out == ""
 
 
 def test_a_missing_file_is_named(tmp_path):
     for missing in (tmp_path / "gone.pth", tmp_path):
         with pytest.raises(EncoderError, match=f"{missing.name}: there is no such file of weights"):
-            load_cnnimageretrieval(missing)
+            load_retrieval_network(missing)
 
 
 def test_without_torchvision_it_is_said_what_to_install(path, layers, monkeypatch):
     write(path, layers, whole=False)
-    monkeypatch.setitem(importlib.import_module("sys").modules, "torchvision", None)
+    monkeypatch.setitem(importlib.import_module("sys").modules, "torchvision.models", None)
     with pytest.raises(EncoderError, match=r'pip install "recessive\[pretrained\]"'):
-        load_cnnimageretrieval(path)
+        load_retrieval_network(path)

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from recessive.balls import LInf
 from recessive.encoders import BACKBONES, EncoderError, GeM, accelerate, encode, make_backbone
-from recessive.encoders.networks.library import convolutional_part
-from recessive.encoders.pooling import MAC, SPoC
+from recessive.encoders.heads import MAC, SPoC
+from recessive.encoders.networks.library import torchvision_backbone
 from recessive.encoders.retrieval.files import load_retrieval_network
 from recessive.encoders.retrieval.network import (
     THREE_SCALES,
@@ -327,7 +327,7 @@ def test_networks_that_cannot_be(arguments, message):
 
 def test_a_retrieval_network_from_a_file_of_known_weights(tmp_path):
     torch.manual_seed(0)
-    network = convolutional_part("squeezenet1_1").eval()
+    network = torchvision_backbone("squeezenet1_1").eval()
     path = tmp_path / "squeezenet.safetensors"
     save_file({**network.state_dict(), "classifier.1.weight": torch.zeros(2, 2)}, path)
     found = load_retrieval_network(path, "gem", scales=(1.0, 0.5), longest_side=80)

@@ -161,7 +161,7 @@ def test_pca_whitening_gives_unit_variances():
         (draw(30, 6) / 0, "finite values only"),
         (draw(30), r"vectors \(N, D\), not \(30,\)"),
         (draw(0, 6), r"vectors \(N, D\), not \(0, 6\)"),
-        (draw(30, 3), "of 3 axes one keeps 1 to 3, not 4"),
+        (draw(30, 3), "1 to 3 of 3 axes can be kept, not 4"),
     ],
 )
 def test_vectors_that_pca_whitening_is_not_learned_from(vectors, message):
@@ -175,10 +175,10 @@ def test_what_whitening_is_not_learned_from():
         ((queries[:5], positives, queries), {}, r"pairs \(M, D\), not \(5, 6\) and \(200, 6\)"),
         ((queries[:0], positives[:0], queries), {}, r"pairs \(M, D\), not \(0, 6\)"),
         ((queries, positives, queries[:, :4]), {}, r"\(N, 6\) as the pairs are, not \(200, 4\)"),
-        ((queries, positives, queries), {"dim": 0}, "of 6 axes one keeps 1 to 6, not 0"),
+        ((queries, positives, queries), {"dim": 0}, "1 to 6 of 6 axes can be kept, not 0"),
         ((queries, positives, queries), {"dim": 7}, "not 7"),
-        ((queries, positives, queries), {"ridge": -0.1}, "the ridge is not negative: -0.1"),
-        ((queries, positives, queries), {"ridge": float("nan")}, "the ridge is not negative: nan"),
+        ((queries, positives, queries), {"ridge": -0.1}, "the ridge must not be negative: -0.1"),
+        ((queries, positives, queries), {"ridge": float("nan")}, "the ridge must not be negative: nan"),
         ((queries, positives, queries / 0), {}, "finite values only"),
     ]:
         with pytest.raises(ValueError, match=message):

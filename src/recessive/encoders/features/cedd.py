@@ -14,15 +14,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# White, grey, black; then light, pure and dark red, orange, yellow, green, cyan, blue, magenta
 COLOURS = 24
+"""White, grey, black; then light, pure and dark red, orange, yellow, green, cyan, blue, magenta."""
+
 REGIONS = 6  # no edge, non-directional, horizontal, vertical, 45 degrees, 135 degrees
 _DIM = REGIONS * COLOURS
 
 _MASKS = ((2, -2, -2, 2), (1, 1, -1, -1), (1, -1, 1, -1), (1, 0, 0, -1), (0, 1, -1, 0))  # of TL, TR, BL, BR
 _GAINS = (1, 1, 1, 2**0.5, 2**0.5)
-_SHARES = (0.68, 0.98, 0.98, 0.98, 0.98)  # of the strongest response, beyond which a region has the block
-_NO_EDGE = 14  # grey levels of the strongest response, below which there is no edge
+_SHARES = (0.68, 0.98, 0.98, 0.98, 0.98)  # shares of the strongest response, above which a block belongs to a region
+_NO_EDGE = 14  # grey levels; a block whose strongest response is lower has no edge
 
 _LEVELS = (
     (0.000180197, 0.0237300, 0.0614572, 0.113919, 0.179122, 0.260980, 0.341796, 0.554730),  # no edge
@@ -41,23 +42,23 @@ _TONES = ((68, 188),)  # low, high; of saturation and of value
 
 @dataclass(frozen=True)
 class CEDD:
-    """A histogram of colours × kinds of edges over blocks: 144 values of 0 to 7, at 24 region + colour.
+    """A histogram of colours × kinds of edges over blocks: 144 values of 0 to 7, at index 24 region + colour.
 
-    1. Photos are brought to 8-bit levels and cut into blocks. With s the shorter side in pixels, there are 40 × 40
-       blocks where s ≥ 80 and 20 × 20 where 40 ≤ s < 80, their height and width rounded down to even numbers, and
-       blocks of 2 × 2 pixels where s < 40. The remainder at the right and bottom is ignored. A photo with a side
+    1. Photos are rounded to 8-bit levels and cut into blocks. With s the shorter side in pixels, there are 40 × 40
+       blocks if s ≥ 80 and 20 × 20 if 40 ≤ s < 80, with height and width rounded down to even numbers, and
+       blocks of 2 × 2 pixels if s < 40. The remainder at the right and bottom is ignored. A photo with a side
        of 1 pixel has no block: its descriptor is 0, which `tanimoto_distances` takes for an empty histogram.
     2. Texture: the means a₁..a₄ of 0.299 R + 0.587 G + 0.114 B over a block's quadrants (top left, top right, bottom
        left, bottom right), truncated, give the responses |2a₁ − 2a₂ − 2a₃ + 2a₄| (non-directional), |a₁ + a₂ − a₃ − a₄|
-       (horizontal), |a₁ − a₂ + a₃ − a₄| (vertical), √2 |a₁ − a₄| (45°) and √2 |a₂ − a₃| (135°). With the strongest
-       below 14 the block has no edge; else it belongs to every region whose response exceeds 0.68
+       (horizontal), |a₁ − a₂ + a₃ − a₄| (vertical), √2 |a₁ − a₄| (45°) and √2 |a₂ − a₃| (135°). If the strongest
+       is below 14 the block has no edge; otherwise it belongs to every region whose response exceeds 0.68
        (non-directional) or 0.98 (others) of the strongest.
     3. Colour: the block's mean colour and its hue, saturation and value, each truncated, give 24 memberships
        (`fuzzy_colours`), which are added to the block's regions.
     4. The histogram is divided by its sum, and each value replaced by the nearest of 8 levels of its region, as 0..7.
 
-    Whole numbers are truncated in exact arithmetic. No gradient passes; `soft_cedd` has one. Descriptors are compared
-    by `tanimoto_distances`. A photo's descriptor does not depend on its batch-mates.
+    Truncation to whole numbers is computed exactly. No gradient passes; `soft_cedd` passes one. Descriptors are
+    compared by `tanimoto_distances`. The descriptor of a photo does not depend on the rest of its batch.
     """
 
     name = "cedd"
@@ -67,7 +68,7 @@ class CEDD:
         """Photos (N, 3, H, W) in [0, 1] to whole numbers of 0 to 7, (N, 144) float32.
 
         Raises:
-            ValueError: photos of another shape or type, or with values that are not finite.
+            ValueError: if photos have another shape or type, or values that are not finite.
         """
         _check(photos)
         levels = (photos.detach().float().clamp(0, 1) * 255).round_()
@@ -82,16 +83,16 @@ class CEDD:
 
     @staticmethod
     def pack(descriptors: Tensor) -> Tensor:
-        """Descriptors (N, 144) to bytes (N, 54), uint8: 3 bits a value, the highest first.
+        """Descriptors (N, 144) to bytes (N, 54), uint8: 3 bits per value, the highest first.
 
         Raises:
-            ValueError: rows of another length, or values that are not whole numbers of 0 to 7.
+            ValueError: if rows have another length, or values that are not whole numbers of 0 to 7.
         """
         if descriptors.ndim != 2 or descriptors.shape[1] != _DIM:
             raise ValueError(f"CEDD packs descriptors of shape (N, {_DIM}), not {tuple(descriptors.shape)}")
         whole = descriptors.detach().cpu().numpy()
         if not np.isin(whole, np.arange(8)).all():
-            raise ValueError("CEDD packs whole numbers of 0 to 7, as it gives for photos")
+            raise ValueError("CEDD packs whole numbers of 0 to 7, as its descriptors consist of")
         bits = whole.astype(np.uint8)[..., None] >> np.arange(2, -1, -1, dtype=np.uint8) & 1
         return torch.from_numpy(np.packbits(bits.reshape(len(whole), -1), axis=1))
 
@@ -100,7 +101,7 @@ class CEDD:
         """Bytes (N, 54), uint8, to descriptors (N, 144), float32.
 
         Raises:
-            ValueError: other than 54 bytes a row.
+            ValueError: if there are not 54 bytes per row.
         """
         if packed.ndim != 2 or packed.shape[1] != _DIM * 3 // 8 or packed.dtype != torch.uint8:
             raise ValueError(f"CEDD unpacks bytes of shape (N, {_DIM * 3 // 8}), not {tuple(packed.shape)}")
@@ -112,21 +113,22 @@ def soft_cedd(photos: Tensor, *, temperature: float = 0.2) -> Tensor:
     """CEDD's histogram before its levels are quantised, with a gradient.
 
     Blocks, responses r_k and fuzzy colours are those of `CEDD`, but nothing is rounded or truncated. With m = max r_k,
-    a block belongs to the region of no edge by e = σ((1 − m/14) / τ), and to the region of response k by
-    (1 − e) σ((r_k/m − t_k) / τ), where t_k is 0.68 or 0.98. As τ → 0 it becomes CEDD's histogram, but for the
+    the membership of a block in the region of no edge is e = σ((1 − m/14) / τ), and in the region of response k it is
+    (1 − e) σ((r_k/m − t_k) / τ), where t_k is 0.68 or 0.98. As τ → 0 this becomes CEDD's histogram, except for the
     truncations. Gradients are finite for every photo, and 0 for one with a side of 1 pixel.
 
     Args:
         photos: (N, 3, H, W) in [0, 1].
-        temperature: τ, a share of the thresholds over which memberships turn. Larger ones show an optimiser more:
+        temperature: τ, the share of the thresholds over which memberships change. Larger values show an optimiser more:
             30 sign steps within 8/255 took the real descriptor to a Tanimoto distance of 0.27 at τ = 0.005, 0.34 at
             0.05 and 0.48 at 0.2 (means of 8 photos).
 
     Returns:
-        (N, 144), rows of sum 1, or 0 where a photo has no block.
+        (N, 144), rows of sum 1, or 0 if a photo has no block.
 
     Raises:
-        ValueError: a temperature that is not positive, photos of another shape or type, or values that are not finite.
+        ValueError: if the temperature is not positive, or photos have another shape or type, or values that are not
+            finite.
     """
     if not temperature > 0:
         raise ValueError(f"soft_cedd takes a positive temperature: {temperature}")
@@ -140,7 +142,7 @@ def soft_cedd(photos: Tensor, *, temperature: float = 0.2) -> Tensor:
 def soft_levels(histograms: Tensor) -> Tensor:
     """CEDD's 8 levels without steps: a value half-way between levels k and k + 1 of its region becomes k + ½.
 
-    Rounded, it is what `CEDD` gives for the same histogram. Between the levels gradients pass; below the first and
+    Rounded, this is what `CEDD` gives for the same histogram. Gradients pass between the levels; below the first and
     above the last they are 0.
 
     Args:
@@ -159,16 +161,16 @@ def _check(photos: Tensor) -> None:
         raise ValueError(
             f"CEDD takes photos of shape (N, 3, H, W), floats in [0, 1], not {photos.dtype} of {tuple(photos.shape)}"
         )
-    # Who walks along a gradient keeps photos finite, and on a GPU should not have to wait for the answer.
-    if not photos.requires_grad and not bool(torch.isfinite(photos.sum())):  # far faster than each by itself
+    # Descent along a gradient keeps photos finite, and on a GPU should not wait for the answer.
+    if not photos.requires_grad and not bool(torch.isfinite(photos.sum())):  # far faster than each value by itself
         raise ValueError("CEDD takes photos of finite values; there are NaNs or infinities")
 
 
 def _quadrants(levels: Tensor) -> tuple[Tensor, int]:
     """Sums over the quadrants of blocks, (N, blocks, 3, 4), and the number of pixels in a quadrant.
 
-    Everything else follows from them. In float32 sums of whole levels are exact up to 65,793 pixels a quadrant, which
-    are photos of 421 megapixels.
+    Everything else follows from them. In float32, sums of whole levels are exact up to 65,793 pixels per quadrant, as
+    in photos of 421 megapixels.
     """
     height, width = levels.shape[-2:]
     if min(height, width) < 40:
@@ -189,13 +191,13 @@ def _luma(sums: Tensor) -> Tensor:
 
 
 def _responses(means: Tensor) -> tuple[Tensor, Tensor]:
-    """Of the five masks (..., 5), and the strongest (..., 1), in grey levels."""
+    """The responses of the five masks (..., 5), and the strongest (..., 1), in grey levels."""
     responses = (means @ means.new_tensor(_MASKS).T).abs() * means.new_tensor(_GAINS)
     return responses, responses.amax(dim=-1, keepdim=True)
 
 
 def _regions(means: Tensor) -> Tensor:
-    """Which regions have each block: means of quadrants (..., 4) to 0 or 1, (..., 6)."""
+    """The regions that each block belongs to: means of quadrants (..., 4) to 0 or 1, (..., 6)."""
     responses, strongest = _responses(means)
     edge = strongest >= _NO_EDGE
     within = responses / strongest.clamp(min=1) > responses.new_tensor(_SHARES)
@@ -205,7 +207,7 @@ def _regions(means: Tensor) -> Tensor:
 def _soft_regions(means: Tensor, temperature: float) -> Tensor:
     responses, strongest = _responses(means)
     edge = torch.sigmoid((strongest / _NO_EDGE - 1) / temperature)
-    shares = responses / strongest.clamp(min=1)  # a grey level, far below what makes an edge
+    shares = responses / strongest.clamp(min=1)  # one grey level, far below an edge
     within = torch.sigmoid((shares - responses.new_tensor(_SHARES)) / temperature)
     return torch.cat([1 - edge, edge * within], dim=-1)
 
@@ -217,7 +219,7 @@ def _normalised(regions: Tensor, colours: Tensor) -> Tensor:
 
 
 def hue_saturation_value(colours: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """HSV as CEDD has it, before it is truncated to whole numbers.
+    """HSV as CEDD defines it, before it is truncated to whole numbers.
 
     V = max, S = 255 (max − min) / max, and with d = max − min, by the (first) channel that is the maximum:
 
@@ -247,7 +249,7 @@ def hue_saturation_value(colours: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _memberships(amounts: Tensor, rises: Sequence[tuple[int, int]]) -> Tensor:
-    """Of K + 1 fuzzy sets, (...) to (..., K + 1): trapezoids that sum to 1 everywhere."""
+    """Memberships in K + 1 fuzzy sets, (...) to (..., K + 1): trapezoids that sum to 1 everywhere."""
     starts, ends = amounts.new_tensor(rises).unbind(dim=1)
     risen = ((amounts[..., None] - starts) / (ends - starts)).clamp(0, 1)
     whole = torch.ones_like(amounts)[..., None]
@@ -255,16 +257,13 @@ def _memberships(amounts: Tensor, rises: Sequence[tuple[int, int]]) -> Tensor:
 
 
 def fuzzy_colours(hue: Tensor, saturation: Tensor, value: Tensor) -> Tensor:
-    """How much of each of 24 colours a block has: (...) each to (..., 24). Rows need not sum to 1.
+    """Memberships of a block in 24 colours: (...) each to (..., 24). Rows need not sum to 1.
 
-    First ten colours, by 48 rules, one for each set of H (8), S (2) and V (3): a rule gives its colour the minimum
-    of its three memberships. Dark is black, low S with middling V is grey and with bright V white, and all else has
-    the colour of its hue set (the eighth, like the first, is red). Then each of the seven hues is multiplied by
-    three tones, with new sets of S and V: light min(S low, V high), pure min(S high, V high), and dark
-    min(S low, V low) + min(S high, V low).
-
-    Chatzichristofis, Boutalis, "CEDD: color and edge directivity descriptor", 2008, sections 2 and 3, with the sets of
-    the released code (LIRE).
+    First come ten colours, by 48 rules, one for each set of H (8), S (2) and V (3): a rule gives its colour the minimum
+    of its three memberships. Dark V is black, low S is grey with middle V and white with bright V, and all else has the
+    colour of its hue set (the eighth, like the first, is red). Then each of the seven hues is multiplied by three
+    tones, with new sets of S and V: light min(S low, V high), pure min(S high, V high), and dark
+    min(S low, V low) + min(S high, V low). This is sections 2 and 3 of the paper, with the sets of the released code.
     """
     hues = _memberships(hue, _HUES)
     shades = torch.minimum(

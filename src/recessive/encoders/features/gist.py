@@ -1,8 +1,8 @@
-"""GIST: how much of each scale and orientation there is in each of 4 × 4 parts of a photo.
+"""GIST: the energy of each scale and orientation in each of 4 × 4 blocks of a photo.
 
-Oliva, Torralba, "Modeling the shape of the scene: a holistic representation of the spatial envelope", 2001, with the
-constants of their released code (LMgist); the colour variant is that of Douze et al., "Evaluation of GIST descriptors
-for web-scale image search", 2009 (the Lear port).
+Sources: Oliva, Torralba, "Modeling the shape of the scene: a holistic representation of the spatial envelope", 2001,
+with the constants of their released code (LMgist); for the colour variant, Douze et al., "Evaluation of GIST
+descriptors for web-scale image search", 2009 (the Lear port).
 """
 
 from __future__ import annotations
@@ -17,38 +17,39 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 _BLOCKS = 4  # a side
-_CUT_OFF = 4.0  # cycles an image, of what the prefilter removes
+_CUT_OFF = 4.0  # cycles per image, below which the prefilter removes frequencies
 _PREFILTER_BORDER, _BORDER = 5, 32  # pixels
-_CHUNK = 2**18  # complex values that are transformed at once: more of them leave the cache
+_CHUNK = 2**18  # complex values that are transformed at once; more do not fit into the cache
 
 
 class GIST(nn.Module):
-    """Energies of Gabor filters in blocks: 512-D of a grey photo, 960-D of a coloured one. Differentiable.
+    """Energies of Gabor filters in blocks: 512-D for a grey photo, 960-D for a coloured one. Differentiable.
 
     1. The centre square of the photo is resized to `size` (antialiased bilinear; LMgist resizes first and then crops,
-       which differs at the borders only). Grey: the mean I of the channels, stretched linearly to 0..255, but never by
-       more than from one 8-bit level, so that a constant photo is 0. Colour: the levels 0..255 of each channel.
+       which differs at the borders only). Grey: the mean I of the channels, stretched linearly to 0..255, but by no
+       more than a range of one 8-bit level, so that a constant photo is 0. Colour: the levels 0..255 of each channel.
     2. Prefilter: with x = log(1 + I), mirrored by 5 pixels, and G = exp(−(fx² + fy²) ln 2 / 4²) of frequencies in
-       cycles an image,
+       cycles per image,
 
            y = x − IFFT(G FFT(x)),    z = y / (0.2 + √|IFFT(G FFT(y²))|),    cropped by 5.
 
-       Channels of a colour share the denominator, which is that of their mean y.
-    3. z, in grey mirrored by 32 pixels, so that its side is n, goes through the filters of `gabor_transfer`, and
+       Colour channels share the denominator, which is that of their mean y.
+    3. z, in grey mirrored by 32 pixels, so that its side is n, passes the filters of `gabor_transfer`, and
        |IFFT(G FFT(z))|, cropped again, is averaged over 4 × 4 blocks with edges ⌊size k / 4⌋.
 
     Scaling: filters peak at 1, and the inverse FFT is the one with 1/n², so z = cos(2π f·x) with f at a filter's
     peak gives ½. Values are ordered by channel, scale, orientation, row of blocks, column of blocks, the last fastest.
-    They are compared by `euclidean_distances`. A constant photo gives 0, as far as rounding allows, and finite
+    Descriptors are compared by `euclidean_distances`. A constant photo gives 0, as far as rounding allows, and finite
     gradients.
 
     Args:
-        size: side in pixels of the square that is described; even, at least 8. The colour variant is often used at 32.
-        colour: 20 filters (8, 8 and 4 orientations) on each channel, without the border of 32 pixels, instead of
-            32 filters (8 orientations at 4 scales) on the mean of the channels.
+        size: the side in pixels of the square that is described; even, at least 8. The colour variant is often used at
+            32.
+        colour: whether to apply 20 filters (8, 8 and 4 orientations) to each channel, without the border of 32 pixels,
+            instead of 32 filters (8 orientations at 4 scales) to the mean of the channels.
 
     Raises:
-        ValueError: an odd or too small size.
+        ValueError: if the size is odd or too small.
     """
 
     bank: Tensor
@@ -79,23 +80,23 @@ class GIST(nn.Module):
         """Photos (N, 3, H, W) in [0, 1], of any size, to energies (N, dim), at least 0.
 
         Raises:
-            ValueError: photos of another shape or type, or with values that are not finite.
+            ValueError: if photos have another shape or type, or values that are not finite.
         """
         if photos.ndim != 4 or photos.shape[1] != 3 or not photos.is_floating_point() or 0 in photos.shape[2:]:
             given = f"{photos.dtype} of {tuple(photos.shape)}"
             raise ValueError(f"GIST takes photos of shape (N, 3, H, W), floats in [0, 1], not {given}")
-        # Who walks along a gradient keeps photos finite, and on a GPU should not have to wait for the answer.
-        if not photos.requires_grad and not bool(torch.isfinite(photos.sum())):  # far faster than each by itself
+        # Descent along a gradient keeps photos finite, and on a GPU should not wait for the answer.
+        if not photos.requires_grad and not bool(torch.isfinite(photos.sum())):  # far faster than each value by itself
             raise ValueError("GIST takes photos of finite values; there are NaNs or infinities")
         photos = photos.to(self.bank.dtype)
         if not len(photos):
-            return photos.new_zeros(0, self.dim)  # which MKL does not transform
+            return photos.new_zeros(0, self.dim)  # MKL does not transform empty batches
         levels = self._levels(photos) if self.colour else self._stretched_grey(photos)
         filtered = _mirrored(self._prefiltered(levels), self.border)
         return self._energies(filtered.flatten(0, 1)).view(len(photos), self.dim)
 
     def _levels(self, photos: Tensor) -> Tensor:
-        return 255 * _centre_square(photos, self.size).clamp(min=0)  # below, there is no logarithm
+        return 255 * _centre_square(photos, self.size).clamp(min=0)  # negative values have no logarithm
 
     def _stretched_grey(self, photos: Tensor) -> Tensor:
         grey = _centre_square(photos.mean(dim=1, keepdim=True), self.size)
@@ -103,17 +104,17 @@ class GIST(nn.Module):
         return 255 * (grey - least) / (most - least).clamp(min=1 / 255)
 
     def _prefiltered(self, levels: Tensor) -> Tensor:
-        """Levels (N, C, size, size), without what is slow in them, and brought to equal contrast."""
+        """Levels (N, C, size, size) without low frequencies, and with the local contrast equalised."""
         logs = _mirrored(levels.log1p(), _PREFILTER_BORDER)
-        detail = logs - self._slow(logs)
-        local = self._slow(detail.mean(dim=1, keepdim=True).square()).abs()
+        detail = logs - self._low_pass(logs)
+        local = self._low_pass(detail.mean(dim=1, keepdim=True).square()).abs()
         inner = slice(_PREFILTER_BORDER, -_PREFILTER_BORDER)
         return (detail / (0.2 + local.clamp(min=1e-12).sqrt()))[..., inner, inner]  # a root has no gradient at 0
 
-    def _slow(self, values: Tensor) -> Tensor:
-        """IFFT(G FFT(values)): G is even, so that half of the frequencies do."""
-        slow: Tensor = torch.fft.irfft2(torch.fft.rfft2(values) * self.lowpass, s=values.shape[-2:])
-        return slow
+    def _low_pass(self, values: Tensor) -> Tensor:
+        """IFFT(G FFT(values)): G is even, so that half of the frequencies are enough."""
+        low: Tensor = torch.fft.irfft2(torch.fft.rfft2(values) * self.lowpass, s=values.shape[-2:])
+        return low
 
     def _energies(self, maps: Tensor) -> Tensor:
         """Mean magnitudes of all filters in all blocks: (M, n, n) to (M, filters, 4, 4)."""
@@ -123,9 +124,9 @@ class GIST(nn.Module):
 
 
 class _BlockEnergies(torch.autograd.Function):
-    """Pᵀ |IFFT(G S)| P of each filter G: spectra S (M, n, n), bank (K, n, n) and P (n, 4) to (M, K, 4, 4).
+    """Pᵀ |IFFT(G S)| P for each filter G: spectra S (M, n, n), bank (K, n, n) and P (n, 4) to (M, K, 4, 4).
 
-    Backward computes the responses again, from S: as fast as to keep them, which takes 40 MB a photo of 256 pixels.
+    Backward recomputes the responses from S, which is as fast as keeping them: they take 40 MB per photo of 256 pixels.
     """
 
     @staticmethod
@@ -158,16 +159,16 @@ def _power(response: Tensor) -> Tensor:
 def gabor_transfer(side: int, orientations: tuple[int, ...]) -> Tensor:
     """Transfer functions of GIST's filters, in the order of FFT's frequencies: (filters, side, side), float64.
 
-    At frequency (fx, fy) in cycles an image, with f = √(fx² + fy²), filter j of n at scale i is
+    At frequency (fx, fy) in cycles per image, with f = √(fx² + fy²), filter j of n at scale i is
 
         G = exp(−3.5 (f / (side f_i) − 1)² − 2π b t²),    f_i = 0.3 / 1.85^i,    b = 16 n² / 32²,
 
     and t the angle of (fx, fy) plus π j / n, wrapped to [−π, π]: it peaks at 1, where f = side f_i at the
-    angle −π j / n, and passes but one of two opposite frequencies.
+    angle −π j / n, and passes only one of two opposite frequencies.
 
     Args:
-        side: of the image, in pixels, even.
-        orientations: their number n at each scale i.
+        side: the side of the image in pixels, even.
+        orientations: the number n of orientations at each scale i.
     """
     frequencies = _frequencies(side)
     across, down = frequencies[None, :], frequencies[:, None]
@@ -183,7 +184,7 @@ def gabor_transfer(side: int, orientations: tuple[int, ...]) -> Tensor:
 
 
 def _frequencies(side: int) -> Tensor:
-    """0, 1, .., side/2 − 1, −side/2, .., −1: cycles an image, in the order of the FFT."""
+    """0, 1, .., side/2 − 1, −side/2, .., −1: cycles per image, in the order of the FFT."""
     frequencies: Tensor = torch.fft.fftfreq(side, 1 / side, dtype=torch.float64)
     return frequencies.round()
 
@@ -198,7 +199,7 @@ def _centre_square(values: Tensor, size: int) -> Tensor:
 
 
 def _mirrored(values: Tensor, border: int) -> Tensor:
-    """Symmetric padding by a border, in which the pixels at the rim occur twice; over and over, if it is wide."""
+    """Pad symmetrically by a border, repeating the pixels at the rim; a wide border mirrors several times."""
     side = values.shape[-1]
     places = torch.arange(-border, side + border, device=values.device) % (2 * side)
     places = torch.where(places < side, places, 2 * side - 1 - places)

@@ -25,14 +25,13 @@ import faiss
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor
 
 from recessive.encoders.encoder import EncoderError
 from recessive.encoders.features.sift import LENGTH, SIFT
 from recessive.encoders.networks.backbones import BUNDLE
-from recessive.encoders.weight_files import first_line
+from recessive.encoders.weight_files import read_weights
 from recessive.files import write_whole
 from recessive.visual_words import VisualWords
 
@@ -52,23 +51,24 @@ _BUILDING = threading.Lock()
 
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
-    """W words, a projection onto 64 directions, and what each word's descriptors are compared with there.
+    """W words, a projection onto 64 directions, and for each word the thresholds of its signatures.
 
-    A descriptor x becomes the word nearest to it (L2; for more than 2,000 words nearly always the nearest, see
-    `nearest_words`), and the signature whose bit i is (P x)ᵢ > τ of that word and bit. Descriptors of one word that
-    lie close to each other have signatures at small Hamming distance.
+    A descriptor x is assigned the nearest word (L2; with more than 2,000 words nearly always the nearest, see
+    `unbuilt`), and the signature whose bit i is (P x)ᵢ > τ of that word and bit. Descriptors of one word that lie close
+    to each other have signatures at a small Hamming distance.
 
-    Words and thresholds are rounded on arrival to whole multiples, 0 to 255 and −127 to 127, of the smallest power of
-    two that allows it, so that a byte stores each and a vocabulary that was saved and loaded is the same. On
-    RootSIFT descriptors of real photos and 20,000 words that moves 1.3% of them, all between two words, to the other.
+    Words and thresholds are rounded on construction to whole multiples, 0 to 255 and −127 to 127, of the smallest power
+    of two that allows it, so that a byte stores each and a vocabulary that was saved and loaded is the same. For
+    RootSIFT descriptors of real photos and 20,000 words, this assigns another word to 1.3% of the descriptors, all of
+    which lie between two words.
 
     Args:
         words: (W, 128), at least 0.
-        projection: P, (64, 128), rows orthonormal.
+        projection: P, (64, 128), with orthonormal rows.
         thresholds: τ, (W, 64).
 
     Raises:
-        ValueError: other shapes, or values that are negative or not finite.
+        ValueError: if shapes differ, or values are negative or not finite.
     """
 
     words: NDArray[np.float32]
@@ -85,10 +85,10 @@ class Vocabulary:
             if values.shape != shape:
                 raise ValueError(f"{name} of a vocabulary of {count} words are {shape}, not {values.shape}")
             if not np.isfinite(values).all():
-                raise ValueError(f"{name} of a vocabulary are finite")
+                raise ValueError(f"{name} of a vocabulary must be finite")
             object.__setattr__(self, name, values)
         if self.words.min() < 0:
-            raise ValueError("words of a vocabulary are made of SIFT descriptors, which have no negative values")
+            raise ValueError("words of a vocabulary are means of SIFT descriptors, which have no negative values")
         object.__setattr__(self, "words", _rounded(self.words, _WORD_STEPS))
         object.__setattr__(self, "thresholds", _rounded(self.thresholds, _THRESHOLD_STEPS))
 
@@ -96,19 +96,19 @@ class Vocabulary:
     def train(cls, descriptors: NDArray[np.float32], words: int, *, seed: int = 0) -> Vocabulary:
         """Learn a vocabulary: k-means, a random orthogonal projection, medians.
 
-        Ten rounds of k-means on all descriptors, from random ones, give the words; beyond 2,000 words each round finds
-        nearest words as `assign` does. P is 64 rows of the Q of a random Gaussian matrix's QR decomposition. τ of a
-        word and bit is the median of (P x)ᵢ over the word's descriptors, or over all where it has fewer than 5.
-        The same descriptors and seed give the same vocabulary.
+        Ten rounds of k-means on all descriptors, starting from random ones, give the words; beyond 2,000 words each
+        round finds nearest words as `assign` does. P is 64 rows of the Q in the QR decomposition of a random Gaussian
+        matrix. τ of a word and bit is the median of (P x)ᵢ over the word's descriptors, or over all descriptors if the
+        word has fewer than 5. The same descriptors and seed give the same vocabulary.
 
         Args:
-            descriptors: (M, 128); 50 to 100 a word make good words. Each costs about 0.1 ms a core for 20,000 words.
-            words: W, how many to learn.
-            seed: of the first words and of the projection.
+            descriptors: (M, 128); 50 to 100 per word make good words. With 20,000 words, each takes a core 0.1 ms.
+            words: W, the number of words to learn.
+            seed: the seed of the first words and of the projection.
 
         Raises:
-            ValueError: no words, fewer distinct descriptors than words, another shape, or values that are negative or
-                not finite.
+            ValueError: if there are no words or fewer distinct descriptors than words, or if descriptors have another
+                shape, or values that are negative or not finite.
         """
         if words < 1:
             raise ValueError(f"a vocabulary has at least one word, not {words}")
@@ -125,17 +125,17 @@ class Vocabulary:
         return cls(centres, projection, medians(descriptors @ projection.T, places, words))
 
     def __len__(self) -> int:
-        """W, how many words it has."""
+        """The number W of words."""
         return len(self.words)
 
     def assign(self, descriptors: NDArray[np.float32]) -> VisualWords:
-        """Words and signatures of descriptors (K, 128), in their order; bit i of a signature is worth 2ⁱ.
+        """Return the words and signatures of descriptors (K, 128), in their order; bit i of a signature is worth 2ⁱ.
 
-        Safe to call from several threads at once, each of which does its own work alone. The first call prepares the
+        Safe to call from several threads at once; each call runs in its own thread only. The first call prepares the
         search, which takes a second for 20,000 words.
 
         Raises:
-            ValueError: another shape, or values that are not finite.
+            ValueError: if the descriptors have another shape, or values that are not finite.
         """
         descriptors = _checked(descriptors)
         places = nearest(self._search, descriptors)
@@ -153,7 +153,7 @@ class Vocabulary:
         return build(self.words)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Its content, to be stored: 192 bytes a word, and the projection."""
+        """The content as tensors, to be stored: 192 bytes per word, and the projection."""
         words, step = _steps(self.words, _WORD_STEPS)
         thresholds, other = _steps(self.thresholds, _THRESHOLD_STEPS)
         return {
@@ -165,10 +165,10 @@ class Vocabulary:
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Vocabulary:
-        """The vocabulary that gave these `tensors`; others beside them are ignored.
+        """Rebuild a vocabulary from its `tensors`; other tensors are ignored.
 
         Raises:
-            ValueError: some are missing, or are not as `tensors` gives them.
+            ValueError: if some are missing, or are not as `tensors` returns them.
         """
         kinds = {"words": torch.uint8, "thresholds": torch.int8, "steps": torch.float32, "projection": torch.float32}
         for name, kind in kinds.items():
@@ -184,7 +184,7 @@ class Vocabulary:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of its content, hexadecimal: vocabularies with the same digest assign alike."""
+        """The hexadecimal SHA-256 of the content: vocabularies with the same digest assign the same words."""
         content = hashlib.sha256()
         for values in (self.words, self.projection, self.thresholds):
             content.update(f"{values.shape}".encode())
@@ -192,41 +192,35 @@ class Vocabulary:
         return content.hexdigest()
 
     def save(self, path: Path) -> None:
-        """Write it as safetensors, whole or not at all; a file there is replaced.
+        """Write a safetensors file, whole or not at all; an existing file is replaced.
 
         Raises:
-            OSError: the file cannot be written.
+            OSError: if the file cannot be written.
         """
         write_whole(path, save(self.tensors()))
 
     @classmethod
     def load(cls, path: Path) -> Vocabulary:
-        """A vocabulary that was saved.
+        """Load a vocabulary that was saved.
 
         Raises:
-            EncoderError: the file is missing, damaged, or holds no vocabulary.
+            EncoderError: if the file is missing, damaged, or holds no vocabulary.
         """
-        if not path.is_file():
-            raise EncoderError(f"{path}: there is no such file of a vocabulary")
         try:
-            tensors = load_file(path)
-        except (SafetensorError, OSError, ValueError) as error:
-            raise EncoderError(f"{path}: is damaged, or no vocabulary: {first_line(error)}") from error
-        try:
-            return cls.from_tensors(tensors)
+            return cls.from_tensors(read_weights(path))
         except ValueError as error:
-            raise EncoderError(f"{path}: holds no vocabulary of visual words: {error}") from error
+            raise EncoderError(f"holds no vocabulary of visual words: {error}", path) from error
 
 
 @dataclass(frozen=True)
 class BagOfWords:
     """SIFT, then the word and signature of each descriptor. Safe to call from several threads at once.
 
-    It gives no vector and no gradient; galleries of `VisualWords` search with what it gives.
+    The result, `VisualWords`, is no vector and passes no gradient; an inverted file searches it.
 
     Args:
-        vocabulary: trained on descriptors of the same `sift`.
-        sift: finds and describes local features.
+        vocabulary: a vocabulary that was trained on descriptors of the same `sift`.
+        sift: the detector and descriptor of local features.
     """
 
     vocabulary: Vocabulary
@@ -234,40 +228,40 @@ class BagOfWords:
 
     @property
     def name(self) -> str:
-        """What people call it by."""
+        """The name on the command line."""
         return "bovw"
 
     @functools.cached_property
     def digest(self) -> str:
-        """SHA-256, hexadecimal, of the vocabulary and all constants: the same digest, the same words."""
+        """The hexadecimal SHA-256 of the vocabulary and all constants: the same digest means the same words."""
         return hashlib.sha256(f"{self.vocabulary.digest} {self.sift}".encode()).hexdigest()
 
     def describe(self, photo: Tensor) -> VisualWords:
-        """Words and signatures of a photo (3, H, W) in [0, 1]; one without local features has none.
+        """Return the words and signatures of a photo (3, H, W) in [0, 1]; without local features there are none.
 
         Raises:
-            ValueError: another shape, or values that are not finite.
+            ValueError: if the photo has another shape, or values that are not finite.
         """
         return self.vocabulary.assign(self.sift.features(photo).descriptors)
 
 
 def training_descriptors(photos: Iterable[Tensor], sift: SIFT, *, most: int, seed: int) -> NDArray[np.float32]:
-    """A uniform random sample of all local descriptors of photos, to train a vocabulary on.
+    """Draw a uniform random sample of all local descriptors of photos, to train a vocabulary on.
 
-    Each descriptor of each photo is as likely to be in it as any other (Vitter, "Random sampling with a reservoir",
-    1985, algorithm R). Photos are taken one at a time; besides one photo, only the sample is held.
+    Each descriptor of each photo is equally likely to be drawn (Vitter, "Random sampling with a reservoir", 1985,
+    algorithm R). Photos are read one at a time, and only the sample is kept in memory.
 
     Args:
-        photos: (3, H, W) each, in [0, 1].
-        sift: finds and describes local features.
-        most: descriptors in the sample; all of them, in their order, when there are no more.
-        seed: of the choice.
+        photos: photos (3, H, W) in [0, 1].
+        sift: the detector and descriptor of local features.
+        most: the size of the sample; if there are no more descriptors, all are returned in their order.
+        seed: the seed of the choice.
 
     Returns:
         (M, 128), M ≤ `most`.
 
     Raises:
-        ValueError: `most` is not positive, or a photo is none.
+        ValueError: if `most` is not positive, or a photo has another shape.
     """
     if most < 1:
         raise ValueError(f"a sample has at least one descriptor, not {most}")
@@ -275,7 +269,7 @@ def training_descriptors(photos: Iterable[Tensor], sift: SIFT, *, most: int, see
     sample, seen = np.empty((most, LENGTH), np.float32), 0
     for photo in photos:
         descriptors = sift.features(photo).descriptors
-        # The n-th of all, from 0, comes to a random one of n + 1 places, and into the sample if that has the place.
+        # The n-th of all, from 0, draws one of n + 1 places, and enters the sample if the sample has that place.
         places = np.arange(seen, seen + len(descriptors))
         beyond = places >= most
         places[beyond] = generator.integers(0, places[beyond] + 1)
@@ -287,10 +281,10 @@ def training_descriptors(photos: Iterable[Tensor], sift: SIFT, *, most: int, see
 
 @functools.cache
 def bundled_vocabulary() -> Vocabulary:
-    """The vocabulary that ships with the package, for RootSIFT descriptors.
+    """Load the vocabulary that ships with the package, for RootSIFT descriptors.
 
     Raises:
-        EncoderError: its file is missing or damaged.
+        EncoderError: if its file is missing or damaged.
     """
     return Vocabulary.load(BUNDLE / "vocabulary.safetensors")
 
@@ -300,7 +294,7 @@ def _checked(descriptors: NDArray[np.float32]) -> NDArray[np.float32]:
     if checked.ndim != 2 or checked.shape[1] != LENGTH:
         raise ValueError(f"local descriptors are (K, {LENGTH}), not {checked.shape}")
     if not np.isfinite(checked).all():
-        raise ValueError("local descriptors are finite")
+        raise ValueError("local descriptors must be finite")
     return checked
 
 
@@ -317,12 +311,12 @@ def _rounded(values: NDArray[np.float32], most: int) -> NDArray[np.float32]:
 
 
 def unbuilt(words: int, length: int) -> Index:
-    """An empty search structure of faiss for so many words.
+    """Return an empty search structure of faiss for a number of words.
 
-    Up to `EXACT` words it compares with all. Beyond, k-means groups the words into cells of 200. The words of the 12
-    cells nearest to a descriptor are ranked by distances between product-quantised words (32 parts of 4 bits; André
-    et al., "Cache locality is not enough", 2015), and the 16 best by the exact ones. On real photos and 20,000 words
-    98% of the descriptors get the word that exact comparison gives, in a tenth of the time.
+    With up to `EXACT` words, a descriptor is compared with all. Beyond, k-means groups the words into cells of 200. The
+    words of the 12 cells nearest to a descriptor are ranked by distances to quantised words (32 parts of 4 bits; André
+    et al., "Cache locality is not enough", 2015), and the 16 best of them by exact distances. On real photos and 20,000
+    words, 98% of the descriptors get the word of the exact search, in a tenth of the time.
     """
     if words <= EXACT:
         return faiss.IndexFlatL2(length)
@@ -334,7 +328,7 @@ def unbuilt(words: int, length: int) -> Index:
 
 
 def build(words: NDArray[np.float32]) -> Index:
-    """The search structure of words (W, D); the same words give the same one."""
+    """Build the search structure of words (W, D); the same words give the same structure."""
     index = unbuilt(*words.shape)
     with _one_thread():
         index.train(words)
@@ -343,7 +337,7 @@ def build(words: NDArray[np.float32]) -> Index:
 
 
 def nearest(index: Index, descriptors: NDArray[np.float32]) -> NDArray[np.int64]:
-    """The place (K,) of the word nearest to each descriptor (K, D), in the calling thread alone."""
+    """Return the index (K,) of the word nearest to each descriptor (K, D), computed in the calling thread only."""
     with _one_thread():
         places: NDArray[np.int64] = index.search(descriptors, 1)[1][:, 0]
     return places
@@ -351,9 +345,9 @@ def nearest(index: Index, descriptors: NDArray[np.float32]) -> NDArray[np.int64]
 
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
-    """Keep faiss to the calling thread: one photo is too little work to share, and several may be under way.
+    """Keep faiss to the calling thread: one photo is too little work to share, and several may be processed at once.
 
-    OpenMP holds this number for each calling thread apart.
+    OpenMP keeps this number per calling thread.
     """
     before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)
@@ -364,7 +358,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def distinct(descriptors: NDArray[np.float32], enough: int) -> int:
-    """How many different rows there are; counting ends at `enough`."""
+    """Count the distinct rows, up to `enough`."""
     seen: set[bytes] = set()
     for row in descriptors:
         seen.add(row.tobytes())
@@ -374,18 +368,18 @@ def distinct(descriptors: NDArray[np.float32], enough: int) -> int:
 
 
 def k_means(descriptors: NDArray[np.float32], words: int, seed: int) -> NDArray[np.float32]:
-    """Centres (words, D) of ten rounds of Lloyd's algorithm on all descriptors (M, D), from random ones of them.
+    """Return centres (words, D): ten rounds of Lloyd's algorithm on all descriptors (M, D), from random ones of them.
 
-    Beyond `EXACT` words each round finds nearest centres approximately, as Philbin et al., "Object retrieval with
-    large vocabularies and fast spatial matching", 2007, do.
+    Beyond `EXACT` words each round finds nearest centres approximately, as in Philbin et al., "Object retrieval with
+    large vocabularies and fast spatial matching", 2007.
     """
     clusters = faiss.Kmeans(
         descriptors.shape[1],
         words,
         niter=_ROUNDS,
         seed=seed,
-        min_points_per_centroid=1,  # faiss would complain of fewer than 39,
-        max_points_per_centroid=len(descriptors),  # and leave out what is beyond 256
+        min_points_per_centroid=1,  # faiss would warn below 39,
+        max_points_per_centroid=len(descriptors),  # and drop descriptors beyond 256
     )
     if words > EXACT:
         clusters.index = unbuilt(words, descriptors.shape[1])
@@ -394,9 +388,9 @@ def k_means(descriptors: NDArray[np.float32], words: int, seed: int) -> NDArray[
 
 
 def orthogonal_rows(rows: int, length: int, seed: int) -> NDArray[np.float32]:
-    """The first rows of a random orthogonal matrix: of the Q in QR = a square matrix of standard normal numbers.
+    """Return the first rows of a random orthogonal matrix Q, where QR is a square matrix of standard normal numbers.
 
-    R has a positive diagonal, which makes Q unique, and uniform over the orthogonal matrices.
+    R has a positive diagonal, which makes Q unique and uniform over the orthogonal matrices.
     """
     normal = np.random.default_rng(seed).standard_normal((length, length))
     q, r = np.linalg.qr(normal)
@@ -404,7 +398,7 @@ def orthogonal_rows(rows: int, length: int, seed: int) -> NDArray[np.float32]:
 
 
 def medians(projected: NDArray[np.float32], places: NDArray[np.int64], words: int) -> NDArray[np.float32]:
-    """Medians (words, B) of the values (M, B) in each of M places; of all values where a place has fewer than 5."""
+    """The medians (words, B) of the values (M, B) of each word, or of all values for words with fewer than 5."""
     overall = [np.median(column) for column in projected.T]
     thresholds = np.tile(np.array(overall, np.float32), (words, 1))
     order = np.argsort(places, kind="stable")

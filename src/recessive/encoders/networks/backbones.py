@@ -26,9 +26,8 @@ from recessive.encoders.networks.library import (
     CLASSIFIERS,
     IMAGENET_MEAN,
     IMAGENET_STD,
-    convolutional_part,
     downloaded,
-    residual,
+    torchvision_backbone,
 )
 from recessive.encoders.weight_files import load_weights, read_weights
 
@@ -100,16 +99,14 @@ class _LastMap(nn.Module):
         return last
 
 
-def library_entry(
-    summary: str, model: str, channels: int, build: Callable[[str], nn.Module] = residual, smallest: int = 32
-) -> BackboneEntry:
+def library_entry(summary: str, model: str, channels: int, smallest: int = 32) -> BackboneEntry:
     """The entry of a torchvision model without its classifier; arguments as for `BackboneEntry`."""
     return BackboneEntry(
         f"{summary}, torchvision's; pretrained on ImageNet-1K",
         channels,
         224,
         smallest,
-        partial(build, model),
+        partial(torchvision_backbone, model),
         partial(downloaded, model),
         IMAGENET_MEAN,
         IMAGENET_STD,
@@ -128,8 +125,8 @@ BACKBONES: dict[str, BackboneEntry] = {
     "conv": _bundled("conv", Convolutional),
     "depthwise": _bundled("depthwise", Depthwise),
     "transformer": _bundled("transformer", Transformer),
-    "alexnet": library_entry("AlexNet without its fully connected layers", "alexnet", 256, convolutional_part, 63),
-    "vgg-11": library_entry("VGG-11 without its fully connected layers", "vgg11", 512, convolutional_part),
+    "alexnet": library_entry("AlexNet without its fully connected layers", "alexnet", 256, 63),
+    "vgg-11": library_entry("VGG-11 without its fully connected layers", "vgg11", 512),
     "resnet-18": library_entry("ResNet-18", "resnet18", 512),
     "resnet-34": library_entry("ResNet-34", "resnet34", 512),
     "resnet-50": library_entry("ResNet-50", "resnet50", 2048),

@@ -7,6 +7,7 @@ unless `downloaded` or `downloaded_timm` is called. Both look into the library's
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import re
@@ -57,66 +58,31 @@ def guard() -> None:
             _declared.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
 
-def import_torchvision_models() -> Any:  # noqa: ANN401 - a module
-    """Return `torchvision.models`.
+def import_library(name: str) -> Any:  # noqa: ANN401 - a module
+    """Import `timm` or `torchvision.models`, which are slow to import, when they are needed.
 
     Raises:
-        EncoderError: if torchvision is not installed.
+        EncoderError: if the library is not installed.
     """
     guard()
     try:
-        from torchvision import models  # noqa: PLC0415 - an extra, and slow to import
+        return importlib.import_module(name)
     except ImportError as error:
-        raise EncoderError('this network needs torchvision: pip install "recessive[pretrained]"') from error
-    return models
+        library = name.partition(".")[0]
+        raise EncoderError(f'this network needs {library}: pip install "recessive[pretrained]"') from error
 
 
-def import_timm() -> Any:  # noqa: ANN401 - a module
-    """Return `timm`.
+def torchvision_backbone(model: str) -> nn.Module:
+    """Build a torchvision model without its classifier, see `without_classifier`, with random weights.
 
-    Raises:
-        EncoderError: if timm is not installed.
-    """
-    guard()
-    try:
-        import timm  # noqa: PLC0415 - an extra, and slow to import
-    except ImportError as error:
-        raise EncoderError('this network needs timm: pip install "recessive[pretrained]"') from error
-    return timm
-
-
-def residual(model: str) -> nn.Module:
-    """Build a ResNet or ResNeXt of torchvision without its pooling and classifier, with random weights.
-
-    Args:
-        model: torchvision's name of the model.
-
-    Returns:
-        A module from photos (N, 3, H, W) to a feature map (N, C, ⌈H/32⌉, ⌈W/32⌉).
+    Papers that hash the features of AlexNet and VGG take the output of the second fully connected layer, fc7. Here the
+    last feature map takes its place, as 93% of AlexNet's weights lie in the fully connected layers, which also fix the
+    size of the photo.
 
     Raises:
         EncoderError: if torchvision is not installed.
     """
-    return without_classifier(import_torchvision_models().get_model(model, weights=None))
-
-
-def convolutional_part(model: str) -> nn.Module:
-    """Build the convolutions of a torchvision model that has `features`, such as AlexNet or VGG, with random weights.
-
-    Papers hash the output of the second fully connected layer, fc7. Here GeM pooling of the last feature map takes its
-    place: 93% of AlexNet's weights lie in the fully connected layers, which also fix the size of the photo.
-
-    Args:
-        model: torchvision's name of the model.
-
-    Returns:
-        A module from photos (N, 3, H, W) to a feature map (N, C, h, w).
-
-    Raises:
-        EncoderError: if torchvision is not installed.
-    """
-    network = import_torchvision_models().get_model(model, weights=None, num_classes=1)
-    return nn.Sequential(OrderedDict(features=network.features))
+    return without_classifier(import_library("torchvision.models").get_model(model, weights=None))
 
 
 def without_classifier(network: nn.Module) -> nn.Module:
@@ -151,7 +117,7 @@ def downloaded(model: str, weights: str = "IMAGENET1K_V1") -> Path:
     Raises:
         EncoderError: if torchvision is not installed, or the file is not in the cache and cannot be downloaded.
     """
-    url: str = getattr(import_torchvision_models().get_model_weights(model), weights).url
+    url: str = getattr(import_library("torchvision.models").get_model_weights(model), weights).url
     return _downloaded_url(model, url)
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -27,11 +26,10 @@ from recessive.encoders.networks.library import (
     CLASSIFIERS,
     IMAGENET_MEAN,
     IMAGENET_STD,
-    convolutional_part,
     downloaded,
     downloaded_timm,
-    import_timm,
-    import_torchvision_models,
+    import_library,
+    torchvision_backbone,
     without_classifier,
 )
 from recessive.encoders.weight_files import UNREADABLE, first_line, load_weights, read_weights, shapes
@@ -135,7 +133,7 @@ def library_encoder(name: str, *, weights: Path | None = None) -> Encoder:
 
 
 def _timm_trunk(name: str, model: str, weights: Path | None) -> LibraryTrunk:
-    timm = import_timm()
+    timm = import_library("timm")
     if not timm.is_model(model):
         raise _unknown(name, model, timm.list_models())
     try:
@@ -150,15 +148,17 @@ def _timm_trunk(name: str, model: str, weights: Path | None) -> LibraryTrunk:
     if weights is not None:
         classifiers = config.classifier if config is not None else ()
         prefixes = tuple(f"{one}." for one in ([classifiers] if isinstance(classifiers, str) else classifiers or ()))
-        _fit_part(network, weights, model, lambda key: not key.startswith(prefixes or CLASSIFIERS))
+        _load_part(network, weights, model, lambda key: not key.startswith(prefixes or CLASSIFIERS))
     data = timm.data.resolve_model_data_config(network)
     _, size, width = data["input_size"]
     if size != width or data["crop_mode"] not in ("center", "squash"):
-        raise EncoderError(f"{name} sees photos in a way that is not supported: {data['input_size']}, not square")
+        way = f"{size} x {width} pixels, crop mode {data['crop_mode']}"
+        raise EncoderError(f"{name} takes photos in a way that is not supported: {way}")
     network.eval()
     with torch.no_grad():
         last = network.forward_features(torch.zeros(1, 3, size, size))
-    is_map = last.ndim == 4 and last.shape[1] == network.num_features and getattr(network, "output_fmt", "") != "NHWC"
+    is_map = getattr(last, "ndim", 0) == 4 and last.shape[1] == network.num_features
+    is_map = is_map and getattr(network, "output_fmt", "NCHW") == "NCHW"
     return LibraryTrunk(
         FeatureMap(network) if is_map else network,
         size,
@@ -171,7 +171,7 @@ def _timm_trunk(name: str, model: str, weights: Path | None) -> LibraryTrunk:
 
 
 def _torchvision_trunk(name: str, model: str, weights: Path | None) -> LibraryTrunk:
-    models = import_torchvision_models()
+    models = import_library("torchvision.models")
     architecture, _, tag = model.partition(".")
     known = models.list_models(module=models)
     if architecture not in known:
@@ -182,11 +182,14 @@ def _torchvision_trunk(name: str, model: str, weights: Path | None) -> LibraryTr
         raise EncoderError(f"{architecture} has no weights called {tag!r}; there are {', '.join(entries.__members__)}")
     if weights is None:
         downloaded(architecture, tag)  # so that the library finds them, and an error is ours
-        backbone = without_classifier(models.get_model(architecture, weights=entries[tag], progress=False))
+        try:
+            backbone = without_classifier(models.get_model(architecture, weights=entries[tag], progress=False))
+        except UNREADABLE as error:
+            raise EncoderError(f"{name} cannot be loaded: {first_line(error)}") from error
     else:
-        backbone = without_classifier(models.get_model(architecture, weights=None))
+        backbone = torchvision_backbone(architecture)
         parts = {key.partition(".")[0] for key in backbone.state_dict()}
-        _fit_part(backbone, weights, architecture, lambda key: key.partition(".")[0] in parts)
+        _load_part(backbone, weights, architecture, lambda key: key.partition(".")[0] in parts)
     data = entries[tag].transforms()
     (size,), (resized,) = data.crop_size, data.resize_size
     return LibraryTrunk(backbone, size, data.mean, data.std, resized=resized, mode=data.interpolation.value)
@@ -198,44 +201,26 @@ def _unknown(name: str, model: str, known: Iterable[str]) -> EncoderError:
     return EncoderError(f"{name}: the library has no such model{hint}")
 
 
-def _fit_part(network: nn.Module, path: Path, name: str, belongs: Callable[[str], bool]) -> None:
+def _load_part(network: nn.Module, path: Path, name: str, belongs: Callable[[str], bool]) -> None:
     load_weights(network, {key: tensor for key, tensor in read_weights(path).items() if belongs(key)}, path, name)
 
 
-def _timm(model: str, **options: Any) -> Callable[[], nn.Module]:  # noqa: ANN401 - whatever timm takes
-    return lambda: FeatureMap(import_timm().create_model(model, pretrained=False, num_classes=0, **options))
+def _timm_entry(summary: str, model: str, channels: int, *, tensorflow: bool) -> BackboneEntry:
+    """The entry of a timm model; `tensorflow` for weights that were trained with padding "same" and inputs in ±1."""
+    options = {"pad_type": "same"} if tensorflow else {}
+    mean, std = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)) if tensorflow else (IMAGENET_MEAN, IMAGENET_STD)
+
+    def build() -> nn.Module:
+        return FeatureMap(import_library("timm").create_model(model, pretrained=False, num_classes=0, **options))
+
+    return BackboneEntry(summary, channels, 224, 32, build, mean=mean, std=std)
 
 
-_HALF = (0.5, 0.5, 0.5)
 RECOGNISED = {
-    "mobilenetv2_100": BackboneEntry(
-        'MobileNetV2 1.0 with TensorFlow\'s padding "same"; Sandler et al., 2018',
-        1280,
-        224,
-        32,
-        _timm("mobilenetv2_100", pad_type="same"),
-        mean=_HALF,
-        std=_HALF,
-    ),
-    "mobilenetv1_100": BackboneEntry(
-        'MobileNetV1 1.0 with TensorFlow\'s padding "same"; Howard et al., 2017',
-        1024,
-        224,
-        32,
-        _timm("mobilenetv1_100", pad_type="same"),
-        mean=_HALF,
-        std=_HALF,
-    ),
-    "tf_efficientnet_lite0": BackboneEntry(
-        "EfficientNet-Lite0; Tan, Le, 2019",
-        1280,
-        224,
-        32,
-        _timm("tf_efficientnet_lite0"),
-        mean=IMAGENET_MEAN,
-        std=IMAGENET_STD,
-    ),
-    "squeezenet1_1": library_entry("SqueezeNet 1.1", "squeezenet1_1", 512, convolutional_part),
+    "mobilenetv2_100": _timm_entry("MobileNetV2; Sandler et al., 2018", "mobilenetv2_100", 1280, tensorflow=True),
+    "mobilenetv1_100": _timm_entry("MobileNetV1; Howard et al., 2017", "mobilenetv1_100", 1024, tensorflow=True),
+    "tf_efficientnet_lite0": _timm_entry("EfficientNet-Lite0", "tf_efficientnet_lite0", 1280, tensorflow=False),
+    "squeezenet1_1": library_entry("SqueezeNet 1.1", "squeezenet1_1", 512),
     **{name: entry for name, entry in BACKBONES.items() if entry.mean == IMAGENET_MEAN},
 }
 """Networks that are recognised by a file of their weights alone."""

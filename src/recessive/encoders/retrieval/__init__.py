@@ -6,32 +6,7 @@ photo, at one or several scales, pools each feature map to a vector, and combine
 
 Read `network` first: trunk, head and network. `files` loads networks from the public checkpoints of cnnimageretrieval
 and from plain files of weights. `whitening` learns a `Whitening` from descriptors. The poolings are those of
-`recessive.encoders.pooling`.
+`recessive.encoders.heads`.
 
 Source: Radenović, Tolias, Chum, "Fine-tuning CNN image retrieval with no human annotation", 2018.
 """
-
-from recessive.encoders.retrieval.files import load_cnnimageretrieval, load_retrieval_network
-from recessive.encoders.retrieval.network import (
-    THREE_SCALES,
-    Pooling,
-    RetrievalHead,
-    RetrievalNetwork,
-    RetrievalTrunk,
-    make_retrieval_network,
-)
-from recessive.encoders.retrieval.whitening import Whitening, learn_whitening, pca_whitening
-
-__all__ = [
-    "THREE_SCALES",
-    "Pooling",
-    "RetrievalHead",
-    "RetrievalNetwork",
-    "RetrievalTrunk",
-    "Whitening",
-    "learn_whitening",
-    "load_cnnimageretrieval",
-    "load_retrieval_network",
-    "make_retrieval_network",
-    "pca_whitening",
-]

@@ -23,9 +23,9 @@ import torch
 from torch import Tensor, nn
 
 from recessive.encoders.encoder import EncoderError
-from recessive.encoders.networks.library import convolutional_part, residual
+from recessive.encoders.heads import MAC, RMAC, GeM, RegionalPooling, SPoC
+from recessive.encoders.networks.library import torchvision_backbone
 from recessive.encoders.networks.pretrained import recognised_backbone
-from recessive.encoders.pooling import MAC, RMAC, GeM, RegionalPooling, SPoC
 from recessive.encoders.retrieval.network import (
     LARGEST_EXPONENT,
     LONGEST_SIDE,
@@ -56,67 +56,50 @@ _POOLS: dict[str, type[nn.Module]] = {"gem": GeM, "mac": MAC, "spoc": SPoC, "rma
 
 def load_retrieval_network(
     path: Path,
-    pooling: Pooling = "gem",
-    *,
-    scales: Sequence[float] = (1.0,),
-    longest_side: int = LONGEST_SIDE,
-) -> RetrievalNetwork:
-    """Load a retrieval network from a checkpoint of cnnimageretrieval, or from the weights of a well-known network.
-
-    Args:
-        path: a checkpoint, see `load_cnnimageretrieval`, or a file of weights, see `recognised_backbone`.
-        pooling: the pooling of the last feature map, which must be a checkpoint's own; GeM has p = 3 for plain weights.
-        scales: the factors of the sides: (1.0,), or `THREE_SCALES`.
-        longest_side: the side in pixels to which larger photos are shrunk.
-
-    Returns:
-        A network named after the file, in evaluation mode and with frozen weights.
-
-    Raises:
-        EncoderError: if the file cannot be read or is neither, if a checkpoint has another pooling, if a library is not
-            installed, or if the scales or the limit are impossible.
-    """
-    check_pooling(pooling)
-    stored = read_stored(path)
-    if not (isinstance(stored, dict) and "meta" in stored):
-        backbone = recognised_backbone(tensors_by_name(stored, path), path)
-        return pooled_network(path.stem, backbone, POOLINGS[pooling](), scales=scales, longest_side=longest_side)
-    network = _network(stored, path, scales, longest_side, None)
-    pool = network.head.pool
-    kind = type(pool.rpool if isinstance(pool, RegionalPooling) else pool)
-    own = next(name for name, one in POOLINGS.items() if one is kind)
-    if own != pooling:
-        raise EncoderError(f"pools by {own}, not by {pooling}; use {own}:{path}", path)
-    return network
-
-
-def load_cnnimageretrieval(
-    path: Path,
+    pooling: Pooling | None = None,
     *,
     scales: Sequence[float] = (1.0,),
     longest_side: int = LONGEST_SIDE,
     whitening: str | None = None,
 ) -> RetrievalNetwork:
-    """Load a network of the public checkpoints, named after its file, in evaluation mode and with frozen weights.
+    """Load a retrieval network from a checkpoint of cnnimageretrieval, or from the weights of a well-known network.
 
-    The exponent of GeM and a whitening layer are those that were trained with the network. No random number is drawn.
+    The exponent of GeM and a whitening layer are those that a checkpoint's network was trained with; GeM has p = 3 for
+    plain weights. No random number is drawn.
 
     Args:
-        path: a checkpoint of cnnimageretrieval.
+        path: a checkpoint, or a file of weights, see `recognised_backbone`.
+        pooling: the pooling of the last feature map, which must be a checkpoint's own; if None, that or GeM.
         scales: the factors of the sides: (1.0,), or `THREE_SCALES`.
         longest_side: the side in pixels to which larger photos are shrunk.
-        whitening: the data that a whitening was learned from after the network, such as "retrieval-SfM-120k", to apply
-            that whitening; none if None. Checkpoints hold one for a single scale and one for several.
+        whitening: the data that a whitening of the checkpoint was learned from after the network, such as
+            "retrieval-SfM-120k", to apply that whitening. Checkpoints hold one for a single scale and one for several.
+
+    Returns:
+        A network named after the file, in evaluation mode and with frozen weights.
 
     Raises:
-        EncoderError: if torchvision is not installed; if the file is missing, damaged, not such a checkpoint, of an
-            unknown architecture or pooling, or without that whitening; if its weights do not fit; or if the scales or
-            the limit are impossible.
+        EncoderError: if the file is missing, damaged or neither of both, if a checkpoint is of an unknown architecture
+            or pooling, has another pooling or not that whitening, if its weights do not fit, if the library is not
+            installed, or if the scales or the limit are impossible.
     """
-    return _network(read_stored(path), path, scales, longest_side, whitening)
+    if pooling is not None:
+        check_pooling(pooling)
+    stored = read_stored(path)
+    if whitening is None and not (isinstance(stored, dict) and "meta" in stored):
+        backbone = recognised_backbone(tensors_by_name(stored, path), path)
+        pool = POOLINGS[pooling or "gem"]()
+        return pooled_network(path.stem, backbone, pool, scales=scales, longest_side=longest_side)
+    network = _cnnimageretrieval(stored, path, scales, longest_side, whitening)
+    stored_pool = network.head.pool
+    kind = type(stored_pool.rpool if isinstance(stored_pool, RegionalPooling) else stored_pool)
+    own = next(name for name, one in POOLINGS.items() if one is kind)
+    if pooling not in (None, own):
+        raise EncoderError(f"pools by {own}, not by {pooling}; use {own}:{path}", path)
+    return network
 
 
-def _network(
+def _cnnimageretrieval(
     stored: object, path: Path, scales: Sequence[float], longest_side: int, whitening: str | None
 ) -> RetrievalNetwork:
     meta, weights = (stored.get(key) if isinstance(stored, dict) else None for key in ("meta", "state_dict"))
@@ -187,9 +170,10 @@ def _learned(path: Path, meta: dict[str, Any], name: str, scales: str, channels:
 
 def numbered_layers(architecture: str) -> nn.Module:
     """The layers of a torchvision network up to the last ReLU, numbered as the public checkpoints have them."""
+    network = torchvision_backbone(architecture)
     if architecture.startswith("resnet"):
-        return nn.Sequential(*residual(architecture).children())
-    layers = list(convolutional_part(architecture).get_submodule("features").children())
+        return nn.Sequential(*network.children())
+    layers = list(network.get_submodule("features").children())
     if architecture.startswith("densenet"):
         return nn.Sequential(*layers, nn.ReLU(inplace=True))
     return nn.Sequential(*layers[:-1])

@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recessive.encoders.encoder import Encoder, EncoderError, Features
+from recessive.encoders.heads import MAC, RMAC, GeM, SPoC, unit
 from recessive.encoders.networks.backbones import Backbone, make_backbone
-from recessive.encoders.pooling import MAC, RMAC, GeM, SPoC, unit
 from recessive.encoders.retrieval.whitening import Whitening
 from recessive.photos import part_within
 

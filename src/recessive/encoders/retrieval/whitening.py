@@ -1,4 +1,4 @@
-"""Whitening of descriptors: learned from matching pairs, or PCA's where there are none.
+"""Whitening of descriptors: learned from matching pairs, or by PCA where there are none.
 
 Sources: Mikolajczyk, Matas, "Improving descriptors for fast tree matching by optimal linear projection", 2007;
 Radenović, Tolias, Chum, "Fine-tuning CNN image retrieval with no human annotation", 2018, section 3.4; Jégou, Chum,
@@ -15,14 +15,14 @@ from torch import Tensor, nn
 class Whitening(nn.Module):
     """d = P (v − m) / ‖P (v − m)‖₂; zeros for v = m, which has no direction.
 
-    Computed in the precision that m and P are held in, and given in that of v.
+    It is computed in the precision of m and P, and returned in that of v.
 
     Args:
         mean: m, (D,).
         projection: P, (dim, D).
 
     Raises:
-        ValueError: shapes that do not fit, or values that are not finite.
+        ValueError: if shapes do not fit, or values are not finite.
     """
 
     mean: Tensor
@@ -39,7 +39,7 @@ class Whitening(nn.Module):
 
     @property
     def dim(self) -> int:
-        """Length of what comes out."""
+        """The length of whitened vectors."""
         return len(self.projection)
 
     def forward(self, vectors: Tensor) -> Tensor:
@@ -51,24 +51,24 @@ class Whitening(nn.Module):
 def learn_whitening(
     queries: Tensor, positives: Tensor, all_vectors: Tensor, *, dim: int | None = None, ridge: float = 0.0
 ) -> Whitening:
-    """The projection under which matching pairs differ by as much in all directions, turned to the principal axes.
+    """Learn the projection under which matching pairs differ equally in all directions, along the principal axes.
 
         m = mean_i q_i,  S = mean_i (q_i − p_i)(q_i − p_i)ᵀ = L Lᵀ,  P = Aᵀ L⁻¹,
 
-    with the columns of A the eigenvectors of Σ_x L⁻¹ (x − m)(x − m)ᵀ L⁻ᵀ, largest eigenvalue first. All in float64,
-    and so is what is returned.
+    with the columns of A the eigenvectors of Σ_x L⁻¹ (x − m)(x − m)ᵀ L⁻ᵀ, largest eigenvalue first. Everything is
+    float64, the result included.
 
     Args:
         queries: q, (M, D).
         positives: p, (M, D): positives[i] matches queries[i].
         all_vectors: x, (N, D), whose principal axes are taken.
-        dim: how many of them are kept; all D when None.
-        ridge: this share of the mean of S's diagonal is added to the diagonal, so that few pairs will do; 0 is the
-            paper's.
+        dim: the number of axes that are kept; all D if None.
+        ridge: the share of the mean of S's diagonal that is added to the diagonal, so that few pairs are enough; 0 in
+            the paper.
 
     Raises:
-        ValueError: shapes that do not fit, values that are not finite, a dim not in 1 … D, a negative ridge, or pairs
-            too few or too alike for S to have full rank.
+        ValueError: if shapes do not fit, values are not finite, `dim` is not in 1 … D, the ridge is negative, or pairs
+            are too few or too similar for S to have full rank.
     """
     if queries.ndim != 2 or queries.shape != positives.shape or not len(queries):
         raise ValueError(f"queries and positives are pairs (M, D), not {(*queries.shape,)} and {(*positives.shape,)}")
@@ -78,7 +78,7 @@ def learn_whitening(
     dim = width if dim is None else dim
     _check_dim(dim, width)
     if not ridge >= 0:
-        raise ValueError(f"the ridge is not negative: {ridge}")
+        raise ValueError(f"the ridge must not be negative: {ridge}")
     _check_finite(queries, positives, all_vectors)
     mean = queries.double().mean(dim=0)
     differences = queries.double() - positives.double()
@@ -92,11 +92,11 @@ def learn_whitening(
 
 
 def _cholesky(spread: Tensor, pairs: int, ridge: float) -> Tensor:
-    """L of S = L Lᵀ; an error where S has full rank by rounding at best."""
+    """L of S = L Lᵀ; an error if S has full rank only by rounding."""
     width = len(spread)
     factor: Tensor
     factor, failed = torch.linalg.cholesky_ex(spread)
-    left = factor.diagonal().square()  # of each direction's spread, what those before it do not explain
+    left = factor.diagonal().square()  # the part of each direction's spread that those before it do not explain
     lost = left <= 10 * width * torch.finfo(torch.float64).eps * spread.diagonal()
     if (ridge == 0 and pairs < width) or bool(failed) or bool(lost.any()):
         raise ValueError(
@@ -106,17 +106,17 @@ def _cholesky(spread: Tensor, pairs: int, ridge: float) -> Tensor:
 
 
 def pca_whitening(vectors: Tensor, dim: int) -> Whitening:
-    """Unit variance along the principal axes: m = mean_i x_i, P = Λ^(−1/2) Vᵀ, (x − m)(x − m)ᵀ on average = V Λ Vᵀ.
+    """Unit variance along the principal axes: m = mean_i x_i, P = Λ^(−1/2) Vᵀ, mean_i (x_i − m)(x_i − m)ᵀ = V Λ Vᵀ.
 
-    Largest variance first; in float64, and so is what is returned.
+    The largest variance comes first. Everything is float64, the result included.
 
     Args:
         vectors: x, (N, D).
-        dim: how many axes are kept.
+        dim: the number of axes that are kept.
 
     Raises:
-        ValueError: shapes that do not fit, values that are not finite, a dim not in 1 … D, or fewer axes along which
-            the vectors vary.
+        ValueError: if shapes do not fit, values are not finite, `dim` is not in 1 … D, or the vectors vary along fewer
+            axes.
     """
     if vectors.ndim != 2 or not len(vectors):
         raise ValueError(f"whitening is learned from vectors (N, D), not {(*vectors.shape,)}")
@@ -137,7 +137,7 @@ def pca_whitening(vectors: Tensor, dim: int) -> Whitening:
 
 def _check_dim(dim: int, width: int) -> None:
     if not 1 <= dim <= width:
-        raise ValueError(f"of {width} axes one keeps 1 to {width}, not {dim}")
+        raise ValueError(f"1 to {width} of {width} axes can be kept, not {dim}")
 
 
 def _check_finite(*tensors: Tensor) -> None:
