@@ -8,10 +8,11 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi.exceptions import RequestValidationError
+from pydantic import Field
 from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -37,14 +38,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class OptionError:
-    """What is wrong with one option, parameter or header.
+    """What is wrong with one option, parameter or header."""
 
-    Attributes:
-        option: its name as on the command line, such as keep-location.
-        detail: what is wrong.
-    """
-
-    option: str
+    option: Annotated[
+        str, Field(description="The name as on the command line, without leading hyphens.", examples=["budget"])
+    ]
     detail: str
 
 

@@ -104,9 +104,8 @@ async def get_photos(
     """Fetch several protected photos in one file."""
     if any(len(job_id) != 32 for job_id in job):
         raise no_job()
-    ids = list(dict.fromkeys(job))
-    mine = owner_of(key)
-    known = {found.id: found for found in await run_in_threadpool(service.reader.watch, ids) if found.owner == mine}
+    ids, owner = list(dict.fromkeys(job)), owner_of(key)
+    known = {found.id: found for found in await run_in_threadpool(service.reader.watch, ids) if found.owner == owner}
     if len(known) < len(ids):
         raise no_job()
     jobs = [known[job_id] for job_id in ids]

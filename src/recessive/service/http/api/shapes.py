@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
+from recessive.service.http.problems import OptionError
 from recessive.service.store.job import DeliveryState, JobState
 from recessive.service.store.job import Job as StoredJob
 
@@ -77,13 +78,6 @@ class Jobs(BaseModel):
 
     jobs: list[Job]
     next: str | None = Field(description="The value of `before` for the jobs that follow; null if there are none.")
-
-
-class OptionError(BaseModel):
-    """What is wrong with one option, parameter or header."""
-
-    option: str = Field(description="The name as on the command line, without leading hyphens.", examples=["budget"])
-    detail: str
 
 
 class Problem(BaseModel):
