@@ -14,7 +14,9 @@ from recessive.errors import SettingsError
 from recessive.watching.journal import Journal
 from recessive.watching.outbox import Outbox
 from recessive.watching.watch import watch_photos
-from recessive.workflows import Protector, ProtectSettings, records
+from recessive.workflows import ProtectSettings, protect_file
+from recessive.workflows.protect import remember
+from recessive.workflows.protector import audit
 
 pytestmark = pytest.mark.usefixtures("tiny_encoders")
 
@@ -165,18 +167,18 @@ def test_what_is_computed_is_not_lost_when_a_folder_is_gone(
     watch, passing, stubborn, out, held, state, clock, protections, complaints, monkeypatch
 ):
     (passing if state == "protected" else stubborn)("a.png")
-    folder, protect = out if state == "protected" else held, Protector.protect
+    folder = out if state == "protected" else held
     away = folder.with_name("away")
 
-    def then_gone(self, *arguments, **options):
-        report = protect(self, *arguments, **options)
+    def then_gone(*arguments, **options):
+        report = protect_file(*arguments, **options)
         if not clock.acts:
             folder.rename(away)
             clock.at(60, away.rename, folder)
             clock.at(1000, list)
         return report
 
-    monkeypatch.setattr(Protector, "protect", then_gone)
+    monkeypatch.setattr("recessive.watching.photo.protect_file", then_gone)
     (result,) = watch(until=200)
     assert (result.state, names(folder), protections) == (state, ["a.png"], ["a.png"])
     assert complaints[0].startswith(f"{folder}: ")
@@ -196,13 +198,13 @@ def test_a_file_in_the_way_of_a_folder_is_waited_for(watch, passing, out, clock,
 def test_out_never_holds_a_photo_that_is_not_judged(watch, passing, stubborn, out, monkeypatch):
     passing()
     stubborn()
-    judge, seen = Protector._judge, []
+    seen = []
 
-    def looking(self, *arguments):
+    def looking(*arguments):
         seen.append(sorted(path.name for path in out.rglob("*")))
-        return judge(self, *arguments)
+        return audit(*arguments)
 
-    monkeypatch.setattr(Protector, "_judge", looking)
+    monkeypatch.setattr("recessive.workflows.protector.audit", looking)
     watch()
     assert seen == [[], ["a.png"]]
     assert sorted(path.name for path in out.rglob("*")) == ["a.png"]
@@ -305,7 +307,7 @@ def test_a_report_of_another_version_is_no_reason_to_end(watch, killed, passing,
     passing()
 
     killed(os, "link")
-    records.remember(unjudged(held)[0], "asked", {"verdict": "of old"})
+    remember(unjudged(held)[0], "asked", {"verdict": "of old"})
     assert states(watch()) == [("a.png", "protected")]
     assert names(out) == ["a.png"]
 

@@ -213,14 +213,15 @@ def test_looking_takes_a_fifth_of_the_time_at_most(watch, clock, monkeypatch):
     assert looks == [0, 15, 30, 45]
 
 
-def test_what_may_pass_is_tried_again_and_told_once(watch, passing, clock, monkeypatch):
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("not enough memory")])
+def test_what_may_pass_is_tried_again_and_told_once(watch, passing, clock, monkeypatch, error):
     passing()
     change, tried = Protector.change, []
 
     def short(self, photo, progress=None):
         tried.append(clock.time)
         if len(tried) < 4:
-            raise MemoryError
+            raise error
         return change(self, photo, progress)
 
     monkeypatch.setattr(Protector, "change", short)

@@ -9,8 +9,6 @@ from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Literal
 
-import torch
-
 from recessive.errors import ONE_PHOTO, Kind, MachineError, RecessiveError, photo_error
 from recessive.files import digest, file_digest
 from recessive.photos import SUFFIXES, PhotoError, format_named
@@ -133,8 +131,7 @@ class PhotoProcessor:
             return self._skipped(entry)
         pending = self._outbox.pending(entry)
         try:
-            with torch.inference_mode(mode=False), torch.enable_grad():
-                report = protect_file(path, pending, self._protector, overwrite=True, progress=progress)
+            report = protect_file(path, pending, self._protector, overwrite=True, progress=progress)
         except ONE_PHOTO as error:
             if stamp_of(path) != stamp:
                 raise FileChangedError from None

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from recessive import __version__
-from recessive.errors import ONE_PHOTO, PhotoError, photo_error
+from recessive.errors import PhotoError
 from recessive.exposure import FIRST_RESULTS, audit, keypoint_report
 from recessive.files import digest
 from recessive.photos import (
@@ -142,22 +142,18 @@ def protect_photo(
         start: the reading of `time.perf_counter` from which the report's seconds count; now when None.
 
     Raises:
-        PhotoError: if the photo cannot be protected, or its format cannot hold the result.
+        PhotoError: if the photo is too small, or its format cannot hold the result. The other errors of `ONE_PHOTO`,
+            such as a lack of memory, are left to the caller, who knows whether to try again.
     """
     start = time.perf_counter() if start is None else start
     settings, format_ = protector.settings, protector.format_for(photo)
-    try:
-        with torch.inference_mode(mode=False), torch.enable_grad():
-            pixels, steps = protector.change(photo, progress)
-            data = encode_photo(
-                photo, pixels, format=format_, quality=settings.quality, keep_location=settings.keep_location
-            )
-            saved = decode_photo(data, photo.path)
-            report = _judge(photo, saved, protector, steps, start)
-    except PhotoError:
-        raise
-    except ONE_PHOTO as error:
-        raise photo_error(photo.path, error) from error
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        pixels, steps = protector.change(photo, progress)
+        data = encode_photo(
+            photo, pixels, format=format_, quality=settings.quality, keep_location=settings.keep_location
+        )
+        saved = decode_photo(data, photo.path)
+        report = _judge(photo, saved, protector, steps, start)
     return Protected(data, format_, report)
 
 
