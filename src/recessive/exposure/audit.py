@@ -16,10 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from recessive.codes import sign
 from recessive.encoders import Encoder, encode
 from recessive.galleries import Gallery
-from recessive.searchers import Searcher
+from recessive.searchers import Searcher, items
 
 FIRST_RESULTS = 10
 """A photo that is not among the first ten results counts as hidden."""
@@ -79,17 +78,11 @@ class Audit:
 
 def describe(searchers: Sequence[Searcher], photo: Tensor) -> list[Any]:
     """Describe a photo (3, H, W) by each searcher, as one item for its gallery; shared networks run once."""
-    networks = [searcher.encoder for searcher in searchers if isinstance(searcher.encoder, Encoder)]
-    outputs = iter(encode(networks, photo[None]))
-    items: list[Any] = []
-    for searcher in searchers:
-        encoder = searcher.encoder
-        if not isinstance(encoder, Encoder):
-            items.append(encoder.items(photo))
-        else:
-            found = next(outputs)
-            items.append(sign(found) if encoder.outputs == "logits" else found)
-    return items
+    encoders = [searcher.encoder for searcher in searchers]
+    outputs = iter(encode([encoder for encoder in encoders if isinstance(encoder, Encoder)], photo[None]))
+    return [
+        items(encoder, next(outputs)) if isinstance(encoder, Encoder) else encoder.items(photo) for encoder in encoders
+    ]
 
 
 def rank_at(gallery: Gallery[Any], query: Any, distance: float) -> int:  # noqa: ANN401
@@ -141,10 +134,10 @@ def audit(
                 threshold=threshold,
                 gallery_photos=len(gallery),
                 hidden=hidden,
-                survives={name: _find(gallery, query, items[i])[2] for name, items in altered.items()},
+                survives={name: _find(gallery, query, seen[i])[2] for name, seen in altered.items()},
             )
         )
-    seen, unseen = ([entry.hidden for entry in found if entry.seen == seen] for seen in (True, False))
+    seen, unseen = ([entry.hidden for entry in found if entry.seen is kind] for kind in (True, False))
     return Audit(
         encoders=tuple(found),
         gallery_photos=len(searchers[0].gallery) if searchers else 0,
