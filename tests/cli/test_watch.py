@@ -17,7 +17,7 @@ from recessive.photos import read_photo
 from recessive.workflows import Protector
 
 KEYS = ["input", "state", "output", "reason", "report"]
-_watching = runpy.run_path(str(Path(__file__).parents[1] / "watching" / "watching.py"))
+_watching = runpy.run_path(str(Path(__file__).parents[1] / "watching" / "conftest.py"))
 incoming, out, held = (_watching[name] for name in ("incoming", "out", "held"))
 REAL = ("--json", "--encoder", "conv-gem", "--steps", "8", "--budget", "12", "--settle", "0.2")
 

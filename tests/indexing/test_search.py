@@ -14,7 +14,7 @@ from recessive.galleries.index_file import IndexFile, IndexFileError, read_index
 from recessive.indexing.index import index_photos
 from recessive.indexing.search import PhotoIndex, search_index
 from recessive.photos import PhotoError
-from recessive.searchers import describers
+from recessive.searchers import features
 
 KINDS = ["cedd", "gist", "gist-colour", "conv-gem", "conv-hash", "gem:conv", "bovw", "bovw-he", "bovw-burst"]
 
@@ -176,10 +176,10 @@ def test_the_vocabulary_is_that_of_the_index(indexed, folder, tmp_path, monkeypa
     file.unlink()
     assert search_index(index, folder / "3.png").results[0].path == str(folder / "3.png")
 
-    monkeypatch.setattr(describers, "bundled_vocabulary", lambda: other)
+    monkeypatch.setattr(features, "bundled_vocabulary", lambda: other)
     index.unlink()
     index_photos(folder, index, "bovw-he")
-    monkeypatch.setattr(describers, "bundled_vocabulary", lambda: pytest.fail("the index has its own"))
+    monkeypatch.setattr(features, "bundled_vocabulary", lambda: pytest.fail("the index has its own"))
     assert search_index(index, folder / "3.png").results[0].path == str(folder / "3.png")
 
 

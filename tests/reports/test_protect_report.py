@@ -42,7 +42,7 @@ def found(*, seen, hidden, survives=()):
 
 
 @pytest.mark.parametrize(
-    ("hidden", "hidden_unseen", "seen", "default_searchers"),
+    ("hidden", "hidden_unseen", "seen", "everybody"),
     [
         (True, True, True, True),
         (True, False, True, False),
