@@ -1,16 +1,10 @@
-"""Write docs/reference.md: what the package offers by name, taken from the package itself.
-
-    python scripts/reference.py            write the page
-    python scripts/reference.py --check    exit with status 1 if the page is not up to date
-"""
+"""Write docs/reference.md: what the package offers by name, taken from the package itself."""
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import inspect
 import pkgutil
-import sys
 from pathlib import Path
 
 import recessive
@@ -105,19 +99,6 @@ def page() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="compare only")
-    arguments = parser.parse_args()
-    text = page()
-    if arguments.check:
-        same = PAGE.is_file() and PAGE.read_text(encoding="utf-8") == text
-        print("docs/reference.md is up to date" if same else "docs/reference.md is out of date: run scripts/reference.py")
-        return 0 if same else 1
-    PAGE.write_text(text, encoding="utf-8")
-    print(f"{PAGE.name}: {len(text.splitlines())} lines", file=sys.stderr)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    PAGE.write_text(page(), encoding="utf-8")
+    print(f"wrote {PAGE}")

@@ -96,7 +96,7 @@ class SoftCount(Objective):
     The sum goes over the owner's sample (w = 1) and over the photo's own neighbours, the encoder's outputs for the
     original and views of it (w = own_weight): the sample may hold few or no photos of the same motif, a searcher may.
     For codes D = ½ (m − h·c), h = sign(logits) with the gradient of softsign; for descriptors D = 1 − d·c.
-    Source: ours, docs/design.md.
+    Source: ours, docs/vanish.md.
 
     Attributes:
         sample: c_g of the owner's sample, codes of ±1 or descriptors (S, D).
@@ -156,7 +156,7 @@ class Vanish(Method):
 
     name: str = "vanish"
     summary: str = "minimises how many photos of a gallery would return yours (default)"
-    paper: str = "ours; docs/design.md"
+    paper: str = "ours; docs/vanish.md"
     departures: str = "none: it is ours"
     needs: frozenset[Need] = GRADIENTS | {"sample"}
     steps: Whole = 60
