@@ -1,6 +1,5 @@
 """Download of data sets that everybody may download."""
 
-import hashlib
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,6 +10,7 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from recessive.datasets.photos import DataError
+from recessive.files import file_digest
 
 Progress = Callable[[int, int], None]
 """Called with (bytes received, bytes in total); the total is 0 if the server does not state it."""
@@ -43,10 +43,17 @@ def fetch(download: Download, root: Path, progress: Progress | None = None) -> N
     target = root / download.place
     if target.exists():
         return
-    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
+    done, temporary = 0, target.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        found = _stream(download.url, temporary, progress)
+        with urlopen(download.url, timeout=_TIMEOUT) as answer, temporary.open("xb") as file:  # noqa: S310 - our addresses
+            total = int(answer.headers.get("Content-Length") or 0)
+            while chunk := answer.read(_CHUNK):
+                file.write(chunk)
+                done += len(chunk)
+                if progress is not None:
+                    progress(done, total)
+        found = file_digest(temporary).hex()
         if found != download.sha256:
             raise DataError(
                 f"{download.url}: the downloaded file is not the expected one (sha256 {found}, not "
@@ -63,16 +70,3 @@ def fetch(download: Download, root: Path, progress: Progress | None = None) -> N
     finally:
         with suppress(OSError):  # renamed already, or never created
             temporary.unlink()
-
-
-def _stream(url: str, path: Path, progress: Progress | None) -> str:
-    digest, done = hashlib.sha256(), 0
-    with urlopen(url, timeout=_TIMEOUT) as answer, path.open("xb") as file:  # noqa: S310 - our own addresses
-        total = int(answer.headers.get("Content-Length") or 0)
-        while chunk := answer.read(_CHUNK):
-            file.write(chunk)
-            digest.update(chunk)
-            done += len(chunk)
-            if progress is not None:
-                progress(done, total)
-    return digest.hexdigest()
