@@ -5,11 +5,12 @@
     python scripts/train_encoders.py bundle   --work DIR --data DIR [--figures FILE]
 
 `--data` is the unpacked folder `train` of the training photos, `<class>/<photo>.jpg`. `views` draws the training
-views once and asks the teacher (MobileNetV2-GeM) about each; `train` fits one network to the teacher's descriptors
-and to the labels, and goes on from its last checkpoint when it was stopped; `bundle` fits the two heads that the
-encoders are used with, and writes float16 weights, model cards and the reference gallery into the package. Seeds are
-fixed, but sums differ in their last digits with the number of threads.
-`benchmarks/photos_instances.py --json` measures the outcome; its output is the `--figures` that go into the cards.
+views once and stores the descriptor that the teacher (MobileNetV2-GeM) gives for each; `train` fits one network to
+these descriptors and to the labels, and resumes from its last checkpoint if it was stopped; `bundle` fits the two heads
+that the encoders are used with, and writes float16 weights, model cards and the reference gallery into the package.
+Seeds are fixed, but sums differ in their last digits with the number of threads.
+`benchmarks/photos_instances.py --json` measures the outcome; its output is passed as `--figures` and goes into the
+cards.
 """
 
 from __future__ import annotations
@@ -46,14 +47,14 @@ SHARES = {"conv": (0.18, 0.37, 0.45), "depthwise": (0.12, 0.18, 0.7), "transform
 
 
 def photo_files(data: Path) -> tuple[list[Path], np.ndarray]:
-    """All training photos in a fixed order, and the class number of each."""
+    """Return all training photos in a fixed order, and the class number of each."""
     files = sorted(data.glob("*/*.jpg"))
     classes = sorted({file.parent.name for file in files})
     return files, np.array([classes.index(file.parent.name) for file in files])
 
 
 def split(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Indices to train on and to validate on: 50 photos of each class are held out."""
+    """Return the indices to train on and to validate on: 50 photos of each class are held out."""
     generator = np.random.default_rng(SEED)
     held_out = np.concatenate(
         [generator.permutation(np.flatnonzero(labels == c))[:HELD_OUT_A_CLASS] for c in np.unique(labels)]
@@ -101,10 +102,10 @@ def draw_views(arguments: argparse.Namespace) -> None:
 
 
 def whitening(features: Tensor, dim: int, power: float) -> tuple[Tensor, Tensor]:
-    """Mean (C,) and map (C, dim) of a PCA that evens out the axes: t = L2(Vᵀ(g − mean) · λ^(−power)).
+    """Return the mean (C,) and map (C, dim) of a PCA that evens out the axes: t = L2(Vᵀ(g − mean) · λ^(−power)).
 
-    The leading axes are shared by all photos and drown the rest. Power ½ gives all axes the same variance, ¼ half of
-    that in logarithms.
+    The leading axes are shared by all photos and dominate the rest. Power ½ gives all axes the same variance, ¼ goes
+    half of the way in logarithms.
     """
     mean = features.mean(0)
     values, vectors = torch.linalg.eigh(torch.cov((features - mean).T))
@@ -128,7 +129,7 @@ class Student(nn.Module):
 
 
 def retrieval_map(outputs: Tensor, labels: Tensor) -> float:
-    """Leave-one-out mAP by dot product; good enough to watch a training by (ties in arbitrary order)."""
+    """Leave-one-out mAP by dot product, good enough to monitor training (ties are in arbitrary order)."""
     scores = outputs @ outputs.T
     scores.fill_diagonal_(-torch.inf)
     relevant = (labels[scores.argsort(descending=True)[:, :-1]] == labels[:, None]).float()
@@ -410,7 +411,7 @@ def bundle(arguments: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
-    command = commands.add_parser("views", help="draw views and ask the teacher")
+    command = commands.add_parser("views", help="draw views and describe them by the teacher")
     command.add_argument("--data", type=Path, required=True)
     command.add_argument("--teacher", type=Path, required=True, help="mobilenetv2_100 as safetensors, timm's names")
     command.add_argument("--work", type=Path, required=True)
@@ -419,7 +420,9 @@ def main() -> None:
     command.add_argument("--work", type=Path, required=True)
     command.add_argument("--network", choices=list(NETWORKS), required=True)
     command.add_argument("--epochs", type=int, default=12)
-    command.add_argument("--start", type=Path, help="go on from these weights (and the .json beside them), afresh")
+    command.add_argument(
+        "--start", type=Path, help="start a new training from these weights (and the .json beside them)"
+    )
     command.add_argument("--batch", type=int, default=64)
     command.add_argument("--lr", type=float, default=2e-3)
     command.set_defaults(run=train)

@@ -1,13 +1,13 @@
-"""Train the bundled vocabulary, and describe the photos of the bundled sample and gallery of local and global search.
+"""Train the bundled vocabulary, and describe the photos of the bundled samples and galleries of bovw, CEDD and GIST.
 
     python scripts/train_vocabulary.py --root DATA [--words 10000] [--out src/recessive/encoders/weights]
 
 DATA holds photos-train.tar.gz. Of its photos, drawn with seed 0, 1,000 become the reference gallery and 400 others the
-owner's sample; none of these photos is stored, only what they are described by: visual words with signatures, CEDD,
-GIST. The vocabulary is learned from local descriptors of all photos. Thresholds T are those of the best F1 of searches
-for the 1,000 photos with another view of each: another distance, angle, light (`views` of vanish).
+owner's sample. The photos themselves are not stored, only their descriptions: visual words with signatures, CEDD and
+GIST. The vocabulary is learned from local descriptors of all photos. Thresholds T are those of the best F1 when the
+1,000 photos are searched for with another view of each: another distance, angle and light (`views` of vanish).
 
-About ten minutes on one core.
+This takes about ten minutes on one core.
 """
 
 from __future__ import annotations
@@ -18,33 +18,28 @@ import random
 import sys
 import tarfile
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from safetensors.torch import save_file
+from torch import Tensor
 
 from recessive.encoders import CEDD, GIST, SIFT, BagOfWords, Vocabulary, training_descriptors
-from recessive.galleries import DenseGallery, InvertedFile, euclidean_distances, tanimoto_distances
+from recessive.galleries import DenseGallery, Gallery, InvertedFile, euclidean_distances, tanimoto_distances
 from recessive.photos import read_photo
 from recessive.protection.methods.vanish import views
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from torch import Tensor
-
-    from recessive.galleries import Gallery
 
 SEED = 0
 GALLERY, SAMPLE = 1000, 400
 DESCRIPTORS_A_WORD = 40
-LEVELS = 255  # of a GIST value as stored
+LEVELS = 255  # the largest stored value of GIST
 
 
 def shown(files: Sequence[Path], what: str) -> Iterator[Tensor]:
-    """Photos (3, H, W), one after another."""
+    """Yield photos (3, H, W), printing progress."""
     for number, file in enumerate(files):
         if number % 500 == 0:
             print(f"{what}: {number}/{len(files)}", file=sys.stderr, flush=True)
@@ -52,7 +47,7 @@ def shown(files: Sequence[Path], what: str) -> Iterator[Tensor]:
 
 
 def best_threshold(gallery: Gallery[Any], queries: Any) -> tuple[float, float]:  # noqa: ANN401
-    """T of the best F1 when query i looks for photo i alone, and that F1."""
+    """Return T of the best F1 when query i searches for photo i alone, and that F1."""
     distances = torch.cat([some for _, some in gallery.distances(queries)])
     own = distances.diagonal().sort().values
     others = distances[~torch.eye(len(own), dtype=torch.bool)].sort().values
@@ -76,7 +71,7 @@ def main() -> None:
 
 
 def make(files: Sequence[Path], words: int, out: Path) -> None:
-    """All files, from photos."""
+    """Write all files, given the photos."""
     most = DESCRIPTORS_A_WORD * words
     descriptors = training_descriptors(shown(files, "local features"), SIFT(), most=most, seed=SEED)
     print(f"k-means: {len(descriptors)} descriptors, {words} words", file=sys.stderr, flush=True)

@@ -181,7 +181,7 @@ def _torchvision_trunk(name: str, model: str, weights: Path | None) -> LibraryTr
     if tag not in entries.__members__:
         raise EncoderError(f"{architecture} has no weights called {tag!r}; there are {', '.join(entries.__members__)}")
     if weights is None:
-        downloaded(architecture, tag)  # so that the library finds them, and an error is ours
+        downloaded(architecture, tag)  # so that the library finds them, and errors are EncoderErrors
         try:
             backbone = without_classifier(models.get_model(architecture, weights=entries[tag], progress=False))
         except UNREADABLE as error:
