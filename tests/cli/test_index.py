@@ -88,7 +88,7 @@ def test_broken_photos_are_said_left_out_and_status_1(index, folder, broken, out
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        (("--encoder", "nobody"), "no encoder or file is called 'nobody'; there are bovw, bovw-he, bovw-burst, cedd, "),
+        (("--encoder", "nobody"), "no encoder or file is called 'nobody'; there are conv-gem, conv-hash, depthwise-"),
         (("--encoder", "gem:nobody"), "networks are small-resnet"),
         (("--encoder", "cedd", "--words", "5"), "--words and --vocabulary are for bovw"),
         (("--encoder", "bovw", "--words", "5"), "--words 5: 0 distinct descriptors do not make 5 words"),
