@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from recessive.balls import LInf
 from recessive.encoders import Encoder
 from recessive.protection.losses import (
-    Best,
     BestSoFar,
     Ensemble,
     KeepSimilar,
@@ -134,38 +133,38 @@ def test_stop_when_asks_the_score_and_keeps_what_was_done():
 
 
 def test_best_so_far_keeps_the_smallest_score_and_among_equals_the_smallest_loss():
-    best = BestSoFar(Table(), Best.before(torch.full((2, 3, 2, 2), 0.9)))
+    best = BestSoFar.before(Table(), torch.full((2, 3, 2, 2), 0.9))
     seen = [told((0.5, 0.5), (0.5, 0.5)), told((0.4, 0.9), (0.5, 0.4)), told((0.6, 0.1), (0.5, 0.45))]
     for photos in seen:
         best(photos, 0.0)
-    torch.testing.assert_close(best.best.photos, torch.stack([seen[1][0], seen[1][1]]))
+    torch.testing.assert_close(best.photos, torch.stack([seen[1][0], seen[1][1]]))
 
 
 def test_best_so_far_passes_the_evaluation_on():
     photos = told((0.25, 0.5))
-    evaluation = BestSoFar(Table(), Best.before(photos))(photos, 0.0)
+    evaluation = BestSoFar.before(Table(), photos)(photos, 0.0)
     assert (evaluation.score.item(), evaluation.loss.item(), evaluation.done.item()) == (0.25, 0.5, False)
 
 
 def test_best_so_far_starts_with_the_originals():
     originals = told((0.1, 0.2))
-    best = BestSoFar(Table(), Best.before(originals))
-    assert torch.equal(best.best.photos, originals)
+    best = BestSoFar.before(Table(), originals)
+    assert torch.equal(best.photos, originals)
     worse = told((0.9, 0.9))
     best(worse, 0.0)
-    assert torch.equal(best.best.photos, worse)  # a photo that nobody has judged is no best
+    assert torch.equal(best.photos, worse)  # a photo that nobody has judged is no best
     assert torch.equal(originals, told((0.1, 0.2)))
 
 
 def test_best_so_far_goes_on_for_those_that_remain():
-    best = BestSoFar(Table(), Best.before(told((0, 0), (0, 0), (0, 0))))
+    best = BestSoFar.before(Table(), told((0, 0), (0, 0), (0, 0)))
     best(told((0.5, 0.5), (0.5, 0.5), (0.5, 0.5)), 0.0)
     some = best.of(torch.tensor([0, 2]))
     some(told((0.4, 0.4), (0.6, 0.6)), 0.0)
     last = some.of(torch.tensor([1]))
     last(told((0.3, 0.3)), 0.0)
-    torch.testing.assert_close(best.best.photos, told((0.4, 0.4), (0.5, 0.5), (0.3, 0.3)))
-    assert last.best is best.best
+    torch.testing.assert_close(best.photos, told((0.4, 0.4), (0.5, 0.5), (0.3, 0.3)))
+    assert last.photos is best.photos
 
 
 def test_best_so_far_in_the_loop_keeps_an_early_iterate_and_that_of_a_retired_photo():
@@ -184,9 +183,9 @@ def test_best_so_far_in_the_loop_keeps_an_early_iterate_and_that_of_a_retired_ph
             return Passing(self.levels[rows])
 
     originals = torch.full((2, 3, 2, 2), 100 / 255)
-    best = BestSoFar(StopWhen(Passing(torch.tensor([97.0, 95.0])), lambda score: score > 5.5), Best.before(originals))
+    best = BestSoFar.before(StopWhen(Passing(torch.tensor([97.0, 95.0])), lambda score: score > 5.5), originals)
     found = minimise(best, originals, step=Sign(1), ball=LInf(20), steps=20)
-    torch.testing.assert_close((best.best.photos[:, 1, 0, 0] * 255).round(), torch.tensor([97.0, 95.0]))
+    torch.testing.assert_close((best.photos[:, 1, 0, 0] * 255).round(), torch.tensor([97.0, 95.0]))
     assert found.steps.tolist() == [9, 11]  # six levels past each
 
 

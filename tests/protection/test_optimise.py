@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -10,8 +11,9 @@ from torch import Tensor
 
 from recessive import balls
 from recessive.balls import LInf
+from recessive.errors import kind_of
 from recessive.protection import optimise, steps
-from recessive.protection.optimise import Evaluation, GradientError, minimise
+from recessive.protection.optimise import Batched, Evaluation, GradientError, PerPhoto, minimise
 
 LEVEL = 1 / 255
 
@@ -231,3 +233,41 @@ def test_a_gpu_asks_seldom_who_is_done_and_finds_the_same(monkeypatch):
 def test_negative_steps_are_refused():
     with pytest.raises(ValueError, match="-1"):
         minimise(Linear(torch.ones(1, 3, 2, 2)), grey([0]), step=steps.Sign(1), ball=LInf(8), steps=-1)
+
+
+@dataclass(frozen=True)
+class Held(Batched):
+    shared: torch.Tensor
+    values: PerPhoto[torch.Tensor]
+    seeds: PerPhoto[Sequence[int]]
+    parts: PerPhoto[Sequence[Batched]]
+    part: PerPhoto[Batched]
+    rows: PerPhoto[torch.Tensor | None] = None
+
+
+@dataclass(frozen=True)
+class Part(Batched):
+    values: PerPhoto[torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Shared(Batched):
+    values: torch.Tensor
+
+
+def test_what_is_held_per_photo_is_restricted_and_the_rest_is_shared():
+    shared, numbers = torch.arange(4), torch.arange(4)
+    inner = Part(10 * numbers)
+    some = Held(shared, numbers, range(4), [inner, inner], inner).of(torch.tensor([3, 1]))
+    assert some.shared is shared
+    assert some.values.tolist() == some.seeds == some.rows.tolist() == [3, 1]
+    assert [part.values.tolist() for part in (*some.parts, some.part)] == [[30, 10]] * 3
+    last = some.of(torch.tensor([1]))
+    assert last.values.tolist() == last.seeds == last.rows.tolist() == [1]
+    whole = Shared(numbers)
+    assert whole.of(torch.tensor([2])) is whole
+
+
+def test_a_missing_gradient_is_a_request_that_cannot_be_met():
+    assert kind_of(GradientError("no gradient")) == "request"
+    assert isinstance(GradientError("no gradient"), ValueError)

@@ -69,8 +69,8 @@ def test_photos_of_no_class_are_never_drawn():
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"count": 0}, "at least one target a photo is needed: 0"),
-        ({"seeds": [1]}, "one seed a photo is needed: 1 for 2 photos"),
+        ({"count": 0}, "each photo needs at least one target, not 0"),
+        ({"seeds": [1]}, "each photo needs one seed: there are 1 for 2 photos"),
         ({"pool_labels": torch.ones(60, 4, dtype=torch.bool)}, "the same for queries and gallery"),
         ({"pool_labels": torch.empty(0, dtype=torch.int64)}, "no class that it is not of"),
     ],

@@ -157,54 +157,39 @@ class KeepSimilar(PhotoLoss):
 
 
 @dataclass(frozen=True)
-class Best:
-    """The best iterate of each photo so far; written to in place.
-
-    Attributes:
-        photos: (N, 3, H, W).
-        score: (N,), infinite before the first evaluation.
-        loss: (N,), as well.
-    """
-
-    photos: Tensor
-    score: Tensor
-    loss: Tensor
-
-    @classmethod
-    def before(cls, originals: Tensor) -> Best:
-        """The best before any evaluation: the originals (N, 3, H, W)."""
-        unseen = torch.full((len(originals),), torch.inf, device=originals.device)
-        return cls(originals.clone(), unseen, unseen.clone())
-
-
-@dataclass(frozen=True)
 class BestSoFar(PhotoLoss):
-    """The loss as it is; the iterate of each photo with the smallest (score, loss) is kept.
+    """The loss as it is; the iterate of each photo with the smallest (score, loss) is kept, in place.
 
     Attributes:
         loss: the loss that is wrapped.
-        best: holds the best iterates, for the whole batch.
+        photos: the best iterates of the whole batch (N, 3, H, W); the originals before the first evaluation.
+        best_score: their scores (N,), infinite before the first evaluation.
+        best_loss: their losses (N,), as well.
         rows: the indices of the photos that are not done (M,); None for all.
     """
 
     loss: PerPhoto[PhotoLoss]
-    best: Best
+    photos: Tensor
+    best_score: Tensor
+    best_loss: Tensor
     rows: PerPhoto[Tensor | None] = None
+
+    @classmethod
+    def before(cls, loss: PhotoLoss, originals: Tensor) -> BestSoFar:
+        """Wrap a loss before its first evaluation, for originals (N, 3, H, W)."""
+        unseen = torch.full((len(originals),), torch.inf, device=originals.device)
+        return cls(loss, originals.clone(), unseen, unseen.clone())
 
     def __call__(self, photos: Tensor, progress: float) -> Evaluation:
         """See `PhotoLoss`."""
         evaluation = self.loss(photos, progress)
         rows = torch.arange(len(photos), device=photos.device) if self.rows is None else self.rows
-        score, loss = self.best.score[rows], self.best.loss[rows]
+        score, loss = self.best_score[rows], self.best_loss[rows]
         tie = (evaluation.score == score) & (evaluation.loss < loss)
         better = (evaluation.score < score) | tie
-        self._keep(self.best.photos, rows, photos, better)
-        self._keep(self.best.score, rows, evaluation.score, better)
-        self._keep(self.best.loss, rows, evaluation.loss, better)
+        best, seen = (self.photos, self.best_score, self.best_loss), (photos, evaluation.score, evaluation.loss)
+        for kept, values in zip(best, seen, strict=True):
+            # a choice rather than an index, whose size a GPU would have to report
+            chosen = better.view(-1, *[1] * (values.ndim - 1))
+            kept[rows] = torch.where(chosen, values.detach(), kept[rows])
         return evaluation
-
-    @staticmethod
-    def _keep(kept: Tensor, rows: Tensor, values: Tensor, better: Tensor) -> None:
-        """Replace where better, by a choice rather than an index, whose size a GPU would have to report."""
-        better = better.view(-1, *[1] * (values.ndim - 1))
-        kept[rows] = torch.where(better, values.detach(), kept[rows])

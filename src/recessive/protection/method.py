@@ -21,7 +21,7 @@ from recessive.class_labels import relevant
 from recessive.encoders import Encoder, Outputs, encode
 from recessive.errors import RecessiveError
 from recessive.protection.constants import Bounds, Constant, Whole, admits, constants_of, read, replaced
-from recessive.protection.losses import Best, BestSoFar, Ensemble, Objective, OverTransforms, WithProgress
+from recessive.protection.losses import BestSoFar, Ensemble, Objective, OverTransforms, WithProgress
 from recessive.protection.optimise import Minimised, PhotoLoss, minimise
 from recessive.protection.steps import Step
 from recessive.protection.traces import Trace
@@ -342,9 +342,8 @@ def descend(
     if run.progress is not None:
         loss = WithProgress(loss, run.progress)
     if keep_best:
-        best = Best.before(photos)
-        found = minimise(BestSoFar(loss, best), photos, step=step, ball=run.ball, steps=run.steps, start=start)
-        found = replace(found, photos=best.photos, losses=best.loss)
-    else:
-        found = minimise(loss, photos, step=step, ball=run.ball, steps=run.steps, start=start)
+        loss = BestSoFar.before(loss, photos)
+    found = minimise(loss, photos, step=step, ball=run.ball, steps=run.steps, start=start)
+    if isinstance(loss, BestSoFar):
+        found = replace(found, photos=loss.photos, losses=loss.best_loss)
     return replace(found, photos=run.ball.to_grid(found.photos, photos))

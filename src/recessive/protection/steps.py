@@ -32,7 +32,12 @@ class Step(ABC):
 
 @dataclass(frozen=True)
 class _Momentum(Step):
-    """A step with a memory m, which is 0 before the first step."""
+    """A step with a memory m, which is 0 before the first step.
+
+    Attributes:
+        size: the size of a step, or of the first one where steps decay, in 1/255.
+        momentum: μ, the share of the memory that a step keeps.
+    """
 
     size: NotNegative
     momentum: Share = 0.9
@@ -73,10 +78,6 @@ class MomentumSign(_Momentum):
 
     Dong et al., "Boosting adversarial attacks with momentum", 2018, Eq. 6-7, the gradient scaled to unit mean
     absolute value; the linear decay is ours: the last steps refine what the first ones found.
-
-    Attributes:
-        size: the size of the first step in 1/255.
-        momentum: μ, the share of the memory that a step keeps.
     """
 
     def __call__(self, gradient: Tensor, state: State, progress: float) -> tuple[Tensor, State]:
@@ -89,11 +90,7 @@ class MomentumSign(_Momentum):
 class L2(_Momentum):
     """m ← μ m + g / mean|g|;  u = −size/255 · (1 − progress) · √D · m / ||m||₂, D values a photo.
 
-    The last steps refine what the first ones found.
-
-    Attributes:
-        size: the root-mean-square of the first step in 1/255.
-        momentum: μ, the share of the memory that a step keeps.
+    The size is a root-mean-square. The last steps refine what the first ones found.
     """
 
     momentum: Share = 0.0
@@ -129,12 +126,7 @@ class UnitGradient(Step):
 
 @dataclass(frozen=True)
 class SGD(_Momentum):
-    """m ← μ m + g;  u = −size/255 · m.
-
-    Attributes:
-        size: the learning rate in 1/255.
-        momentum: μ, the share of the memory that a step keeps.
-    """
+    """m ← μ m + g;  u = −size/255 · m: the size is the learning rate."""
 
     def __call__(self, gradient: Tensor, state: State, progress: float) -> tuple[Tensor, State]:  # noqa: ARG002
         """See the class."""

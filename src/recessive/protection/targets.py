@@ -15,12 +15,12 @@ ANCHORS = 9  # photos of the target class whose codes vote; odd, so that no vote
 
 @dataclass(frozen=True)
 class DrawnTargets:
-    """What each photo shall be taken for.
+    """The targets of each photo.
 
     Attributes:
-        classes: (N,) int64, the target class: the label to count as relevant for t-MAP.
-        rows: (N, count) int64, photos of it, places in the pool. Point-to-set methods (P2S) take all of them,
-            point-to-point methods (P2P) the first.
+        classes: (N,) int64, the target class, the label to count as relevant for t-MAP.
+        rows: (N, count) int64, photos of that class, as indices into the pool. Point-to-set methods (P2S) take all of
+            them, point-to-point methods (P2P) the first.
     """
 
     classes: Tensor
@@ -28,7 +28,7 @@ class DrawnTargets:
 
 
 def draw_targets(labels: Tensor, pool_labels: Tensor, seeds: Sequence[int], count: int = ANCHORS) -> DrawnTargets:
-    """Draw a target class for each photo, and photos of it, from the photo's own seed alone.
+    """Draw a target class for each photo, and photos of that class, from the photo's own seed alone.
 
     A class c is drawn, each with the same chance, from those with more than `count` photos that have nothing in common
     with the photo; then `count` of these photos, none twice,
@@ -40,19 +40,19 @@ def draw_targets(labels: Tensor, pool_labels: Tensor, seeds: Sequence[int], coun
     share one with the photo are left out too: a search for it should return none of them.
 
     Args:
-        labels: of the photos: (N,) int64, or (N, L) bool for any of several.
-        pool_labels: of the photos to draw from: (P,), or (P, L) bool.
-        seeds: one a photo.
-        count: photos of the class.
+        labels: the classes of the photos: (N,) int64, or (N, L) bool for any of several.
+        pool_labels: the classes of the photos to draw from: (P,), or (P, L) bool.
+        seeds: one seed per photo.
+        count: the number of photos of the class.
 
     Raises:
-        ValueError: the labels are of two kinds, count < 1, not one seed a photo, or a photo for which no class has
-            photos enough.
+        ValueError: if the labels are of two kinds, count < 1, there is not one seed per photo, or no class has enough
+            photos for one of them.
     """
     if count < 1:
-        raise ValueError(f"at least one target a photo is needed: {count}")
+        raise ValueError(f"each photo needs at least one target, not {count}")
     if len(seeds) != len(labels):
-        raise ValueError(f"one seed a photo is needed: {len(seeds)} for {len(labels)} photos")
+        raise ValueError(f"each photo needs one seed: there are {len(seeds)} for {len(labels)} photos")
     labels, pool_labels = labels.cpu(), pool_labels.cpu()
     of_class = members(pool_labels)
     classes = torch.empty(len(labels), dtype=torch.int64, device="cpu")

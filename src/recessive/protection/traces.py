@@ -1,4 +1,4 @@
-"""Convergence: what a search went through, step by step, recorded when asked for and free when not."""
+"""Traces: the convergence of a search, step by step. Without a trace nothing is recorded, and nothing is spent."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from recessive.protection.optimise import PerPhoto
 
 
 def class_means(sample: Tensor, labels: Tensor) -> Tensor:
-    """Mean code or descriptor of each class of a sample: c_k = Σ_i [i in k] s_i / |k|; a class without photos is NaN.
+    """Return the mean of each class of a sample: c_k = Σ_i [i in k] s_i / |k|; NaN for a class without photos.
 
     Args:
-        sample: (S, D).
-        labels: (S,) int64, or (S, L) bool.
+        sample: codes or descriptors (S, D).
+        labels: the classes of the sample, (S,) int64, or (S, L) bool.
 
     Returns:
-        (C, D); C is the largest label and one, or L.
+        (C, D), where C is the largest label plus one, or L.
     """
     weights = members(labels).to(sample)
     return weights @ sample / weights.sum(1, keepdim=True)
@@ -30,17 +30,17 @@ def class_means(sample: Tensor, labels: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Curves:
-    """One encoder's part of a search, a row an evaluation; NaN where a photo had left the batch, or nothing is known.
+    """One encoder's part of a search, one row per evaluation; NaN where a photo was done, or nothing is known.
 
-    Distances are between the photo and all of a class, on average: Hamming distance ½ (m − h·c_k) for codes, cosine
-    distance 1 − d·c_k for descriptors, with c_k the class' mean.
+    Distances are the mean ones to all photos of a class with the mean c_k: the Hamming distance ½ (m − h·c_k) for
+    codes, the cosine distance 1 − d·c_k for descriptors.
 
     Attributes:
-        progress: (R,) in [0, 1].
-        loss: (R, N) of this encoder's objective.
-        own: (R, N) distance to the photo's own class; to the nearest of its classes when it has several.
-        nearest: (R, N) distance to the class nearest to it.
-        mean: (R, N) mean distance to all classes.
+        progress: the progress, (R,) in [0, 1].
+        loss: the loss of this encoder's objective, (R, N).
+        own: the distance to the photo's own class, to the nearest one where it has several, (R, N).
+        nearest: the distance to the nearest class, (R, N).
+        mean: the mean distance to all classes, (R, N).
     """
 
     progress: Tensor
@@ -59,7 +59,7 @@ class _Records:
 
 
 class Trace:
-    """What a search went through, by the name of the encoder; hand an empty one to `Run`.
+    """The record of a search, by the name of the encoder. Pass an empty one to `Run`.
 
     CVPR 2020, Fig. 7 traces distances to the own class, to the nearest and to all; Machines 2022, Fig. 2 the distance
     to the target. Nothing is read back from the device before `curves` asks for it.
@@ -70,7 +70,7 @@ class Trace:
 
     @property
     def encoders(self) -> tuple[str, ...]:
-        """Those that something was recorded for."""
+        """The names of the encoders with a record."""
         return tuple(self._records)
 
     def wrap(
@@ -82,15 +82,15 @@ class Trace:
         sample_labels: Tensor | None,
         labels: Tensor | None,
     ) -> Objective:
-        """The same objective, which records on the way.
+        """Return the same objective, which records its evaluations.
 
         Args:
-            objective: of one encoder.
-            name: the encoder's.
-            outputs: what it gives.
+            objective: the objective of one encoder.
+            name: the name of the encoder.
+            outputs: the outputs of the encoder.
             sample: the owner's sample (S, D), if there is one.
-            sample_labels: its classes.
-            labels: the classes of the photos; without them no distance to the own class.
+            sample_labels: the classes of the sample.
+            labels: the classes of the photos; without them there is no distance to the own class.
         """
         centres = own = None
         if sample is not None and sample_labels is not None:
@@ -103,7 +103,7 @@ class Trace:
         return _Traced(objective, records)
 
     def curves(self, name: str) -> Curves:
-        """What was recorded for one encoder, on the CPU."""
+        """Return the record of one encoder, on the CPU."""
         entries = self._records[name].entries
         count = 1 + max(int(rows.max()) for _, rows, _ in entries)
         table = torch.full((len(entries), 4, count), torch.nan, device="cpu")
@@ -114,7 +114,7 @@ class Trace:
 
 @dataclass(frozen=True)
 class _Traced(Objective):
-    """An objective that is watched."""
+    """An objective whose evaluations are recorded."""
 
     objective: PerPhoto[Objective]
     records: _Records
@@ -145,5 +145,5 @@ class _Traced(Objective):
         return torch.stack([loss, own, nearest, mean])
 
     def score(self, outputs: Tensor) -> Tensor:
-        """That of the objective."""
+        """The score of the objective."""
         return self.objective.score(outputs)

@@ -124,5 +124,5 @@ def test_the_papers_weights_are_an_argument():
 @pytest.mark.parametrize(("before", "after"), [((4, 5), (4, 4)), ((5, 4), (5, 4)), ((4, 4), (4, 5))])
 def test_sizes_that_differ_are_refused(recolour, before, after):
     photo = torch.zeros(3, 4, 5)
-    with pytest.raises(ValueError, match=r"no grey levels of \(\d, \d\)"):
+    with pytest.raises(ValueError, match=r"grey levels \(\d, \d\) and \(\d, \d\) do not fit a photo"):
         recolour(photo, np.zeros(before), np.zeros(after))

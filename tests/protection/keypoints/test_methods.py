@@ -134,3 +134,11 @@ def test_one_seed_a_photo_is_asked_for_as_everywhere(method, photos):
 def test_stages_are_put_together_freely(photos):
     removed_last = replace(BY_NAME["rmd+ls"], name="ls+rmd", stages=(LS(passes=1), RMD()))
     assert not torch.equal(protect(removed_last, photos).photos, protect(BY_NAME["rmd+ls"], photos).photos)
+
+
+def test_colours_follow_by_ratio_or_are_the_nearest(photos):
+    by_ratio = BY_NAME["rmd"]
+    nearest = replace(by_ratio, colours="nearest")
+    first, second = protect(by_ratio, photos).photos, protect(nearest, photos).photos
+    assert [np.array_equal(grey_levels(a), grey_levels(b)) for a, b in zip(first, second, strict=True)] == [True, True]
+    assert (second - photos).square().sum() < (first - photos).square().sum()

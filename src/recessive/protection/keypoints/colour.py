@@ -1,7 +1,7 @@
-"""Colours for a photo of which the grey levels were modified: x with w·x = the modified level, w the grey's weights.
+"""Colours for a photo whose grey levels were modified: x with w·x = the modified level, w the weights of grey.
 
 Pixels whose level did not change stay as they are. Both ways end on the 8-bit grid, where a detector that converts
-with the same weights and rounds sees just the modified levels.
+with the same weights and rounds sees exactly the modified levels.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-GREY = (0.299, 0.587, 0.114)  # what OpenCV, and so the detector, weighs R, G and B by
+GREY = (0.299, 0.587, 0.114)  # the weights of R, G and B in OpenCV, and so in the detector
 DARK = 1.0  # grey level below which a pixel has no colour to speak of
-SCRATCH_PIXELS = 1 << 20  # at a time
+SCRATCH_PIXELS = 1 << 20  # at once
 
 
 def recover_colour(
@@ -24,20 +24,20 @@ def recover_colour(
     """x' = α x with α = modified level / w·x, the same for the three channels of a pixel.
 
     Liu, Zhao, Larson, "Who's afraid of adversarial queries?", ICMR 2019, section 6.1.2, where w = (0.30, 0.59, 0.11);
-    here the detector's own weights, so that it sees what was made for it. Two cases the paper leaves open: a pixel
-    with w·x < 1 becomes grey, and what would be beyond 255 goes to the channels below, evenly, so that w·x' holds.
+    here w are the detector's own weights, so that it sees what was made for it. The paper leaves two cases open: a
+    pixel with w·x < 1 becomes grey, and what would exceed 255 goes evenly to the channels below, so that w·x' holds.
 
     Args:
         photo: x (3, H, W) in [0, 1].
-        before: grey levels (H, W) of the photo.
-        after: grey levels (H, W) that its protected version shall have, 0 to 255.
+        before: the grey levels (H, W) of the photo.
+        after: the grey levels (H, W) that the result is to have, 0 to 255.
         weights: w, of sum 1.
 
     Returns:
         (3, H, W), its changed pixels on the 8-bit grid.
 
     Raises:
-        ValueError: sizes differ.
+        ValueError: if the sizes differ.
     """
 
     def scaled(colours: Tensor, w: Tensor, level: Tensor) -> Tensor:
@@ -81,9 +81,9 @@ def _recoloured(
     weights: tuple[float, float, float],
     recolour: Callable[[Tensor, Tensor, Tensor], Tensor],
 ) -> Tensor:
-    """The photo with the pixels whose level changed as `recolour` has them: colours (3, P), w (3, 1), levels (P)."""
+    """Apply `recolour` to the pixels whose level changed: colours (3, P), w (3, 1) and levels (P) to colours (3, P)."""
     if not photo.shape[1:] == before.shape == after.shape:
-        raise ValueError(f"a photo {tuple(photo.shape)} has no grey levels of {before.shape} or {after.shape}")
+        raise ValueError(f"grey levels {before.shape} and {after.shape} do not fit a photo {tuple(photo.shape)}")
     pixels = photo.flatten(1).clone()
     levels = torch.from_numpy(after).flatten()
     w = photo.new_tensor(weights)[:, None]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from recessive.encoders import grey_levels
 from recessive.protection.constants import Count, NotNegative, Positive, Share
-from recessive.protection.keypoints.colour import recover_colour
+from recessive.protection.keypoints.colour import least_change, recover_colour
 from recessive.protection.keypoints.sift import LAYERS, Keypoints, change_contrasts, detect, least_contrast
 from recessive.protection.method import GradientFree, MethodError
 
@@ -32,14 +33,22 @@ _LS = "half a scale around each keypoint is smoothed in up to ten passes with so
 _FMD = "d_minus is 2.5 grey levels, and each of three passes adds three quarters of each patch"
 
 
+Stage = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+"""One way to change grey levels (H, W)."""
+
+
 @dataclass(frozen=True)
 class GreyMethod(GradientFree, ABC):
-    """A method that changes the grey levels of each photo on its own; the colours follow by `recover_colour`.
+    """A method that changes the grey levels of each photo on its own; the colours follow.
 
     The run's budget cuts what the method did; the method does not plan for it.
+
+    Attributes:
+        colours: how colours follow the grey levels: by ratio, see `recover_colour`, or nearest, see `least_change`.
     """
 
     against: tuple[str, ...] = ("bovw-he",)
+    colours: Literal["ratio", "nearest"] = "ratio"
 
     @abstractmethod
     def change_grey(self, grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -47,22 +56,15 @@ class GreyMethod(GradientFree, ABC):
 
     def change(self, photos: Tensor, seeds: Sequence[int]) -> Tensor:  # noqa: ARG002 - nothing is random
         """See `GradientFree`."""
+        recolour = recover_colour if self.colours == "ratio" else least_change
         levels = [grey_levels(photo) for photo in photos]
         return torch.stack(
-            [recover_colour(photo, grey, self.change_grey(grey)) for photo, grey in zip(photos, levels, strict=True)]
+            [recolour(photo, grey, self.change_grey(grey)) for photo, grey in zip(photos, levels, strict=True)]
         )
 
 
-class Stage(ABC):
-    """One way to change grey levels."""
-
-    @abstractmethod
-    def __call__(self, grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Grey levels (H, W) to changed ones."""
-
-
 @dataclass(frozen=True)
-class RMD(Stage):
+class RMD:
     """Removal with Minimum local Distortion: removes weak keypoints, those of C ≤ |D| ≤ C + d_plus.
 
     C is the contrast that a keypoint needs. The smallest patch e that brings a keypoint below C, min ‖e‖² subject to
@@ -100,7 +102,7 @@ class RMD(Stage):
 
 
 @dataclass(frozen=True)
-class FMD(Stage):
+class FMD:
     """Forging with Minimum local Distortion: makes keypoints of extrema that almost are, C − d_minus ≤ |D| < C.
 
     The mirror image of `RMD`: e = δ w / ‖w‖² with δ = sign(D) (C + margin − |D|). Candidates are what the detector
@@ -144,7 +146,7 @@ class FMD(Stage):
 
 
 @dataclass(frozen=True)
-class LS(Stage):
+class LS:
     """Local Smoothing of a window around each keypoint: y = x + m (g_σ * x − x), g_σ a Gaussian.
 
     The weight m is 1 up to h = half σ_l pixels from a keypoint of scale σ_l, along the farther axis, and falls to 0

@@ -40,7 +40,7 @@ class Columns:
         return len(first)
 
     def __getitem__(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Self:
-        """Some of the rows."""
+        """Return some of the rows."""
         return type(self)(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
 
@@ -76,11 +76,11 @@ class Keypoints(Columns):
 
 
 def detect(image: NDArray[np.uint8], contrast: float = CONTRAST) -> Keypoints:
-    """Keypoints of OpenCV's SIFT in a grey image (H, W) of its own size.
+    """Find the keypoints of OpenCV's SIFT in a grey image (H, W) at its own size.
 
-    One place may hold several keypoints that differ in orientation alone; it is listed once. Images of more than
+    Several keypoints at one place that differ in orientation alone are listed once. Images of more than
     5 megapixels are searched in bands of rows that overlap, so that memory stays bounded; keypoints of σ > 25 pixels
-    beside a seam are then judged by what their band shows.
+    beside a seam are then found or not by their band alone.
 
     Args:
         image: (H, W).

@@ -1,4 +1,10 @@
-"""Methods: published ways to protect photos, and ours, one file each; `METHODS` lists them by name."""
+"""Methods: published ways to protect photos, and ours. `METHODS` lists them by name.
+
+`vanish` is the default, `joint` hides from searches without a network as well. `untargeted` holds the methods that lead
+away from a photo's own code or descriptor, `targeted` those that take the code of a target, `class_codes` those that
+lead away from the code of a class; `pire`, `tma`, `cwdm` and `gradient_difference` are one paper each. Methods without
+gradients stand in `recessive.protection.keypoints` and `recessive.protection.obfuscation`.
+"""
 
 from recessive.protection.constants import Constant
 from recessive.protection.keypoints import KEYPOINT_METHODS
@@ -52,28 +58,14 @@ METHODS: dict[str, Method] = {method.name: method for method in _ALL}
 
 __all__ = [
     "CWDM",
-    "CWDM_FAMILY",
-    "FGSM",
-    "HAG",
-    "HDM",
     "METHODS",
-    "NAG",
-    "PIRE",
-    "RNM",
-    "TMA",
-    "CentreCode",
     "Constant",
-    "GradientDifference",
     "Joint",
-    "Mainstay",
     "Method",
     "MethodError",
     "Need",
-    "PIREBudget",
     "Run",
     "Surrogate",
-    "Tanh",
-    "TargetedRNM",
     "Vanish",
     "constants",
     "defaults",

@@ -78,12 +78,12 @@ def scales(
 
 
 def differences(image: NDArray[Any], first: int, octaves: Sequence[int]) -> Iterator[tuple[int, NDArray[Any]]]:
-    """DoG layers of an image (H, W): (o, D (5, ⌊H/2^o⌋, ⌊W/2^o⌋)) of the asked octaves that it has room for.
+    """DoG layers of an image (H, W): (o, D (5, ⌊H/2^o⌋, ⌊W/2^o⌋)) of the requested octaves that it has room for.
 
     Args:
-        image: floating point.
-        first: octave that the pyramid begins with, at most 0.
-        octaves: from first.
+        image: the image, floating point.
+        first: the octave that the pyramid begins with, at most 0.
+        octaves: the requested octaves, none below `first`.
     """
     previous = image
     layers = np.empty(0)
@@ -105,13 +105,13 @@ class Extrema(Columns):
 
     Attributes:
         octave: o.
-        layer: of the extremum among the DoG's, 1..3.
-        row: of the extremum, in samples of its octave.
-        column: of the extremum, in samples of its octave.
-        sign: 1 of a maximum, −1 of a minimum.
-        x: refined, in pixels of the photo.
-        y: refined, in pixels of the photo.
-        sigma: scale, in pixels of the photo.
+        layer: the layer of the extremum among the DoG's, 1..3.
+        row: the row of the extremum, in samples of its octave.
+        column: the column of the extremum, in samples of its octave.
+        sign: 1 for a maximum, −1 for a minimum.
+        x: the refined place from the left, in pixels of the photo.
+        y: the refined place from the top, in pixels of the photo.
+        sigma: the scale, in pixels of the photo.
     """
 
     octave: NDArray[np.int64]
@@ -125,7 +125,7 @@ class Extrema(Columns):
 
     @classmethod
     def joined(cls, parts: Sequence[Extrema]) -> Extrema:
-        """All of several, in their order."""
+        """Join several, in their order."""
         return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
 
@@ -161,11 +161,11 @@ class Detector:
         return min(self.octaves[0], 0)
 
     def layers(self, image: NDArray[np.float32], *octaves: int) -> dict[int, NDArray[np.float32]]:
-        """DoG layers (5, H_o, W_o) of a grey image (H, W) by octave: the asked ones, or all that it has room for."""
+        """DoG layers (5, H_o, W_o) of a grey image (H, W) by octave: the requested ones, or all of the detector."""
         return dict(differences(image, self.first, octaves or self.octaves))
 
     def keypoints(self, layers: dict[int, NDArray[np.float32]]) -> Extrema:
-        """Of all octaves, in a fixed order."""
+        """Find the keypoints of all octaves, in a fixed order."""
         nothing = np.zeros(0, np.int64)
         none = Extrema(nothing, nothing, nothing, nothing, nothing, np.zeros(0), np.zeros(0), np.zeros(0))
         return Extrema.joined([none, *(self._keypoints(dogs, octave) for octave, dogs in layers.items())])
@@ -259,7 +259,7 @@ def _towards(vertex: NDArray[np.float64], place: NDArray[np.int64], length: int)
 
 
 def describe(grey: NDArray[np.uint8], keypoints: Extrema) -> NDArray[np.float32]:
-    """Upright SIFT descriptors (K, 128) of keypoints in a grey photo (H, W), by OpenCV: whole numbers."""
+    """Compute upright SIFT descriptors (K, 128), whole numbers, of keypoints in a grey photo (H, W), by OpenCV."""
     if not len(keypoints):
         return np.zeros((0, 128), np.float32)
     places = zip(
@@ -283,7 +283,7 @@ def matches(
     second: Extrema,
     second_descriptors: NDArray[np.float32],
 ) -> NDArray[np.int64]:
-    """Extrema of a photo that a changed one still has: pairs (M, 2) of places in `first` and `second`.
+    """Match the extrema of a photo with those of a changed one: pairs (M, 2) of indices into `first` and `second`.
 
     A keypoint's match is the one with the nearest descriptor, where the second nearest is RATIO times as far (squared
     L2) and the two keypoints lie less than DISPLACED pixels apart.
@@ -292,11 +292,11 @@ def matches(
         return np.zeros((0, 2), np.int64)
     places = np.stack([first.x, first.y], 1), np.stack([second.x, second.y], 1)
     near = cKDTree(places[1]).query(places[0], distance_upper_bound=DISPLACED)[0]
-    asked = np.nonzero(np.isfinite(near))[0]
+    candidates = np.nonzero(np.isfinite(near))[0]
     squares = (second_descriptors**2).sum(1)
     pairs = []
-    for start in range(0, len(asked), _ROWS):
-        rows = asked[start : start + _ROWS]
+    for start in range(0, len(candidates), _ROWS):
+        rows = candidates[start : start + _ROWS]
         mine = first_descriptors[rows]
         distances = (mine**2).sum(1)[:, None] + squares - 2 * mine @ second_descriptors.T
         nearest = distances.argmin(1)

@@ -1,7 +1,7 @@
-"""RDG's directed graph: the cheapest way to reorder the DoG samples around a keypoint so that it is none.
+"""RDG's directed graph: the cheapest way to reorder the DoG samples around a keypoint so that it is no longer one.
 
 A neighbourhood is n × n samples in all 5 DoG layers, n = 2 reach + 1, flattened to V = 5 n² nodes. Nodes that have all
-their 26 neighbours in it are inner ones; the others are outer ones, and nothing is asked of them.
+their 26 neighbours in it are inner ones; the others are outer ones, and are left alone.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ class Neighbourhood:
     """Nodes and edges of a neighbourhood.
 
     Attributes:
-        nodes: V.
-        inner: places of the inner nodes, (C,).
-        neighbours: of every inner node, (V, 26); NONE for outer ones.
+        nodes: the number of nodes, V.
+        inner: the indices of the inner nodes, (C,).
+        neighbours: the neighbours of every inner node, (V, 26); NONE for outer ones.
     """
 
     nodes: int
@@ -34,7 +34,7 @@ class Neighbourhood:
 
 @cache
 def neighbourhood(reach: int) -> Neighbourhood:
-    """The graph of (2 reach + 1)² × 5 samples."""
+    """Return the graph of (2 reach + 1)² × 5 samples."""
     side = 2 * reach + 1
     shape = (LAYERS + 2, side, side)
     places = np.arange(np.prod(shape)).reshape(shape)
@@ -47,7 +47,7 @@ def neighbourhood(reach: int) -> Neighbourhood:
 
 
 def cheapest_paths(values: NDArray[np.float64], start: NDArray[np.int64], graph: Neighbourhood) -> NDArray[np.int64]:
-    """Dijkstra's paths away from maxima.
+    """Find Dijkstra's paths away from maxima.
 
     An edge from node c to its neighbour n costs D(c) − D(n). From the keypoint, the search settles the node of the
     least cost, until it meets an edge of negative cost to a node it has not seen, or settles an outer node. The costs
@@ -56,8 +56,8 @@ def cheapest_paths(values: NDArray[np.float64], start: NDArray[np.int64], graph:
 
     Args:
         values: D (K, V), in each row with the keypoint a maximum.
-        start: node of the keypoint (K,).
-        graph: with V nodes.
+        start: the node of the keypoint (K,).
+        graph: the graph of V nodes.
 
     Returns:
         For each node on the path the next one, NONE for its last and all others: (K, V).
@@ -102,15 +102,15 @@ def cheapest_paths(values: NDArray[np.float64], start: NDArray[np.int64], graph:
 def ordering(
     values: NDArray[np.float64], start: NDArray[np.int64], graph: Neighbourhood
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """For each inner node the neighbour that it shall stay below, and the one that it shall stay above.
+    """Choose for each inner node the neighbour that it is to stay below, and the one that it is to stay above.
 
     They are its largest and its smallest neighbour; on the path of `cheapest_paths` the larger one is the next node.
     Other extrema of the neighbourhood have no larger, or no smaller, neighbour: NONE.
 
     Args:
         values: D (K, V), in each row with the keypoint a maximum.
-        start: node of the keypoint (K,).
-        graph: with V nodes.
+        start: the node of the keypoint (K,).
+        graph: the graph of V nodes.
 
     Returns:
         Larger and smaller neighbours of the C inner nodes: (K, C) each.

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from recessive.protection.keypoints.rdg.detector import scales
 from recessive.protection.keypoints.sift import LAYERS
 
-_REACH = 36  # samples: more than 6 σ of the widest Gaussian and half a block; what is further away is not felt
+_REACH = 36  # samples: more than 6 σ of the widest Gaussian and half a block; anything further away has no effect
 
 
 def tents(variables: int, octave: int) -> NDArray[np.float64]:
-    """Linear interpolation of neighbouring variables, 0 beyond them, on the pixels: (P, variables).
+    """Return the matrix (P, variables) that interpolates linearly between variables on the pixels, 0 beyond them.
 
     Up to octave 0 a variable is the change of a pixel, P = variables. Above, variables are changes at the octave's
     samples, 2^o pixels apart, P = (variables + 1) 2^o − 1: the first variable lies on pixel 2^o − 1.
@@ -28,16 +28,16 @@ def tents(variables: int, octave: int) -> NDArray[np.float64]:
 
 
 class Axis:
-    """An axis of a photo as an octave sees it.
+    """An axis of a photo in an octave.
 
     Attributes:
         octave: o.
-        samples: on the axis.
-        variables: on the axis: pixels up to octave 0, samples above.
+        samples: the number of samples on the axis.
+        variables: the number of variables on the axis: pixels up to octave 0, samples above.
     """
 
     def __init__(self, length: int, first: int, octave: int) -> None:
-        """An axis of `length` pixels, in a pyramid that begins with octave `first`."""
+        """Build an axis of `length` pixels, in a pyramid that begins with octave `first`."""
         self.octave = octave
         pitch, finer = 2 ** max(octave, 0), 2 ** max(-octave, 0)
         self.samples = length // pitch * finer
@@ -51,11 +51,11 @@ class Axis:
         self._moves: NDArray[np.float64] = np.stack(levels) @ spread
 
     def variable(self, samples: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The variable at each sample (K,)."""
+        """Return the variable at each sample (K,)."""
         return samples >> max(0, -self.octave)
 
     def fits(self, samples: NDArray[np.int64], reach: int) -> NDArray[np.bool_]:
-        """Where `reach` samples and variables to either side are on the axis: (K,)."""
+        """Tell where `reach` samples and variables to either side are on the axis: (K,), bool."""
         own = self.variable(samples)
         before = np.minimum(samples, own)
         after = np.minimum(self.samples - 1 - samples, self.variables - 1 - own)
@@ -63,12 +63,12 @@ class Axis:
         return found
 
     def standing(self, samples: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Samples of the shorter axis that move as these do: (K,)."""
+        """Return the samples of the shorter axis that move as these do: (K,)."""
         middle = _REACH + (samples - _REACH) % 2 ** max(0, -self.octave)
         return np.where(samples < middle, samples, np.maximum(middle, samples - self._cut))
 
     def moves(self, standing: NDArray[np.int64], reach: int) -> NDArray[np.float64]:
-        """How the Gaussians around samples of the shorter axis move with the variables around: (K, 6, n, n)."""
+        """Return the derivatives of the Gaussians around samples of the shorter axis: (K, 6, n, n)."""
         around = np.arange(-reach, reach + 1)
         rows = standing[:, None, None] + around[:, None]
         columns = self.variable(standing)[:, None, None] + around
@@ -78,17 +78,18 @@ class Axis:
 def jacobians(
     down: Axis, across: Axis, rows: NDArray[np.int64], columns: NDArray[np.int64], reach: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """∂D/∂d around keypoints, for the n × n samples of the 5 layers and the n × n variables around, n = 2 reach + 1.
+    """Compute ∂D/∂d around keypoints for n × n samples of the 5 layers and n × n variables, n = 2 reach + 1.
 
     Args:
         down: the axis of rows.
         across: the axis of columns.
-        rows: of the keypoints' samples (K,), which fit on the axis.
-        columns: of the keypoints' samples (K,), which fit on the axis.
-        reach: of the block.
+        rows: the rows of the keypoints' samples (K,), which fit on the axis.
+        columns: the columns of the keypoints' samples (K,), which fit on the axis.
+        reach: the reach of the block.
 
     Returns:
-        Different Jacobians (J, 5 n², n²) and which of them is whose (K,): away from the borders all are equal.
+        The different Jacobians (J, 5 n², n²), and the index of each keypoint's Jacobian (K,). Away from the borders all
+        are equal.
     """
     places = np.stack([down.standing(rows), across.standing(columns)], 1)
     different, whose = np.unique(places, axis=0, return_inverse=True)

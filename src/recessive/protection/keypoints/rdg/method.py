@@ -41,19 +41,19 @@ class Plane:
 
     @classmethod
     def of(cls, height: int, width: int, first: int, octave: int) -> Plane:
-        """The octave of a photo of height × width pixels, in a pyramid that begins with octave `first`."""
+        """Return an octave of a photo of height × width pixels, in a pyramid that begins with octave `first`."""
         return cls(Axis(height, first, octave), Axis(width, first, octave))
 
     def fits(self, keypoints: Extrema, reach: int) -> NDArray[np.bool_]:
-        """Whose block lies inside: (K,)."""
+        """Tell which keypoints have their block inside the octave: (K,), bool."""
         return self.down.fits(keypoints.row, reach) & self.across.fits(keypoints.column, reach)
 
     def centres(self, keypoints: Extrema) -> NDArray[np.int64]:
-        """Row and column of the variable at each keypoint: (K, 2)."""
+        """Return the row and the column of the variable at each keypoint: (K, 2)."""
         return np.stack([self.down.variable(keypoints.row), self.across.variable(keypoints.column)], 1)
 
     def apart(self, keypoints: Extrema) -> Iterator[Extrema]:
-        """Keypoints in sets, in each of which no pixel belongs to two blocks; as few sets as greed finds."""
+        """Divide keypoints greedily into few sets, in each of which no pixel belongs to two blocks."""
         # Above octave 0, interpolation carries a block to the pixels before the variables beside it.
         close = 2 * REACH + (1.5 if self.down.octave > 0 else 0.5)
         pairs = cKDTree(self.centres(keypoints)).query_pairs(close, p=np.inf, output_type="ndarray")
@@ -83,13 +83,13 @@ def attack(
     Args:
         image: grey levels (H, W), whole numbers; changed.
         dogs: its DoG layers (5, H_o, W_o) in the keypoints' octave.
-        keypoints: of one octave.
+        keypoints: keypoints of one octave.
         plane: that octave.
-        gap: strictness of the wanted order, in grey levels.
+        gap: the strictness of the wanted order, in grey levels.
         largest: the smallest change of a variable that is too large, in grey levels.
 
     Returns:
-        How many need a larger change.
+        The number of keypoints that need a larger change.
     """
     inner, border = plane.fits(keypoints, REACH), plane.fits(keypoints, BORDER_REACH)
     costly = 0
@@ -224,7 +224,7 @@ class RDG(GreyMethod):
         planes: dict[int, Plane],
         loop: int,
     ) -> bool:
-        """One loop over some keypoints of an image with these DoG layers, in place; whether another may do more."""
+        """Attack some keypoints of an image with these DoG layers, in place; tell whether another loop may do more."""
         largest = self.largest + self.relief * max(0, loop + 1 - self.strict)
         before, costly, moved = image.copy(), 0, False
         for octave, plane in planes.items():

@@ -23,19 +23,19 @@ def inequalities(
     gap: float,
     graph: Neighbourhood,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The wanted order as A d ≤ b on the change d of the variables, D(d) = values + moves · d.
+    """Write the wanted order as A d ≤ b on the change d of the variables, D(d) = values + moves · d.
 
     D(c) + gap ≤ D(above(c)) and D(below(c)) + gap ≤ D(c) for each inner node c. A node without a larger neighbour
-    shall not grow, one without a smaller neighbour shall not fall.
+    must not grow, one without a smaller neighbour must not fall.
 
     Args:
         values: D (K, V).
-        moves: different Jacobians (J, V, N).
-        whose: which Jacobian is whose (K,).
-        above: larger neighbours of the C inner nodes (K, C), or NONE.
-        below: smaller neighbours (K, C), or NONE.
-        gap: strictness, in grey levels.
-        graph: with V nodes.
+        moves: the different Jacobians (J, V, N).
+        whose: the index of each keypoint's Jacobian (K,).
+        above: the larger neighbours of the C inner nodes (K, C), or NONE.
+        below: the smaller neighbours (K, C), or NONE.
+        gap: the strictness, in grey levels.
+        graph: the graph of V nodes.
 
     Returns:
         A (K, 2 C, N) and b (K, 2 C).
@@ -51,13 +51,13 @@ def inequalities(
 
 @dataclass(frozen=True, eq=False)
 class Changes:
-    """What `smallest_changes` found.
+    """The result of `smallest_changes`.
 
     Attributes:
         change: d (K, N); 0 where there is none.
-        found: whether there is one within the limit (K,).
-        costly: whether the search ended at the limit (K,). Where neither, no change meets all inequalities, or none was
-            found in 10 N steps.
+        found: whether there is one within the limit, (K,).
+        costly: whether the search ended at the limit, (K,). Where neither holds, no change meets all inequalities, or
+            none was found in 10 N steps.
     """
 
     change: NDArray[np.float64]
@@ -75,7 +75,7 @@ def smallest_changes(matrix: NDArray[np.float64], bounds: NDArray[np.float64], l
     Args:
         matrix: A (K, M, N).
         bounds: b (K, M).
-        limit: of ‖d‖₂.
+        limit: the limit of ‖d‖₂.
     """
     length = np.linalg.norm(matrix, axis=2)
     length[length == 0] = 1.0
