@@ -143,7 +143,7 @@ def test_a_database_that_is_away_lets_nothing_be_swept(storage, queue, monkeypat
     assert files(storage) == ["originals/old.jpg"]
 
 
-def test_housekeeping_requeues_expires_and_sweeps(storage, queue, new_job, fill, later):
+def test_cleaning_requeues_expires_and_sweeps(storage, queue, new_job, fill, later):
     for _ in range(2):
         fill(queue.add(new_job(), None)[0])
     done, lost = queue.claims.claim("worker"), queue.claims.claim("worker")
@@ -157,7 +157,7 @@ def test_housekeeping_requeues_expires_and_sweeps(storage, queue, new_job, fill,
     assert files(storage) == [f"originals/{lost.job.original}"]
 
 
-def test_housekeeping_outlives_a_database_that_is_away(storage, queue, monkeypatch, caplog):
+def test_cleaning_outlives_a_database_that_is_away(storage, queue, monkeypatch, caplog):
     rounds = iter([ConnectionError, None])
     came_back = threading.Event()
 

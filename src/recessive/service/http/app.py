@@ -39,7 +39,7 @@ _METHODS = ("GET", "HEAD", "POST", "DELETE")
 def create_app(settings: ServiceSettings, database: Database) -> FastAPI:
     """The app; `app.state.dependencies` holds the objects that its routes use.
 
-    While it runs, the queue and the folder are cleaned. Whoever stops it must first call
+    While it runs, the queue and the folder are cleaned. Before it is stopped, call
     `app.state.dependencies.watcher.close()`: servers wait for the ends of all responses, and event streams have no
     other end.
 

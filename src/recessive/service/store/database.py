@@ -229,7 +229,7 @@ def _postgresql_engine(url: URL) -> Engine:
 class FairLock:
     """A lock that threads acquire in the order in which they asked for it, and processes roughly so; used by ``with``.
 
-    SQLite has a lock of its own, but whoever does not get it sleeps and tries again, and may starve for seconds while
+    SQLite has a lock of its own, but a writer that does not get it sleeps and tries again, and may starve for seconds while
     others write all the time. Where files cannot be locked, only the threads of one process are ordered.
 
     Args:
