@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
+from recessive.encoders import bundled_encoders
 from recessive.photos import format_named
 from recessive.protection.methods import METHODS
 from recessive.workflows import ProtectSettings
@@ -116,6 +117,16 @@ class JobOptions(BaseModel):
         if name not in usable:
             raise ValueError(f"no method that the service can run is called {name!r}; there are {', '.join(usable)}")
         return name
+
+    @field_validator("encoder")
+    @classmethod
+    def _bundled(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        # Any other name could be the path of a file on this machine, or a network to download.
+        bundled = bundled_encoders()
+        for name in names:
+            if name not in bundled:
+                raise ValueError(f"the service has no encoder named {name!r}; choose from {', '.join(bundled)}")
+        return names
 
     @field_validator("survive", "check")
     @classmethod

@@ -229,8 +229,8 @@ def _postgresql_engine(url: URL) -> Engine:
 class FairLock:
     """A lock that threads acquire in the order in which they asked for it, and processes roughly so; used by ``with``.
 
-    SQLite has a lock of its own, but a writer that does not get it sleeps and tries again, and may starve for seconds while
-    others write all the time. Where files cannot be locked, only the threads of one process are ordered.
+    SQLite has a lock of its own, but a writer that does not get it sleeps and tries again, and may starve for seconds
+    while others write all the time. Where files cannot be locked, only the threads of one process are ordered.
 
     Args:
         path: the path of an empty file, which is created if missing.
