@@ -30,8 +30,9 @@ import torch
 from recessive.codes import sign
 from recessive.encoders import bundled_encoders, encode, encoder_from_weights, load_encoder
 from recessive.galleries import DenseGallery, HammingGallery, mean_average_precision
+from recessive.options import ProtectOptions
 from recessive.photos import read_photo
-from recessive.workflows import Protector, ProtectSettings, protect_file
+from recessive.workflows import Protector, protect_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,7 +135,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
     chosen = sorted(random.Random(SEED).sample(range(len(files["instances/query"])), arguments.photos))
     reports, protected = [], []
     if chosen:
-        settings = ProtectSettings(method=arguments.method, budget=arguments.budget, format="png")
+        settings = ProtectOptions(method=arguments.method, budget=arguments.budget, format="png")
         protector = Protector(settings)
         (folder / "protected").mkdir()
         for number, index in enumerate(chosen):

@@ -20,8 +20,9 @@ from matplotlib import cbook
 
 from recessive.encoders import load_encoder
 from recessive.galleries import DenseGallery
+from recessive.options import ProtectOptions
 from recessive.photos import read_photo
-from recessive.workflows import Failure, Protector, ProtectReport, ProtectSettings, protect_photos
+from recessive.workflows import Failure, Protector, ProtectReport, protect_photos
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
@@ -111,7 +112,7 @@ def main() -> int:
     out: Path = parser.parse_args().out
     inputs = sample_photos(out / "photos")
     reports: list[ProtectReport] = []
-    for result in protect_photos(inputs, out / "protected", Protector(ProtectSettings()), overwrite=True):
+    for result in protect_photos(inputs, out / "protected", Protector(ProtectOptions()), overwrite=True):
         if isinstance(result, Failure):
             print(result.error, file=sys.stderr)
             return 1

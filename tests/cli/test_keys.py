@@ -2,11 +2,11 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
-from recessive.cli.service_options import Place
-from recessive.service.settings import ServiceSettings
+from recessive.options import PlaceOptions, ServiceOptions
 from recessive.service.store.database import Database
 from recessive.service.store.keys import Keys
 
@@ -19,7 +19,7 @@ def keys(recessive, tmp_path):
 
 def found(tmp_path, token):
     """The key of a token, in the database of that service."""
-    with Database(ServiceSettings(folder=tmp_path / "service").url) as database:
+    with Database(ServiceOptions(folder=tmp_path / "service").url) as database:
         return Keys(database).find(token)
 
 
@@ -27,7 +27,7 @@ def test_a_key_is_made_and_its_token_is_shown_alone(keys, tmp_path):
     ran = keys("add", "camera", "--per-day", 500, "--waiting", 50)
     assert ran.status == 0
     assert re.fullmatch(r"rsv_[\w-]{43}\n", ran.stdout)
-    assert ran.stderr == "recessive: that is the token of camera; it cannot be shown again\n"
+    assert ran.stderr == "recessive: this is the token of camera; it cannot be shown again\n"
     key = found(tmp_path, ran.stdout.strip())
     assert (key.name, key.per_day, key.waiting, key.revoked) == ("camera", 500, 50, None)
 
@@ -101,6 +101,6 @@ def test_a_database_that_cannot_be_used_is_said_without_its_password(recessive, 
 
 
 def test_keys_and_service_have_the_same_database(tmp_path):
-    for folder, url in ((tmp_path / "a", None), ("relative", None), ("a", "postgresql://me@here/x")):
-        settings = ServiceSettings(folder=folder, database_url=url)
-        assert Place(folder=settings.folder, database_url=url).url == settings.url
+    for folder, url in ((tmp_path / "a", None), (Path("relative"), None), (Path("a"), "postgresql://me@here/x")):
+        settings = ServiceOptions(folder=folder, database_url=url)
+        assert PlaceOptions(folder=settings.folder, database_url=url).url == settings.url

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
+from recessive.options import ServiceOptions, dump
 from recessive.service import serve as service
-from recessive.service.settings import ServiceSettings
 from recessive.service.work import worker
 
 
@@ -29,7 +29,7 @@ def given(monkeypatch):
 def test_without_options_all_is_as_the_settings_have_it(recessive, given):
     assert recessive("serve") == (0, "http://127.0.0.1:4711\n", "")
     assert recessive("worker") == (0, "", "")
-    assert given == [ServiceSettings(), ServiceSettings()]
+    assert given == [ServiceOptions(), ServiceOptions()]
 
 
 def test_each_option_has_its_setting(recessive, given, tmp_path):
@@ -43,7 +43,7 @@ def test_each_option_has_its_setting(recessive, given, tmp_path):
         "--max-megabytes": 3,
         "--max-megapixels": 2,
         "--gallery": tmp_path / "gallery",
-        "--keep": 1.5,
+        "--keep-hours": 1.5,
         "--time-limit": 60,
     }
     several = [
@@ -58,28 +58,28 @@ def test_each_option_has_its_setting(recessive, given, tmp_path):
     ]
     assert recessive("serve", *[word for option in options.items() for word in option], *several).status == 0
     assert given == [
-        ServiceSettings(
+        ServiceOptions(
             host="::1",
             port=0,
             folder=tmp_path,
             database_url="postgresql://me@here/jobs",
             workers=0,
             queue=7,
-            max_bytes=3_000_000,
-            max_pixels=2_000_000,
+            max_megabytes=3,
+            max_megapixels=2,
             gallery=tmp_path / "gallery",
             keep_hours=1.5,
             time_limit=60,
             deliver_to=("https://a.example/in/", "/srv/out"),
-            names=("a.example", "b.example"),
+            name=("a.example", "b.example"),
         )
     ]
-    # no setting is left without an option
-    assert all(value != ServiceSettings.model_fields[name].default for name, value in given[0])
+    assert not [name for name, value in dump(ServiceOptions()).items() if dump(given[0])[name] == value]
 
 
 def test_a_worker_goes_by_the_options_of_its_service(recessive, given, tmp_path):
-    options = ("--folder", tmp_path, "--gallery", tmp_path, "--keep", 2, "--time-limit", 9, "--deliver-to", "/srv/out")
+    options = ("--folder", tmp_path, "--gallery", tmp_path, "--keep-hours", 2, "--time-limit", 9)
+    options = (*options, "--deliver-to", "/srv/out")
     assert recessive("worker", *options).status == recessive("serve", *options).status == 0
     assert given[0] == given[1]
 
@@ -103,7 +103,7 @@ def test_as_json(recessive, tmp_path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--keep", 0), "--keep: "),
+        (("--keep-hours", 0), "--keep-hours: "),
         (("--time-limit", "nan"), "--time-limit: "),
         (("--deliver-to", "ftp://a.example/"), "entry 1 of the allow-list of delivery targets is "),
     ],

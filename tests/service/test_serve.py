@@ -18,8 +18,8 @@ import pytest
 from PIL import Image
 
 from recessive.cli import main
+from recessive.options import ServiceOptions
 from recessive.service import serve as service
-from recessive.service.settings import ServiceSettings
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 _process = runpy.run_path(str(BENCHMARKS / "service_process.py"))
@@ -145,7 +145,7 @@ def test_other_machines_are_let_in_only_with_a_key(capsys, tmp_path, monkeypatch
 def test_the_command_that_makes_a_key_does_not_tell_the_password(monkeypatch):
     url = "postgresql://me:secret@here/jobs"
     monkeypatch.setenv("RECESSIVE_DATABASE_URL", url)
-    settings = ServiceSettings(host="192.0.2.1", folder="a folder", database_url=url)
+    settings = ServiceOptions(host="192.0.2.1", folder=Path("a folder"), database_url=url)
     assert service._needs_key(settings).endswith(": recessive keys add NAME --folder 'a folder'")
     monkeypatch.delenv("RECESSIVE_DATABASE_URL")
     assert service._needs_key(settings).endswith(": recessive keys add NAME --folder 'a folder' --database-url URL")

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from recessive.options import ProtectOptions
 from recessive.watching import watch_photos
-from recessive.workflows import Protector, ProtectSettings
+from recessive.workflows import Protector
 
 _workflows = runpy.run_path(str(Path(__file__).parents[1] / "workflows" / "conftest.py"))
 tiny_encoders, reference = _workflows["tiny_encoders"], _workflows["reference"]
@@ -76,7 +77,7 @@ def watch(incoming, out, clock, complaints):
     """Watches `in` once, or until a time: what became of the photos."""
 
     def run(until=None, *, folder=incoming, out=out, how=None, **settings):
-        protector = loaded(ProtectSettings(**{"encoders": ("tiny-gem",), "steps": 2, **settings}))
+        protector = loaded(ProtectOptions(**{"encoder": ("tiny-gem",), "steps": 2, **settings}))
         how = {"once": until is None, "stop": lambda: until is not None and clock.time >= until, **(how or {})}
         return list(watch_photos(folder, out, protector, clock=clock, on_message=complaints.append, **how))
 

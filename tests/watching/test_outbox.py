@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from recessive.errors import SettingsError
+from recessive.options import ProtectOptions
 from recessive.watching.journal import Journal
 from recessive.watching.outbox import Outbox
 from recessive.watching.watch import watch_photos
-from recessive.workflows import ProtectSettings, protect_file
+from recessive.workflows import protect_file
 from recessive.workflows.protect import remember
 from recessive.workflows.protector import audit
 
@@ -153,7 +154,7 @@ def test_a_name_that_the_drive_cannot_have_is_a_failure_of_that_photo(watch, pas
 
 def test_two_watches_do_not_share_their_memory(watch, passing, incoming, out, clock):
     passing()
-    protector = loaded(ProtectSettings(encoders=("tiny-gem",), steps=2))
+    protector = loaded(ProtectOptions(encoder=("tiny-gem",), steps=2))
     first = watch_photos(incoming, out, protector, once=True, clock=clock)
     next(first)
     with pytest.raises(SettingsError, match="out-held: another watch uses it"):

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from recessive.options import ProtectOptions
 from recessive.photos import PhotoError, read_photo
 from recessive.watching import photo as watched_photo
-from recessive.workflows import Protector, ProtectSettings, protect_photos
+from recessive.workflows import Protector, protect_photos
 from recessive.workflows.protect import finished
 
 pytestmark = pytest.mark.usefixtures("tiny_encoders")
@@ -79,7 +80,7 @@ def test_what_is_taken_from_out_is_not_made_again(watch, passing, out, held, pro
 
 def test_what_protect_has_done_is_not_done_again(watch, passing, stubborn, out, protections):
     paths = passing("a.png"), stubborn("b.png")
-    protector = loaded(ProtectSettings(encoders=("tiny-gem",), steps=2))
+    protector = loaded(ProtectOptions(encoder=("tiny-gem",), steps=2))
     assert [report.hidden for report in protect_photos(paths, out, protector)] == [True, False]
     skipped, kept = watch()
     assert (skipped.state, skipped.output) == ("skipped", str(out / "a.png"))

@@ -21,11 +21,12 @@ from recessive.encoders import (
     make_hash_network,
     save_checkpoint,
 )
+from recessive.options import ProtectOptions
 from recessive.protection.method import GradientFree, Method, check, descend, target_outputs
 from recessive.protection.methods import METHODS
 from recessive.protection.optimise import Minimised
 from recessive.protection.steps import MomentumSign
-from recessive.workflows import Protector, ProtectSettings, protect_photos
+from recessive.workflows import Protector, protect_photos
 
 STORED = 400
 CARD = {"figures": {"encoders": [{"name": "tiny-gem", "map_instances": 0.5, "map_scenes": 0.25}]}}
@@ -164,7 +165,7 @@ def protect(tmp_path):
     """Protects photos into the folder `out`: a list of reports and failures."""
 
     def run(*paths, out=tmp_path / "out", overwrite=False, **settings):
-        protector = Protector(ProtectSettings(**{"steps": 4, **settings}))
+        protector = Protector(ProtectOptions(**{"steps": 4, **settings}))
         return list(protect_photos(paths, out, protector, overwrite=overwrite))
 
     return run

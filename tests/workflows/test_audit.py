@@ -5,9 +5,10 @@ import pytest
 
 from recessive.encoders import EncoderError
 from recessive.errors import SettingsError
+from recessive.options import ProtectOptions
 from recessive.photos import PhotoError
 from recessive.searchers import HANDCRAFTED
-from recessive.workflows import Protector, ProtectSettings, audit_photos, protect_photos
+from recessive.workflows import Protector, audit_photos, protect_photos
 
 pytestmark = pytest.mark.usefixtures("tiny_encoders")
 
@@ -37,7 +38,7 @@ def test_without_a_record_the_usual_encoders_count_as_seen(photo):
 
 def test_the_record_says_who_was_optimised_against(photo, tmp_path):
     original = photo()
-    settings = ProtectSettings(encoders=("other-gem",), steps=2)
+    settings = ProtectOptions(encoder=("other-gem",), steps=2)
     (made,) = protect_photos([original], tmp_path / "out", Protector(settings))
     report = audit_photos(original, tmp_path / "out" / "a.png")
     assert {entry.name: entry.seen for entry in report.encoders} == {
@@ -56,7 +57,7 @@ def test_the_record_says_who_was_optimised_against(photo, tmp_path):
 
 def test_the_record_says_which_searches_without_a_network_were_worked_against(photo, texture, tmp_path):
     original = photo("a.png", texture())
-    (made,) = protect_photos([original], tmp_path / "out", Protector(ProtectSettings(method="rmd+ls")))
+    (made,) = protect_photos([original], tmp_path / "out", Protector(ProtectOptions(method="rmd+ls")))
     report = audit_photos(original, tmp_path / "out" / "a.png")
     assert [entry.name for entry in report.encoders if entry.seen] == ["bovw-he"]
     assert report.encoders == made.per_encoder
@@ -65,7 +66,7 @@ def test_the_record_says_which_searches_without_a_network_were_worked_against(ph
 
 def test_it_agrees_with_what_protecting_reported(photo, tmp_path):
     original = photo("a.jpg", quality=95)
-    settings = ProtectSettings(steps=5, survive=("jpeg:50", "resize:0.5"))
+    settings = ProtectOptions(steps=5, survive=("jpeg:50", "resize:0.5"))
     (made,) = protect_photos([original], tmp_path / "out", Protector(settings))
     report = audit_photos(original, tmp_path / "out" / "a.jpg", survive=("jpeg:50", "resize:0.5"))
     assert report.encoders == made.per_encoder

@@ -11,11 +11,11 @@ from PIL import Image
 
 from recessive.codes import hamming, sign
 from recessive.errors import SettingsError
+from recessive.options import PrivateQueryOptions
 from recessive.photos import PhotoError, read_photo
 from recessive.protection.methods import METHODS
 from recessive.searchers import searchers
 from recessive.workflows.private_query import QueryResults, compare_results, make_private_query, verdict
-from recessive.workflows.settings import PrivateQuerySettings
 
 pytestmark = pytest.mark.usefixtures("tiny_encoders", "towards")
 
@@ -36,7 +36,7 @@ def query(pair, tmp_path):
 
     def run(out="out/q.png", overwrite=False, private=pair[0], carrier=pair[1], **settings):
         return make_private_query(
-            private, carrier, tmp_path / out, PrivateQuerySettings(**settings), overwrite=overwrite
+            private, carrier, tmp_path / out, PrivateQueryOptions(**settings), overwrite=overwrite
         )
 
     return run
@@ -91,7 +91,7 @@ def test_distances_are_those_of_the_encoders(query, pair, tmp_path, tiny_encoder
 
 
 def test_the_query_retrieves_what_the_private_photo_would(query):
-    report = query(steps=60, encoders=("tiny-gem",), budget=24)
+    report = query(steps=60, encoder=("tiny-gem",), budget=24)
     seen = report.per_encoder[0]
     assert seen.distance_after < 0.1 < seen.distance_before
     assert seen.shared > 5 > seen.shared_before

@@ -15,12 +15,13 @@ from recessive.encoders import CEDD, GIST, BagOfWords, bundled_vocabulary, descr
 from recessive.errors import SettingsError
 from recessive.exposure import keypoint_report
 from recessive.galleries import InvertedFile, euclidean_distances, tanimoto_distances
+from recessive.options import ProtectOptions
 from recessive.photos import read_photo
 from recessive.protection.keypoints import KEYPOINT_METHODS
 from recessive.protection.methods import METHODS
 from recessive.quality import ssim
 from recessive.searchers import default_searchers
-from recessive.workflows import Protector, ProtectReport, ProtectSettings, protect_photos
+from recessive.workflows import Protector, ProtectReport, protect_photos
 
 pytestmark = pytest.mark.usefixtures("tiny_encoders")
 
@@ -148,7 +149,7 @@ def test_a_method_without_gradients_is_optimised_against_nobody(protect, photo, 
 
 @pytest.mark.parametrize("method", [method.name for method in KEYPOINT_METHODS])
 def test_keypoint_methods_work_against_local_search_alone(method):
-    protector = Protector(ProtectSettings(method=method))
+    protector = Protector(ProtectOptions(method=method))
     assert protector.names == ("bovw-he",)
     assert [(searcher.encoder.name, searcher.seen) for searcher in protector.searchers] == [
         ("tiny-gem", False),
@@ -208,7 +209,7 @@ def test_joint_works_against_all_three(protect, photo, texture):
 
 
 def test_joint_with_one_encoder_named_works_against_all_three_beside_it():
-    protector = Protector(ProtectSettings(method="joint", encoders=("tiny-hash",)))
+    protector = Protector(ProtectOptions(method="joint", encoder=("tiny-hash",)))
     assert protector.names == ("tiny-hash", "bovw-he", "cedd", "gist")
     seen = {searcher.encoder.name: searcher.seen for searcher in protector.searchers}
     assert seen == {"tiny-hash": True, "other-gem": False, "bovw-he": True, "cedd": True, "gist": True}
@@ -217,7 +218,7 @@ def test_joint_with_one_encoder_named_works_against_all_three_beside_it():
 @pytest.mark.parametrize("method", ["vanish", "tiles"])
 @pytest.mark.usefixtures("tiles")
 def test_other_methods_work_against_encoders_alone(method):
-    protector = Protector(ProtectSettings(method=method))
+    protector = Protector(ProtectOptions(method=method))
     assert protector.names == (("tiny-gem", "tiny-hash") if method == "vanish" else ())
     assert [searcher.encoder.name for searcher in protector.searchers[-3:]] == ["bovw-he", "cedd", "gist"]
     assert not any(searcher.seen for searcher in protector.searchers[-3:])
@@ -261,7 +262,7 @@ def test_targets_reach_the_method(protect, photo, scene, album, still):
 
 def test_a_targeted_method_takes_the_photo_for_its_target(protect, photo, scene, towards, tiny_encoders, tmp_path):
     path, target = photo(), photo("t.png", scene(seed=8))
-    (report,) = protect(path, method=towards.name, budget=16, target=(target,), steps=30, encoders=("tiny-gem",))
+    (report,) = protect(path, method=towards.name, budget=16, target=(target,), steps=30, encoder=("tiny-gem",))
     encoder = tiny_encoders["tiny-gem"]
     with torch.no_grad():
         before, after, wanted = (
@@ -325,7 +326,7 @@ def test_a_check_is_asked_after_and_leaves_the_change_alone(protect, photo, tmp_
 @pytest.mark.parametrize("survive", [(), ("jpeg:75", "resize:0.5")])
 def test_progress_is_told_through_the_steps_of_each_photo(photo, scene, tmp_path, survive):
     told = []
-    protector = Protector(ProtectSettings(steps=4, survive=survive))
+    protector = Protector(ProtectOptions(steps=4, survive=survive))
     photos = [photo("a.png"), photo("b.png", scene(seed=1))]
     assert all(
         isinstance(result, ProtectReport)
@@ -342,7 +343,7 @@ def test_what_progress_raises_stops_and_nothing_stays_behind(photo, tmp_path):
         if done >= 0.5:
             raise CancelledError
 
-    protector = Protector(ProtectSettings(steps=4))
+    protector = Protector(ProtectOptions(steps=4))
     with pytest.raises(CancelledError):
         list(protect_photos([photo()], tmp_path / "out", protector, progress=stop))
     assert list((tmp_path / "out").iterdir()) == []
@@ -479,14 +480,14 @@ def test_methods_get_seed_steps_ball_and_transforms(protect, photo, still):
 
 
 def test_an_encoder_named_twice_is_asked_once(protect, photo):
-    (report,) = protect(photo(), encoders=("tiny-hash", "tiny-hash"))
+    (report,) = protect(photo(), encoder=("tiny-hash", "tiny-hash"))
     assert report.encoders == ("tiny-hash",)
     assert [entry.name for entry in report.per_encoder] == ["tiny-hash", "other-gem", "bovw-he", "cedd", "gist"]
 
 
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
 def test_whoever_asks_keeps_their_gradient_mode(photo, tmp_path, mode):
-    protector = Protector(ProtectSettings(steps=2))
+    protector = Protector(ProtectOptions(steps=2))
     with mode():
         before = (torch.is_grad_enabled(), torch.is_inference_mode_enabled())
         for report in protect_photos([photo()], tmp_path / "out", protector):
@@ -502,7 +503,7 @@ def test_a_gallery_of_ones_own_is_searched(photo, scene, broken):
     gallery = path.parent / name
     broken.rename(gallery / "broken.jpg")
     complaints = []
-    settings = ProtectSettings(steps=2, gallery=gallery)
+    settings = ProtectOptions(steps=2, gallery=gallery)
     protector = Protector(settings, on_error=complaints.append)
     assert len(complaints) == 1
     (report,) = protect_photos([path], path.parent / "out", protector)
@@ -514,7 +515,7 @@ def test_a_gallery_that_is_read_once_serves_many_protections(photo, scene, tmp_p
         gallery = photo(f"gallery/{seed}.png", scene(seed=seed + 50)).parent
     known, one = default_searchers(gallery), photo()
     for number, encoder in enumerate(("tiny-gem", "other-gem")):
-        settings = ProtectSettings(steps=2, gallery=gallery, encoders=(encoder,))
+        settings = ProtectOptions(steps=2, gallery=gallery, encoder=(encoder,))
         protectors = [Protector(settings), Protector(settings, known=known)]
         reports = [
             next(protect_photos([one], tmp_path / f"{number}{times}", protector))
@@ -525,11 +526,11 @@ def test_a_gallery_that_is_read_once_serves_many_protections(photo, scene, tmp_p
 
 
 def test_where_the_reserved_encoder_is_optimised_against_others_judge(protect, photo):
-    (report,) = protect(photo("a.png"), encoders=("other-gem",))
+    (report,) = protect(photo("a.png"), encoder=("other-gem",))
     witnesses = [("bovw-he", False), ("cedd", False), ("gist", False)]
     seen = [(entry.name, entry.seen) for entry in report.per_encoder]
     assert seen == [("other-gem", True), ("tiny-gem", False), ("tiny-hash", False), *witnesses]
-    (report,) = protect(photo("b.png"), encoders=("other-gem", "tiny-gem"))
+    (report,) = protect(photo("b.png"), encoder=("other-gem", "tiny-gem"))
     seen = [(entry.name, entry.seen) for entry in report.per_encoder]
     assert seen == [("other-gem", True), ("tiny-gem", True), *witnesses]
     assert report.hidden_unseen == all(entry.hidden for entry in report.per_encoder[2:])
@@ -553,8 +554,8 @@ def test_a_gallery_too_small_to_hide_in_is_noted(protect, photo, scene):
             "no encoder or file is called 'nobody'; there are tiny-gem, tiny-hash, ",
         ),
         ({"format": "gif"}, "unknown photo format 'gif': choose one of JPEG, PNG, WEBP, TIFF, HEIF, AVIF"),
-        ({"method": "hdm", "encoders": ("tiny-gem",)}, "hdm needs encoders that give logits; not so: tiny-gem"),
-        ({"method": "pire", "encoders": ("tiny-hash",)}, "pire needs encoders that give descriptor; not so: tiny-hash"),
+        ({"method": "hdm", "encoder": ("tiny-gem",)}, "hdm needs encoders that give logits; not so: tiny-gem"),
+        ({"method": "pire", "encoder": ("tiny-hash",)}, "pire needs encoders that give descriptor; not so: tiny-hash"),
         ({"device": "abacus"}, "--device abacus: no such device; use cpu, or cuda on a machine with a GPU"),
         ({"label": "city"}, "--label city is the name of a folder in --sample DIR; give that, too"),
         ({"sample": Path("nowhere")}, "nowhere: is not a folder; an owner's sample is a folder of photos"),
@@ -564,7 +565,7 @@ def test_a_gallery_too_small_to_hide_in_is_noted(protect, photo, scene):
 @pytest.mark.usefixtures("towards")
 def test_settings_that_do_not_fit_are_refused_before_any_work(wrong, said):
     with pytest.raises(SettingsError) as refused:
-        Protector(ProtectSettings(**wrong))
+        Protector(ProtectOptions(**wrong))
     message = str(refused.value)
     assert message == said + (
         ", ".join(METHODS) if "hide" in said else message[len(said) :] if "nobody" in said else ""
@@ -586,7 +587,7 @@ def test_what_a_method_needs_is_asked_for_before_any_photo_is_worked_on(still, a
     still.needs = frozenset({"gradients", need})
     folders = {key: album.parent / value if key == "sample" else value for key, value in given.items()}
     with pytest.raises(SettingsError) as refused:
-        Protector(ProtectSettings(method="still", **folders))
+        Protector(ProtectOptions(method="still", **folders))
     assert said in str(refused.value)
     assert still.runs == []
 
@@ -595,12 +596,12 @@ def test_a_class_that_holds_all_of_the_sample_tells_nothing(still, photo):
     still.needs = frozenset({"gradients", "labels"})
     folder = photo("one/beach/1.png").parents[1]
     with pytest.raises(SettingsError, match="photos of the photo's own class and of others"):
-        Protector(ProtectSettings(method="still", sample=folder, label="beach"))
+        Protector(ProtectOptions(method="still", sample=folder, label="beach"))
 
 
 def test_a_target_for_a_method_that_takes_none_is_refused(photo, towards):
     with pytest.raises(SettingsError) as refused:
-        Protector(ProtectSettings(method="hdm", target=(photo(),)))
+        Protector(ProtectOptions(method="hdm", target=(photo(),)))
     assert str(refused.value).startswith("hdm takes no --target; methods that do: ")
     assert towards.name in str(refused.value)
 
@@ -609,7 +610,5 @@ def test_nothing_is_read_while_something_is_missing(still, album):
     still.needs = frozenset({"gradients", "target"})
     read = []
     with pytest.raises(SettingsError, match="--target"):
-        Protector(
-            ProtectSettings(method="still", sample=album, gallery=album), progress=lambda *done: read.append(done)
-        )
+        Protector(ProtectOptions(method="still", sample=album, gallery=album), progress=lambda *done: read.append(done))
     assert read == []

@@ -6,8 +6,9 @@ import shutil
 import pytest
 
 from recessive.errors import SettingsError
+from recessive.options import ProtectOptions
 from recessive.transforms import BitDepth
-from recessive.workflows import Failure, Protector, ProtectSettings, protect_photos
+from recessive.workflows import Failure, Protector, protect_photos
 
 pytestmark = pytest.mark.usefixtures("tiny_encoders")
 
@@ -230,7 +231,7 @@ def interrupt(*_, **__):
 
 def test_an_interruption_loses_no_finished_photo(photo, scene, tmp_path, monkeypatch):
     paths = [photo(f"{name}.png", scene(seed=seed)) for seed, name in enumerate("abc")]
-    protector = Protector(ProtectSettings(steps=2))
+    protector = Protector(ProtectOptions(steps=2))
     results = protect_photos(paths, tmp_path / "out", protector)
     first = next(results)
     with monkeypatch.context() as patch:
@@ -246,7 +247,7 @@ def test_an_interruption_loses_no_finished_photo(photo, scene, tmp_path, monkeyp
 @pytest.mark.parametrize("where", ["audit", "decode_photo"])
 def test_interrupted_while_judging_nothing_is_in_the_way(photo, tmp_path, monkeypatch, where):
     path = photo()
-    protector = Protector(ProtectSettings(steps=2))
+    protector = Protector(ProtectOptions(steps=2))
     with monkeypatch.context() as patch:
         patch.setattr(f"recessive.workflows.protector.{where}", interrupt)
         with pytest.raises(KeyboardInterrupt):

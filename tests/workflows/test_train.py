@@ -1,16 +1,17 @@
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from pydantic import ValidationError
 
 from recessive.datasets import DataError, load_data
 from recessive.encoders import load_checkpoint
 from recessive.errors import SettingsError
 from recessive.hashing import TrainingError, evaluate
-from recessive.workflows import TrainSettings, evaluate_checkpoint, train_encoder, train_settings
+from recessive.options import TrainOptions
+from recessive.workflows import evaluate_checkpoint, train_encoder, train_settings
 from recessive.workflows import train as workflow_train
 
 
@@ -30,13 +31,13 @@ def ask(colour_classes, tmp_path):
             "lr": 0.05,
             "out": tmp_path / "a.safetensors",
         }
-        return TrainSettings(**{**usual, **changes})
+        return TrainOptions(**{"device": "cpu", "workers": 0, **usual, **changes})
 
     return make
 
 
-def run(settings, **options):
-    return train_encoder(settings, device="cpu", workers=0, **options)
+def run(options, k=1000, *, resume=False, **told):
+    return train_encoder(replace(options, top=k, resume=resume), **told)
 
 
 def tensors(path):
@@ -79,7 +80,7 @@ def test_beside_the_checkpoint_stands_its_log_only(ask, tmp_path):
 
 @pytest.mark.parametrize("loss", ["dpsh", "dsh", "dbh", "greedy-hash", "csq", "ortho-hash"])
 def test_every_loss_trains_by_the_one_loop(ask, loss):
-    report = run(ask(loss=loss, epochs=1, validate_share=0))
+    report = run(ask(loss=loss, epochs=1, validate=0))
     assert report.card["loss"] == loss
     assert report.card["train"] == 54
     assert report.card["validation_map"] is None
@@ -220,8 +221,8 @@ def test_a_folder_that_cannot_be_written_to(ask, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("bits", [11, 129])
 def test_bits_are_12_to_128(ask, bits):
-    with pytest.raises(ValidationError, match="bits"):
-        ask(bits=bits)
+    with pytest.raises(SettingsError, match="--bits: "):
+        run(ask(bits=bits))
 
 
 def test_a_damaged_photo_is_named(ask, colour_classes, tmp_path):

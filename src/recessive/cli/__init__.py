@@ -1,4 +1,8 @@
-"""The command line: one file a command. Heavy packages are imported when a command runs, not for its help."""
+"""The command line: one file per command. Heavy packages are imported when a command runs, not for its help.
+
+Options are declared in `recessive.options`; a command takes one of its dataclasses. Errors that people can act on end
+in `main`, which prints them and returns the exit status.
+"""
 
 from __future__ import annotations
 
@@ -6,60 +10,66 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from recessive import __version__
 from recessive.cli.audit import audit
 from recessive.cli.data import data
 from recessive.cli.encoders import encoders
 from recessive.cli.index import index
-from recessive.cli.keys import keys
 from recessive.cli.methods import methods
-from recessive.cli.output import INTERRUPTED, WRONG_USE
+from recessive.cli.output import INTERRUPTED, WRONG_USE, report_error
 from recessive.cli.private_query import private_query
 from recessive.cli.protect import protect
 from recessive.cli.search import search
-from recessive.cli.serve import serve
+from recessive.cli.service import keys, serve, worker
 from recessive.cli.train import train
 from recessive.cli.watch import watch
-from recessive.cli.worker import worker
+from recessive.errors import RecessiveError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-CUT_SHORT = 141  # as a shell says of a program that SIGPIPE ended
+CUT_SHORT = 141  # as shells report a program that SIGPIPE ended
+
+
+def _shown(default: object) -> str | None:
+    """Return how the help shows a default; empty ones are left out."""
+    return str(default) if default not in (False, (), "") else None
+
 
 app = App(
     name="recessive",
     version=__version__,
-    help="""Protect photos from being found by content.
+    help="""Protect photos from being found by what they show.
 
-A protected photo looks the same to people; searches by content (deep hashes, neural descriptors) do not return it.
-Every verdict is about the file that was saved, read again.
+A protected photo looks the same to people, but searches by content no longer return it. Each one is checked by
+searching for it, in the file as it was saved.
 
   recessive protect holiday/*.jpg --out protected
   recessive audit holiday/beach.jpg protected/beach.jpg
 
-Protect what arrives in a folder, and serve other people and programs by a web page and an HTTP API:
+Protect photos as they arrive in a folder, or for other people and programs through a web page and an HTTP API:
 
   recessive watch incoming outgoing
   recessive serve
 
-To search without showing what for, make a photo that may be seen return what a private one would:
+Search with a photo that does not show what you are looking for:
 
   recessive private-query passport.jpg --carrier cat.jpg --out query.png
 
-Search as others do, by networks, local features or global descriptors:
+Search your own photos as a search engine would:
 
   recessive index holiday --encoder bovw-he --out holiday.index
   recessive search holiday.index protected/beach.jpg
 
-Networks that searchers use can be trained, and measured as papers do:
+Train the networks that such searches use:
 
   recessive train hashnet --data fashion-mnist --root DATA
 
-Exit status: 0 done, 1 some photos or the training failed (what was finished is written), 2 wrong use.""",
+Exit status: 0 success; 1 some photos or the training failed, finished ones are saved; 2 wrong use.""",
     help_format="plaintext",
+    default_parameter=Parameter(consume_multiple=True, negative="", show_default=_shown),
     suppress_keyboard_interrupt=False,  # main says more than cyclopts would
 )
 app.command(protect)
@@ -78,19 +88,21 @@ app.command(data)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit status is returned."""
+    """Run the command line and return the exit status."""
     try:
         result = app(
             list(arguments) if arguments is not None else None, exit_on_error=False, result_action="return_value"
         )
         sys.stdout.flush()
     except CycloptsError:
-        return WRONG_USE  # cyclopts has said what is wrong
+        return WRONG_USE  # cyclopts has printed what is wrong
+    except RecessiveError as error:
+        return report_error(error)
     except KeyboardInterrupt:
         print("interrupted; finished photos are kept, and running again goes on from there", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has seen enough. Nothing more may be written, not even when Python ends.
+        # The reader of our output is gone. Nothing more may be written, not even when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CUT_SHORT
     return result if isinstance(result, int) else 0

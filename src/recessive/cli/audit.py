@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from recessive.cli.output import FAILED, WRONG_USE, complain, print_json, progress_bar
+from recessive.cli.output import encoders_are_options, print_error, print_json, progress_bar
+from recessive.options import AuditOptions, check
 
 if TYPE_CHECKING:
     from recessive.workflows import AuditReport
+
+_DEFAULTS = AuditOptions()
 
 
 def audit(
@@ -18,52 +21,32 @@ def audit(
     protected: Path,
     /,
     *,
-    gallery: Path | None = None,
-    encoder: Annotated[list[str] | None, Parameter(name="--encoder", consume_multiple=True, negative="")] = None,
-    survive: Annotated[list[str] | None, Parameter(name="--survive", consume_multiple=True, negative="")] = None,
-    json: Annotated[bool, Parameter(negative="")] = False,
+    options: Annotated[AuditOptions, Parameter(name="*")] = _DEFAULTS,
+    json: bool = False,
 ) -> int:
     """Search for a protected photo with its original, whoever protected it.
 
-    For each encoder: at which rank, among the gallery, the original finds the protected photo, and how many gallery
-    photos would return it. Hidden means: not among the first ten results.
+    For each encoder, the result tells at which rank the original finds the protected photo among the photos of the
+    gallery, and how many of those would return it. A photo is hidden if it is not among the first ten results.
 
-    Parameters
-    ----------
-    original
-        The photo as it was.
-    protected
-        The photo as it would be posted.
-    gallery
-        Folder of photos to search; by default the bundled reference gallery.
-    encoder
-        Who searches: bundled encoders, bovw-he, cedd, gist; see `recessive encoders`. By default all of them.
-    survive
-        Ask again after what a platform may do to the photo, such as jpeg:75 resize:0.5.
-    json
-        One JSON object on stdout.
+    Args:
+        original: The photo before it was protected.
+        protected: The photo as it would be posted.
+        json: Print one JSON object on stdout.
     """
-    from recessive.encoders import EncoderError
-    from recessive.photos import PhotoError
     from recessive.workflows import audit_photos
 
-    try:
-        with progress_bar("reading the gallery") as reading:
-            report = audit_photos(
-                original,
-                protected,
-                encoders=encoder or (),
-                gallery=gallery,
-                survive=survive or (),
-                progress=reading,
-                on_error=complain,
-            )
-    except PhotoError as error:
-        complain(error)
-        return FAILED
-    except (EncoderError, ValueError) as error:
-        complain(error)
-        return WRONG_USE
+    options = check(options)
+    with encoders_are_options(), progress_bar("reading the gallery") as reading:
+        report = audit_photos(
+            original,
+            protected,
+            encoders=options.encoder,
+            gallery=options.gallery,
+            survive=options.survive,
+            progress=reading,
+            on_error=print_error,
+        )
     if json:
         print_json(report)
     else:
@@ -72,7 +55,7 @@ def audit(
 
 
 def _print(report: AuditReport) -> None:
-    """What a person reads."""
+    """Print what a person reads."""
     print(report.verdict)
     if report.ssim is not None:
         print(f"SSIM {report.ssim:.3f}, largest change {report.linf:g}/255")

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from cyclopts import Parameter
-
 from recessive.cli.output import print_json
 
 
-def data(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
-    """List the data sets there are, what to download for each, and where to put it.
+def data(*, json: bool = False) -> int:
+    """List the data sets for training, with what to download for each and where to put it.
 
-    `recessive train --data NAME --root FOLDER` reads them. A protocol says which photos are queries, which are the
-    gallery that they search, and which the network is trained on; the first one listed is the default.
+    `recessive train --data NAME --root FOLDER` reads them. A protocol defines which photos are queries, which form the
+    gallery that they search, and which the network is trained on. The first one listed is the default.
 
-    Parameters
-    ----------
-    json
-        One JSON object a data set on stdout.
+    Args:
+        json: Print one JSON object per data set on stdout.
     """
     from recessive.datasets import DATASETS, FOLDER_PROTOCOLS
 

@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from cyclopts import Parameter
-
-from recessive.cli.output import FAILED, complain, print_json
+from recessive.cli.output import print_json
 
 if TYPE_CHECKING:
     from recessive.searchers import Entry
 
 
-def encoders(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
+def encoders(*, json: bool = False) -> int:
     """List the encoders that photos can be protected against, audited by, and indexed with.
 
-    First the bundled ones, which protection and every audit use, with their mean average precision (mAP) on photos of
-    single objects and of scenes. Then search by local features and global descriptors, which no network computes. Then
-    trained hash networks, with the mAP on the data that they were trained for. At the end, how to name other encoders:
-    checkpoints that `recessive train` has written, and pretrained networks.
+    The first table has the bundled encoders, which protection and every audit use, with their mean average precision
+    (mAP) on photos of single objects and of scenes. The second has search by local features and global descriptors,
+    which no network computes. The third has trained hash networks, with the mAP on the data that they were trained for.
+    The end tells how to name other encoders: checkpoints that `recessive train` has written, and pretrained networks.
 
-    Parameters
-    ----------
-    json
-        One JSON object an encoder on stdout: what it gives, whether methods can optimise against it, where its
-        threshold, sample and gallery come from, how it was trained and what it reaches.
+    Args:
+        json: Print one JSON object per encoder on stdout: what it returns, whether methods can optimise against it,
+            where its threshold, sample and gallery come from, how it was trained, and its results.
     """
-    from recessive.encoders import EncoderError
     from recessive.searchers import FAMILIES, entries
 
-    try:
-        listed = entries().values()
-    except EncoderError as error:
-        complain(error)
-        return FAILED
+    listed = entries().values()
     if json:
         for entry in listed:
             card = entry.card if entry.family == "checkpoint" else {"card": entry.card} if entry.card else {}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from recessive.cli.output import FAILED, WRONG_USE, bar, complain, print_json, say
+from recessive.cli.output import FAILED, bar, print_error, print_json, print_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,91 +24,72 @@ def index(
     out: Path = Path("photos.index"),
     words: int | None = None,
     vocabulary: Path | None = None,
-    scales: Annotated[list[float] | None, Parameter(consume_multiple=True, negative="")] = None,
-    overwrite: Annotated[bool, Parameter(negative="")] = False,
-    json: Annotated[bool, Parameter(negative="")] = False,
+    scales: tuple[float, ...] = (),
+    overwrite: bool = False,
+    json: bool = False,
 ) -> int:
     """Index the photos below a folder, so that they can be searched as a searcher would.
 
-    Each photo is described by an encoder; the index holds what it gave, the names of the photos, and all that a search
-    needs to describe a query alike. `recessive search` searches it.
+    An encoder describes each photo. The index holds the descriptions, the names of the photos, and all that a search
+    needs to describe a query in the same way. `recessive search` searches it.
 
       recessive index holiday --encoder bovw-he --out holiday.index
       recessive search holiday.index beach.jpg
 
-    What describes photos:
+    Photos can be described by:
 
-      bovw          visual words of local features (SIFT), and how often each occurs
-      bovw-he       the same by Hamming Embedding, which compares within words
-      bovw-burst    the same, but structures that repeat themselves count less
+      bovw          visual words of local features (SIFT), and how often each of them occurs
+      bovw-he       the same with Hamming Embedding, which also compares features within a word
+      bovw-burst    the same, with less weight for structures that repeat themselves
       cedd          colours and edges
-      gist          the layout of a scene; gist-colour with its colours
+      gist          the layout of a scene; gist-colour adds its colours
       gem:NETWORK   a network at the photo's own size, such as gem:conv, pooled
                     by gem, mac, spoc or r-mac; or a file of cnnimageretrieval
-      NAME          of `recessive encoders`, such as conv-gem and conv-hash
+      NAME          an encoder that `recessive encoders` lists, such as conv-gem
       FILE          a hash network that `recessive train` made
 
-    Visual words find the same thing in other photos, or a part of a photo. They want detail: a photo without local
-    features is found by none.
+    Visual words find the same object in other photos, or a part of a photo. They depend on detail: a photo without
+    local features is never found.
 
-    Running again brings an index up to date: photos that have not changed are not described again. An interrupted run
-    goes on where it was. Photos that cannot be read are said, left out, and make the exit status 1.
+    Running the command again updates the index: unchanged photos are not described again. After an interruption, it
+    continues where it stopped. Photos that cannot be read are printed and left out, and make the exit status 1.
 
-    Parameters
-    ----------
-    folder
-        Of photos, and of folders of photos.
-    encoder
-        What describes the photos.
-    out
-        The index.
-    words
-        Train a vocabulary of so many visual words on these photos, and keep it in the index: 1000 will do for a
-        thousand photos, 20000 for a hundred thousand. By default the bundled vocabulary.
-    vocabulary
-        A file that a vocabulary was saved to, in place of the bundled one.
-    scales
-        Sides at which a network such as gem:conv sees each photo, times its own: 1 0.7071 0.5 is better and slower
-        than 1, the default.
-    overwrite
-        Replace --out, whatever it is, with an index from scratch.
-    json
-        One JSON object on stdout.
+    Args:
+        folder: Folder of photos, including all folders below it.
+        encoder: What describes the photos; see above.
+        out: File for the index.
+        words: Train a vocabulary of this many visual words on these photos, and store it in the index. 1000 is enough
+            for a thousand photos, 20000 for a hundred thousand. By default, the vocabulary that comes with the program.
+        vocabulary: File of a saved vocabulary to use in place of the one that comes with the program.
+        scales: Sizes, relative to the photo's own, at which a network such as gem:conv describes each photo. 1 0.7071
+            0.5 is better and slower than 1, the default.
+        overwrite: Replace --out, whatever it is, by an index made from scratch.
+        json: Print one JSON object on stdout.
     """
-    from recessive.encoders import EncoderError
-    from recessive.errors import SettingsError
-    from recessive.galleries.index_file import IndexFileError
     from recessive.indexing import index_photos
 
-    try:
-        with _bars() as (learning, describing):
-            report = index_photos(
-                folder,
-                out,
-                encoder,
-                words=words,
-                vocabulary=vocabulary,
-                scales=scales,
-                overwrite=overwrite,
-                learning=learning,
-                progress=describing,
-                on_error=complain,
-            )
-    except SettingsError as error:
-        complain(error)
-        return WRONG_USE
-    except (EncoderError, IndexFileError) as error:
-        complain(error)
-        return FAILED
+    with _bars() as (learning, describing):
+        report = index_photos(
+            folder,
+            out,
+            encoder,
+            words=words,
+            vocabulary=vocabulary,
+            scales=scales or None,
+            overwrite=overwrite,
+            learning=learning,
+            progress=describing,
+            on_error=print_error,
+        )
     if json:
         print_json(report)
     else:
-        say(_text(report))
+        print_text(_text(report))
     return FAILED if report.failed else 0
 
 
 def _text(report: IndexReport) -> str:
-    """What a person reads."""
+    """Return what a person reads."""
     counts = [f"{report.described} described", f"{report.kept} unchanged"]
     counts += [f"{report.dropped} dropped"] if report.dropped else []
     counts += [f"{report.failed} failed"] if report.failed else []
@@ -123,7 +104,7 @@ def _text(report: IndexReport) -> str:
 
 @contextmanager
 def _bars() -> Iterator[list[Callable[[int, int], None]]]:
-    """A bar for the photos that words are learnt from and one for those that are described, each when it begins."""
+    """Show one bar for the photos that words are learnt from and one for those that are described, once they begin."""
     from rich.progress import MofNCompleteColumn
 
     with bar(MofNCompleteColumn()) as progress:

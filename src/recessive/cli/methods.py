@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
-
-from cyclopts import Parameter
+from typing import TYPE_CHECKING
 
 from recessive.cli.output import print_json
 
@@ -20,16 +18,16 @@ _HEADINGS = {
 }
 
 
-def methods(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
-    """List the methods there are.
+def methods(*, json: bool = False) -> int:
+    """List the methods of changing photos, by purpose.
 
-    By what they are for: a name to give as --method, what kind of encoders it works on (descriptors, codes), and what
-    it needs. A sample, photos that the method learns from, is bundled: give --sample for one of your own.
+    Each line has the name of the method, for --method; the kind of encoders that it works on (descriptors or codes);
+    and what it needs. For methods that need a sample, photos to learn from, one comes with the program; --sample names
+    your own.
 
-    Parameters
-    ----------
-    json
-        One JSON object a method on stdout, with its paper, what it needs, its constants, and where it departs from it.
+    Args:
+        json: Print one JSON object per method on stdout, with its paper, its needs, its constants and its departures
+            from the paper.
     """
     from recessive.protection.methods import METHODS, defaults
 
@@ -52,7 +50,7 @@ def methods(*, json: Annotated[bool, Parameter(negative="")] = False) -> int:
 
 
 def _group(method: Method) -> str:
-    """Which heading it stands under."""
+    """Return the heading that a method is listed under."""
     if "target" in method.needs:
         return "target"
     if "gradients" not in method.needs:
@@ -61,7 +59,7 @@ def _group(method: Method) -> str:
 
 
 def _print(listed: list[Method]) -> None:
-    """What a person reads: a line a method, under headings."""
+    """Print what a person reads: one line per method, under headings."""
     width = 2 + max(len(method.name) for method in listed)
     for group, heading in _HEADINGS.items():
         those = [method for method in listed if _group(method) == group]
@@ -76,7 +74,7 @@ def _print(listed: list[Method]) -> None:
 
 
 def _works_on(method: Method) -> str:
-    """What kind of encoders."""
+    """Return the kind of encoders that a method works on."""
     if len(method.accepts) > 1:
         return "both"
     return "codes" if "logits" in method.accepts else "descriptors"

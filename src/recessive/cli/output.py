@@ -1,4 +1,4 @@
-"""What commands say: JSON objects on stdout, everything else on stderr, and the exit status."""
+"""What commands print: results on stdout, everything else on stderr; and their exit statuses."""
 
 from __future__ import annotations
 
@@ -9,44 +9,64 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
-    from pydantic import ValidationError
     from rich.progress import Progress, ProgressColumn
 
-FAILED = 1  # of some photos, or of the training
+    from recessive.errors import RecessiveError
+
+FAILED = 1  # some photos, or the training
 WRONG_USE = 2
-INTERRUPTED = 130  # as a shell says of a program that SIGINT ended
+INTERRUPTED = 130  # as shells report a program that SIGINT ended
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - a dataclass or a plain dictionary
-    """One object on one line of stdout, in ASCII: any terminal and any file name will do."""
+    """Print one object on one line of stdout, in ASCII, for any terminal and any file name."""
     plain = dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
     print(json.dumps(plain), flush=True)
 
 
-def say(text: str) -> None:
-    """Text for people on stdout; what it cannot show, such as a file name that is not UTF-8, is escaped."""
+def print_text(text: str) -> None:
+    """Print text for people on stdout; characters that it cannot show, as in names that are not UTF-8, are escaped."""
     encoding = sys.stdout.encoding or "utf-8"
     print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
-def complain(problem: object) -> None:
-    """One line on stderr."""
+def print_error(problem: object) -> None:
+    """Print one line on stderr."""
     print(f"recessive: {problem}", file=sys.stderr, flush=True)
 
 
-def complain_of_options(error: ValidationError, called: Mapping[str, str] | None = None) -> None:
-    """A line for each option whose value makes no sense; `called` has those that are not called as their settings."""
-    for problem in error.errors():
-        setting = "-".join(str(place) for place in problem["loc"][:1])
-        option = (called or {}).get(setting, setting).replace("_", "-")
-        complain(f"--{option}: {problem['msg'].removeprefix('Value error, ')}")
+def report_error(error: RecessiveError) -> int:
+    """Print an error that ends a command, and return the command's exit status."""
+    from recessive.errors import SettingsError
+    from recessive.options import OptionsError
+
+    lines = error.lines if isinstance(error, OptionsError) else [error]
+    for line in lines:
+        print_error(line)
+    return WRONG_USE if isinstance(error, SettingsError) else FAILED
+
+
+@contextmanager
+def encoders_are_options() -> Iterator[None]:
+    """Treat an encoder that cannot be loaded as a wrong --encoder."""
+    from recessive.encoders import EncoderError
+    from recessive.errors import SettingsError
+
+    try:
+        yield
+    except EncoderError as error:
+        raise SettingsError(error.problem, error.path) from error
 
 
 @contextmanager
 def bar(amount: ProgressColumn) -> Iterator[Progress]:
-    """A bar on stderr, if that is a terminal, until the block ends; `amount` says how much is done."""
+    """Show a progress bar on stderr, if that is a terminal, until the block ends.
+
+    Args:
+        amount: the column that says how much is done.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -67,7 +87,7 @@ def bar(amount: ProgressColumn) -> Iterator[Progress]:
 
 @contextmanager
 def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr, if that is a terminal: call what it gives with (done, of)."""
+    """Show a progress bar on stderr, if that is a terminal; the block calls what it is given with (done, in total)."""
     from rich.progress import MofNCompleteColumn
 
     with bar(MofNCompleteColumn()) as progress:

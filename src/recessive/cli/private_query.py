@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from recessive.cli.output import FAILED, WRONG_USE, complain, complain_of_options, print_json, progress_bar, say
+from recessive.cli.output import encoders_are_options, print_error, print_json, print_text, progress_bar
+from recessive.options import PrivateQueryOptions
 
 if TYPE_CHECKING:
     from recessive.workflows import PrivateQueryReport
+
+_DEFAULTS = PrivateQueryOptions()
 
 
 def private_query(
@@ -19,106 +22,46 @@ def private_query(
     *,
     carrier: Path,
     out: Path = Path("query.png"),
-    method: str = "tma",
-    encoder: Annotated[list[str] | None, Parameter(name="--encoder", consume_multiple=True, negative="")] = None,
-    budget: float = 16,
-    steps: int | None = None,
-    gallery: Path | None = None,
-    format: str | None = None,  # noqa: A002 - the option's name
-    quality: int | None = None,
-    seed: int = 0,
-    device: str | None = None,
-    precision: Literal["float32", "bfloat16"] = "float32",
-    overwrite: Annotated[bool, Parameter(negative="")] = False,
-    json: Annotated[bool, Parameter(negative="")] = False,
+    options: Annotated[PrivateQueryOptions, Parameter(name="*")] = _DEFAULTS,
+    overwrite: bool = False,
+    json: bool = False,
 ) -> int:
-    """Search with a photo that is not the private one.
+    """Search with a photo that does not show what you are looking for.
 
-    The carrier, a photo that anybody may see, is changed by at most --budget, so that a search with it returns what a
-    search with the private photo would. Upload the query in its place: the private photo never leaves this machine.
-    What the query returns is checked on the saved file, against the first results of the private photo and of the
-    carrier as it was.
+    The carrier, a photo that anybody may see, is changed a little, by at most --budget, so that a search with it
+    returns what a search with the private photo would. Upload the result in its place: the private photo never leaves
+    this machine. What it returns is checked on the saved file, against the first results of the private photo and of
+    the carrier as it was.
 
       recessive private-query passport.jpg --carrier cat.jpg --encoder conv-gem --out query.png
 
-    It works with encoders that it was optimised against. The fewer of them, the better: name the one that the service
-    searches with. The service learns what it returns, and so what kind of photo you look for.
+    The query works with the encoders that it was optimised against, and the better the fewer there are: name the one
+    that the service searches with. Note that the service learns what the query returns, and so what kind of photo you
+    look for.
 
-    Parameters
-    ----------
-    private
-        The photo whose results are wanted; it is only read.
-    carrier
-        The photo that the query will look like. Its location (GPS) is removed.
-    out
-        The query. By its name JPEG, PNG, WebP, TIFF, AVIF or HEIC; PNG, which loses nothing, is best.
-    method
-        Any that `recessive methods` says needs a target, and no labels.
-    encoder
-        Bundled encoders that the service may search with; see `recessive encoders`. By default all of them that are
-        optimised against by default and fit the method.
-    budget
-        Largest change of the carrier, in 1/255: more retrieves better and shows more. 16 shows on smooth skies.
-    steps
-        Steps of the search for the change; more take longer and retrieve better. By default the method's.
-    gallery
-        Folder of photos that the check searches. By default the bundled reference gallery.
-    format
-        Of the query: png, jpeg, webp, tiff, avif, heif. By default that of --out.
-    quality
-        1 to 100 for lossy formats.
-    seed
-        Of all that is random.
-    device
-        Where to compute: cpu or cuda. By default a GPU where there is one. The check runs on the CPU.
-    precision
-        bfloat16 takes about half the time on processors that compute with it; the check has float32 in any case.
-    overwrite
-        Replace --out.
-    json
-        One JSON object on stdout.
+    Args:
+        private: The photo whose results you want. It is only read.
+        carrier: The photo that the query will look like. Its location (GPS) is removed.
+        out: File for the query. Its name sets the format: JPEG, PNG, WebP, TIFF, AVIF or HEIC. PNG is best, since it
+            loses nothing.
+        overwrite: Replace --out.
+        json: Print one JSON object on stdout.
     """
-    from pydantic import ValidationError
+    from recessive.workflows import make_private_query
 
-    from recessive.errors import SettingsError
-    from recessive.photos import PhotoError
-    from recessive.workflows import PrivateQuerySettings, make_private_query
-
-    try:
-        settings = PrivateQuerySettings(
-            method=method,
-            encoders=tuple(encoder) if encoder else None,
-            budget=budget,
-            steps=steps,
-            gallery=gallery,
-            format=format,
-            quality=quality,
-            seed=seed,
-            device=device,
-            precision=precision,
+    with encoders_are_options(), progress_bar("reading photos") as reading:
+        report = make_private_query(
+            private, carrier, out, options, overwrite=overwrite, progress=reading, on_error=print_error
         )
-        with progress_bar("reading photos") as reading:
-            report = make_private_query(
-                private, carrier, out, settings, overwrite=overwrite, progress=reading, on_error=complain
-            )
-    except ValidationError as error:
-        complain_of_options(error)
-        return WRONG_USE
-    except SettingsError as error:
-        complain(error)
-        return WRONG_USE
-    except PhotoError as error:
-        complain(error)
-        return FAILED
     if json:
         print_json(report)
     else:
-        say(_text(report))
+        print_text(_text(report))
     return 0
 
 
 def _text(report: PrivateQueryReport) -> str:
-    """What a person reads."""
+    """Return what a person reads."""
     near = "" if report.ssim is None else f"SSIM {report.ssim:.3f} to the carrier, "
     lines = [
         f"{report.output}: {report.verdict}",

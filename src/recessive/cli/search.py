@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from recessive.cli.output import FAILED, WRONG_USE, complain, print_json, say
+from recessive.cli.output import print_json, print_text, report_error
 
 if TYPE_CHECKING:
     from recessive.indexing import SearchReport
@@ -15,67 +15,51 @@ if TYPE_CHECKING:
 
 def search(
     index: Path,
-    photos: Annotated[list[Path], Parameter(name="PHOTO", consume_multiple=True)],
+    photos: Annotated[list[Path], Parameter(name="PHOTO")],
     /,
     *,
     k: Annotated[int, Parameter(name="-k")] = 10,
-    box: Annotated[tuple[float, float, float, float] | None, Parameter(negative="")] = None,
-    json: Annotated[bool, Parameter(negative="")] = False,
+    box: tuple[float, float, float, float] | None = None,
+    json: bool = False,
 ) -> int:
-    """Search an index with a photo: what a searcher would find.
+    """Search an index with a photo, as a searcher would.
 
-    The photo is described as those of the index were, whatever described them, and the most similar ones are listed.
-    Search with a protected photo to see whether its original is found:
+    The photo is described in the same way as those of the index, and the most similar ones are listed. To see whether
+    a protected photo leads to its original, search with it:
 
       recessive index holiday --encoder bovw-he --out holiday.index
       recessive search holiday.index protected/beach.jpg
 
-    The score is at most 1, and the higher, the more alike; the distance is the encoder's own. Visual words (bovw) list
-    only photos that share some with the query.
+    The score is at most 1; the higher it is, the more alike are the photos. The distance is the encoder's own. Visual
+    words (bovw) list only photos that share words with the query.
 
-    Parameters
-    ----------
-    index
-        Made by `recessive index`.
-    photos
-        One photo, or several, each a search of its own. They need not be in the index.
-    k
-        How many results.
-    box
-        Search with a part of the photo: its left, top, right and bottom edge in pixels.
-    json
-        One JSON object a photo on stdout.
+    Args:
+        index: File that `recessive index` made.
+        photos: Photos to search with, one after another. They need not be in the index.
+        k: Number of results.
+        box: Search with a part of the photo: its left, top, right and bottom edge in pixels.
+        json: Print one JSON object per photo on stdout.
     """
-    from recessive.errors import SettingsError
-    from recessive.galleries.index_file import IndexFileError
+    from recessive.errors import PhotoError
     from recessive.indexing import PhotoIndex
-    from recessive.photos import PhotoError
 
-    failed = False
-    try:
-        opened = PhotoIndex(index)
-        for photo in photos:
-            try:
-                report = opened.search(photo, k, box)
-            except PhotoError as error:
-                failed = True
-                complain(error)
-                continue
-            if json:
-                print_json(report)
-            else:
-                say(_text(report))
-    except SettingsError as error:
-        complain(error)
-        return WRONG_USE
-    except IndexFileError as error:
-        complain(error)
-        return FAILED
-    return FAILED if failed else 0
+    status = 0
+    opened = PhotoIndex(index)
+    for photo in photos:
+        try:
+            report = opened.search(photo, k, box)
+        except PhotoError as error:
+            status = report_error(error)
+            continue
+        if json:
+            print_json(report)
+        else:
+            print_text(_text(report))
+    return status
 
 
 def _text(report: SearchReport) -> str:
-    """What a person reads."""
+    """Return what a person reads."""
     from recessive.errors import readable
 
     part = "" if report.box is None else f" ({' '.join(f'{edge:g}' for edge in report.box)})"

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from recessive.cli.output import FAILED, WRONG_USE, complain, print_json, say
-from recessive.cli.protect import in_words
-from recessive.cli.protect_options import DEFAULTS, ProtectOptions
+from recessive.cli.output import FAILED, print_error, print_json, print_text
+from recessive.cli.protect import DEFAULTS, in_words, make_protector
+from recessive.options import ProtectOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,58 +28,48 @@ def watch(
     out: Annotated[Path, Parameter(name="OUT")],
     /,
     *,
-    options: ProtectOptions = DEFAULTS,
+    options: Annotated[ProtectOptions, Parameter(name="*")] = DEFAULTS,
     held: Path | None = None,
     passes: Literal["seen", "all"] = "seen",
     settle: float = 2,
-    once: Annotated[bool, Parameter(negative="")] = False,
-    json: Annotated[bool, Parameter(negative="")] = False,
+    once: bool = False,
+    json: bool = False,
 ) -> int:
     """Protect the photos that arrive in a folder, and pass on those that searches do not find.
 
-    A camera, scanner or phone puts photos into IN, also into folders below it; protected ones appear in OUT, whole,
-    under the same names, ready for whatever sends them on. A photo that is still found when it is protected is held:
-    it goes to --held instead, and the reason is said. IN is only read.
+    A camera, scanner or phone puts photos into IN or folders below it. Protected photos appear in OUT under the same
+    names, always complete, ready to be sent on. A photo that searches still find after it is protected is held back:
+    it goes to --held, and the reason is printed. Nothing in IN is ever changed.
 
       recessive watch incoming outgoing
 
-    It goes on until Ctrl-C or SIGTERM, with status 0. Photos that are still being written are waited for, and a photo
-    that was under way when it ended is done the next time. With --once it takes what is there and ends: status 0, 1 if
-    some photos failed, 130 or 143 when it was interrupted.
+    The watch goes on until Ctrl-C or SIGTERM, and then ends with status 0. It waits for photos that are still being
+    written, and starts an interrupted photo again the next time. With --once it ends when the photos that are there now
+    are done, with status 0, 1 if some of them failed, or 130 or 143 if it was interrupted.
 
       recessive watch /media/card outgoing --once --json
 
-    Each photo is done once, also across restarts: what is moved or deleted from OUT is not made again. A new photo
-    under an old name gets a free one, a-2.jpg. What failed is tried again when it changes, and what failed or was held
-    when you start with other options, such as more --steps or a larger --budget, or with another version. To do all
-    again, delete .recessive in the folder for held photos, which remembers it.
+    Each photo is protected once, even across restarts: photos that you move out of OUT or delete there are not made
+    again. A new photo with an old name gets a free name, such as a-2.jpg. A photo that failed is tried again when it
+    changes. Photos that failed or were held are also tried again when you start with other options, such as more
+    --steps or a larger --budget, or with a new version of the program. To protect all photos again, delete .recessive
+    in the folder of held photos, which is where the watch remembers them.
 
-    Photos are told by their suffix, as .jpg; other files, hidden ones, and links to folders are left alone.
+    Photos are recognised by their suffix, such as .jpg. Other files, hidden files and links to folders are ignored.
 
-    Parameters
-    ----------
-    folder
-        Where photos arrive.
-    out
-        Folder for photos that pass. Nothing else is ever put there.
-    held
-        Folder for photos that do not pass, and for what is remembered. By default OUT-held, beside OUT.
-    passes
-        Who must not find a photo for it to pass: the encoders that it was optimised against (seen), or all that were
-        asked (all).
-    settle
-        Seconds that a file has to stay as it is before it is taken.
-    once
-        Take the photos that are there now, and end.
-    json
-        One JSON object a photo on stdout.
+    Args:
+        folder: Folder where photos arrive.
+        out: Folder for photos that pass. Nothing else is ever put there.
+        held: Folder for photos that are held back, and for what the watch remembers. By default, OUT-held beside OUT.
+        passes: Who must not find a photo for it to pass: the encoders that it was optimised against (seen), or all that
+            searched (all).
+        settle: Seconds that a file must stay unchanged before it is read.
+        once: Protect the photos that are there now, and end.
+        json: Print one JSON object per photo on stdout.
     """
-    from recessive.errors import SettingsError
     from recessive.watching import watch_photos
 
-    protector = options.protector()
-    if protector is None:
-        return WRONG_USE
+    protector = make_protector(options)
     counts = dict.fromkeys(COUNTED, 0)
     with _signals() as signals:
         try:
@@ -93,20 +83,17 @@ def watch(
                     settle=settle,
                     once=once,
                     stop=lambda: bool(signals),
-                    on_message=complain,
+                    on_message=print_error,
                     progress=status,
                 ):
                     if result.state in counts:
                         counts[result.state] += 1
                     _tell(result, json=json)
-        except SettingsError as error:
-            complain(error)
-            return WRONG_USE
         finally:
             if any(counts.values()):
-                complain(_counted(counts))
+                print_error(_counted(counts))
     if signals:
-        complain("stopped; running again goes on from there")
+        print_error("stopped; running again goes on from there")
         return 128 + signals[0] if once else 0
     return FAILED if counts["failed"] else 0
 
@@ -119,10 +106,10 @@ def _tell(result: WatchedPhoto, *, json: bool) -> None:
     if json:
         print_json(result)
     if result.state == "failed":
-        complain(f"{result.input}: {result.reason}")
+        print_error(f"{result.input}: {result.reason}")
     elif not json:
         held = "HELD. " if result.state == "held" else ""
-        say(f"{result.input}: {result.reason}" if result.report is None else f"{held}{in_words(result.report)}")
+        print_text(f"{result.input}: {result.reason}" if result.report is None else f"{held}{in_words(result.report)}")
 
 
 @contextmanager

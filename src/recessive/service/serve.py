@@ -10,15 +10,16 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 
 import uvicorn
 from fastapi import FastAPI
 
-from recessive.errors import RecessiveError
+from recessive.errors import SettingsError
+from recessive.options import ServiceOptions
 from recessive.service.http.access import is_loopback
 from recessive.service.http.app import create_app
 from recessive.service.http.exchange import PromptConnection
-from recessive.service.settings import ServiceSettings
 from recessive.service.store.database import Database
 from recessive.service.store.keys import Keys
 from recessive.service.store.storage import Storage
@@ -38,11 +39,11 @@ _REFUSED = {
 }
 
 
-class ServeError(RecessiveError):
+class ServeError(SettingsError):
     """The service cannot start."""
 
 
-def serve(settings: ServiceSettings, *, ready: Callable[[str], None] | None = None) -> None:
+def serve(settings: ServiceOptions, *, ready: Callable[[str], None] | None = None) -> None:
     """Serve until SIGINT or SIGTERM; then requests are finished, workers release their jobs, and everything is closed.
 
     Must run in the main thread, which gets the signals.
@@ -62,7 +63,7 @@ def serve(settings: ServiceSettings, *, ready: Callable[[str], None] | None = No
         raise ServeError("is not a folder of photos to search; choose another --gallery, or none", settings.gallery)
     with _until_signal(), closing(_bound(settings)) as listener:
         address, port = listener.getsockname()[:2]
-        settings = settings.model_copy(update={"port": port})
+        settings = replace(settings, port=port)
         storage = Storage(settings.folder)
         storage.open()
         with Database(settings.url) as database:
@@ -145,7 +146,7 @@ def _until_signal() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _bound(settings: ServiceSettings) -> socket.socket:
+def _bound(settings: ServiceOptions) -> socket.socket:
     """A socket that is bound to the address, but does not listen yet."""
     try:
         found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -164,7 +165,7 @@ def _bound(settings: ServiceSettings) -> socket.socket:
 
 
 @contextmanager
-def _refusals(settings: ServiceSettings) -> Iterator[None]:
+def _refusals(settings: ServiceOptions) -> Iterator[None]:
     """Explain why an address is refused by the system."""
     try:
         yield
@@ -173,7 +174,7 @@ def _refusals(settings: ServiceSettings) -> Iterator[None]:
         raise ServeError(f"cannot listen on {settings.host}, port {settings.port}: {why}") from error
 
 
-def _needs_key(settings: ServiceSettings) -> str:
+def _needs_key(settings: ServiceOptions) -> str:
     """Why a key is needed, with the command that creates one, but without the URL of a database and its password."""
     words = ["recessive", "keys", "add", "NAME", "--folder", str(settings.folder)]
     if settings.database_url and settings.database_url != os.environ.get(DATABASE_URL):

@@ -6,22 +6,17 @@ from recessive.workflows.measure import TrainReport, evaluate_checkpoint
 from recessive.workflows.private_query import PrivateQueryReport, QueryResults, make_private_query
 from recessive.workflows.protect import Failure, protect_file, protect_photos
 from recessive.workflows.protector import Protected, Protector, protect_photo
-from recessive.workflows.settings import PrivateQuerySettings, ProtectSettings
 from recessive.workflows.train import train_encoder
-from recessive.workflows.train_settings import TrainSettings
 
 __all__ = [
     "AuditReport",
     "Failure",
     "PrivateQueryReport",
-    "PrivateQuerySettings",
     "ProtectReport",
-    "ProtectSettings",
     "Protected",
     "Protector",
     "QueryResults",
     "TrainReport",
-    "TrainSettings",
     "audit_photos",
     "evaluate_checkpoint",
     "make_private_query",

@@ -16,14 +16,14 @@ from recessive.balls import L2, Ball, LInf
 from recessive.devices import pick_device
 from recessive.encoders import accelerate
 from recessive.errors import SettingsError
-from recessive.photos import OutputSettings, Photo, PhotoError, format_named
+from recessive.options import MethodOptions
+from recessive.photos import OutputSettings, Photo, PhotoError
 from recessive.protection.method import MethodError, check, same_class
 from recessive.protection.methods import METHODS, Method, Run, Surrogate
 from recessive.searchers import default_surrogates, find, find_differentiable, find_threshold, reference_items, unseen
 from recessive.transforms import JPEG, BitDepth, parse_transform
 from recessive.transforms.grid import enlarge, grey, shrink
 from recessive.workflows.samples import OwnersSample, label_of, read_sample
-from recessive.workflows.settings import MethodSettings
 
 SMALLEST_SIDE = 32  # pixels; below, there is nothing to hide a change in
 
@@ -79,23 +79,18 @@ class MethodRunner:
 
     def __init__(
         self,
-        settings: MethodSettings,
+        settings: MethodOptions,
         *,
         label: str | None = None,
         targeted: bool = False,
         progress: Callable[[int, int], None] | None = None,
         on_error: Callable[[PhotoError], None] | None = None,
     ) -> None:
-        names = surrogates_for(settings.method, settings.encoders)
+        names = surrogates_for(settings.method, settings.encoder)
         self.settings = settings
         self.method: Method = METHODS[settings.method]
         climbs = "gradients" in self.method.needs
         self.device = pick_device(settings.device)
-        try:
-            if settings.format is not None:
-                format_named(settings.format)
-        except ValueError as error:
-            raise SettingsError(str(error)) from None
         if targeted and "target" not in self.method.needs:
             fit = [name for name, method in METHODS.items() if "target" in method.needs]
             raise SettingsError(f"{self.method.name} takes no --target; methods that do: {', '.join(fit) or 'none'}")

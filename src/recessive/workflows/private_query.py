@@ -18,6 +18,7 @@ from torch import Tensor
 from recessive.errors import SettingsError, photo_error
 from recessive.exposure import FIRST_RESULTS, describe
 from recessive.files import file_digest, make_folder, write_whole
+from recessive.options import PrivateQueryOptions, check
 from recessive.photos import (
     Format,
     PhotoError,
@@ -33,7 +34,6 @@ from recessive.reports import fidelity
 from recessive.searchers import Searcher, searchers
 from recessive.transforms.grid import shrink
 from recessive.workflows.method_runner import MethodRunner
-from recessive.workflows.settings import PrivateQuerySettings
 
 _FEW = 10 * FIRST_RESULTS  # photos in a gallery, below which shared results mean little
 
@@ -120,7 +120,7 @@ def make_private_query(
     private: Path,
     carrier: Path,
     out: Path,
-    settings: PrivateQuerySettings | None = None,
+    settings: PrivateQueryOptions | None = None,
     *,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -144,7 +144,7 @@ def make_private_query(
             as for `MethodRunner`.
         PhotoError: if a photo cannot be read, or the query cannot be made or saved.
     """
-    start, settings = time.perf_counter(), settings or PrivateQuerySettings()
+    start, settings = time.perf_counter(), check(settings or PrivateQueryOptions())
     _refuse_what_does_not_fit(private, carrier, settings)
     runner = MethodRunner(settings, targeted=True, progress=progress, on_error=on_error)
     format_ = _format(out, settings)
@@ -206,7 +206,7 @@ def make_private_query(
     )
 
 
-def _refuse_what_does_not_fit(private: Path, carrier: Path, settings: PrivateQuerySettings) -> None:
+def _refuse_what_does_not_fit(private: Path, carrier: Path, settings: PrivateQueryOptions) -> None:
     """Refuse a carrier that is the private photo, and methods that cannot make a query of a carrier.
 
     Raises:
@@ -220,7 +220,7 @@ def _refuse_what_does_not_fit(private: Path, carrier: Path, settings: PrivateQue
         raise SettingsError(f"{settings.method} cannot be told what to retrieve; methods that can: {', '.join(fit)}")
 
 
-def _format(out: Path, settings: PrivateQuerySettings) -> Format:
+def _format(out: Path, settings: PrivateQueryOptions) -> Format:
     """The format of the query: the one asked for, else the one of its name, else PNG, which loses nothing.
 
     Raises:

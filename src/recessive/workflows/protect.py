@@ -16,10 +16,10 @@ from typing import Any
 
 from recessive.errors import ONE_PHOTO, Kind, PhotoError, kind_of, photo_error
 from recessive.files import digest, file_digest, make_folder, write_whole
+from recessive.options import ProtectOptions
 from recessive.photos import SUFFIXES, format_named, read_photo
 from recessive.reports import ProtectReport, report_from_json
 from recessive.workflows.protector import Protector, protect_photo
-from recessive.workflows.settings import ProtectSettings
 
 RECORDS = ".recessive"
 """The folder of records, beside the outputs."""
@@ -72,7 +72,7 @@ def _record_path(output: Path) -> Path:
     return output.parent / RECORDS / f"{output.name}.json"
 
 
-def plan_outputs(inputs: Sequence[Path], out: Path, settings: ProtectSettings) -> dict[Path, Path | Failure]:
+def plan_outputs(inputs: Sequence[Path], out: Path, settings: ProtectOptions) -> dict[Path, Path | Failure]:
     """The output of each input: its own name, with the suffix of the requested format. Repeated inputs count once.
 
     Two inputs that would share a name cannot both go into one folder: the second is a failure.

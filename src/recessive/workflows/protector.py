@@ -18,6 +18,7 @@ from recessive import __version__
 from recessive.errors import PhotoError
 from recessive.exposure import FIRST_RESULTS, audit, keypoint_report
 from recessive.files import digest
+from recessive.options import ProtectOptions, check, dump
 from recessive.photos import (
     Format,
     Photo,
@@ -32,7 +33,6 @@ from recessive.searchers import HANDCRAFTED, Searcher, searchers
 from recessive.transforms import parse_transform
 from recessive.workflows.method_runner import MethodRunner
 from recessive.workflows.samples import read_targets
-from recessive.workflows.settings import ProtectSettings
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,13 @@ class Protector:
 
     def __init__(
         self,
-        settings: ProtectSettings,
+        settings: ProtectOptions,
         *,
         known: Mapping[str, Searcher] | None = None,
         progress: Callable[[int, int], None] | None = None,
         on_error: Callable[[PhotoError], None] | None = None,
     ) -> None:
-        self.settings = settings
+        self.settings = settings = check(settings)
         self.runner = MethodRunner(
             settings, label=settings.label, targeted=bool(settings.target), progress=progress, on_error=on_error
         )
@@ -114,7 +114,8 @@ class Protector:
             "target": None if self.targets is None else self.targets.digest,
         }
         # ASCII, whatever the gallery's name consists of
-        settings = json.dumps({**self.settings.model_dump(exclude={"device"}), **chosen}, default=str)
+        options = {name: value for name, value in dump(self.settings).items() if name not in ("device", "encoder")}
+        settings = json.dumps({**options, **chosen})
         return digest(__version__.encode(), settings.encode(), content)
 
     def format_for(self, photo: Photo) -> Format:

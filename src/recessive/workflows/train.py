@@ -34,19 +34,16 @@ from recessive.hashing import (
     write_log,
 )
 from recessive.hashing.snapshot import digest_of_weights
+from recessive.options import TrainOptions, check
 from recessive.workflows.measure import TrainReport, load_named, measure, read_data, workers_for
-from recessive.workflows.train_settings import TrainSettings, asked_of, check_train, recipe_of
+from recessive.workflows.train_settings import asked_of, check_train, recipe_of
 
 NO_MIRROR = {"mnist"}  # a mirrored digit is another one, or none
 
 
 def train_encoder(
-    settings: TrainSettings,
+    settings: TrainOptions,
     *,
-    device: str | None = None,
-    workers: int | None = None,
-    k: int = 1000,
-    resume: bool = False,
     on_batch: Callable[[BatchReport], None] | None = None,
     on_epoch: Callable[[EpochReport], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -57,10 +54,6 @@ def train_encoder(
 
     Args:
         settings: what is asked for.
-        device: where to train; a GPU where there is one when None.
-        workers: processes that read photos ahead; when None 0 for photos in memory, else 2.
-        k: results that mAP at k counts.
-        resume: go on from the snapshot where there is one.
         on_batch: told after each batch.
         on_epoch: told after each epoch.
         progress: told how many of how many photos are measured.
@@ -73,21 +66,23 @@ def train_encoder(
         TrainingError: see `train`; or the checkpoint cannot be written, the snapshot then holds the training.
         DataError: a photo cannot be read.
     """
+    settings = check(settings)
     check_train(settings)
-    torch_device = pick_device(device)
+    workers, k = settings.workers, settings.top
+    torch_device = pick_device(settings.device)
     with joined(torch_device) as group:
         recipe = recipe_of(settings)
         data = read_data(settings.data, settings.root, settings.protocol, download=settings.download)
         check_splits(data)
         workers = workers_for(workers, data)
         asked = asked_of(settings, recipe, data)
-        if group.from_first(lambda: _finished(settings.out, asked)):
+        if group.from_first(lambda: _finished(settings.checkpoint, asked)):
             if not group.first:
                 return None
-            found = load_named(settings.out)
-            return measure(str(settings.out), found, data, torch_device, workers, k, progress)
+            found = load_named(settings.checkpoint)
+            return measure(str(settings.checkpoint), found, data, torch_device, workers, k, progress)
         network, size, started_from = _make_network(settings)
-        kept = training_data(data, settings.validate_share, settings.seed, mirror=data.name not in NO_MIRROR)
+        kept = training_data(data, settings.validate, settings.seed, mirror=data.name not in NO_MIRROR)
         torch.manual_seed(settings.seed)
         loss = make_loss(
             settings.loss,
@@ -112,20 +107,20 @@ def train_encoder(
                 precision=precision,
                 average=settings.average,
                 workers=workers,
-                snapshot=_beside(settings.out, ".snapshot"),
+                snapshot=_beside(settings.checkpoint, ".snapshot"),
                 minutes=settings.minutes,
             ),
             device=torch_device,
             group=group,
             about={name: asked[name] for name in ("loss", "data", "protocol", "bits", "backbone")},
-            resume=resume,
+            resume=settings.resume,
             on_batch=on_batch,
-            on_epoch=lambda log: _logged(settings.out, log, on_epoch),
+            on_epoch=lambda log: _logged(settings.checkpoint, log, on_epoch),
         )
         if not group.first:
             return None
         card = {
-            "name": settings.out.stem,
+            "name": settings.checkpoint.stem,
             **asked,
             "size": size,
             "precision": precision,
@@ -143,7 +138,7 @@ def train_encoder(
             "recessive": __version__,
             "torch": torch.__version__,
         }
-        return _save_and_measure(settings.out, network.cpu(), card, data, torch_device, workers, k, progress)
+        return _save_and_measure(settings.checkpoint, network.cpu(), card, data, torch_device, workers, k, progress)
 
 
 def check_splits(data: RetrievalData) -> None:
@@ -158,7 +153,7 @@ def check_splits(data: RetrievalData) -> None:
         )
 
 
-def _make_network(settings: TrainSettings) -> tuple[HashNetwork, int, str | None]:
+def _make_network(settings: TrainOptions) -> tuple[HashNetwork, int, str | None]:
     """The network as training begins with it, the size of its photos, and where its backbone's weights come from."""
     torch.manual_seed(settings.seed)
     usual = (
@@ -171,7 +166,7 @@ def _make_network(settings: TrainSettings) -> tuple[HashNetwork, int, str | None
             weights=settings.weights,
             pretrained=settings.pretrained,
         )
-        network = make_hash_network(settings.out.stem, backbone, settings.bits)
+        network = make_hash_network(settings.checkpoint.stem, backbone, settings.bits)
     except EncoderError as error:
         raise SettingsError(str(error)) from error
     if settings.weights is not None:

@@ -16,9 +16,9 @@ import uvicorn
 from PIL import Image
 from starlette.testclient import TestClient
 
+from recessive.options import ServiceOptions
 from recessive.service.http import short_cache
 from recessive.service.http.app import create_app
-from recessive.service.settings import ServiceSettings
 from recessive.service.store.database import Database
 from recessive.service.store.keys import Keys
 
@@ -146,7 +146,7 @@ def serve(tmp_path, migrated, monkeypatch):
     with ExitStack() as stack:
 
         def make(database=None, **settings):
-            settings = ServiceSettings(**{"folder": tmp_path / "service", **settings})
+            settings = ServiceOptions(**{"folder": tmp_path / "service", **settings})
             if database is None:
                 settings.folder.mkdir(exist_ok=True)
                 shutil.copy(migrated, settings.folder)

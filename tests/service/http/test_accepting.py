@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from recessive.options import JobOptions
 from recessive.service.http.uploads import JobRequest, PhotoFile, accept
-from recessive.service.settings import JobOptions
 from recessive.service.store.database import DatabaseError
 from recessive.service.store.inbox import Inbox, QueueFull
 from recessive.service.store.job import NewJob

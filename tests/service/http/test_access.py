@@ -94,7 +94,7 @@ def test_beyond_this_machine_a_key_is_always_needed(serve, host):
     ["127.0.0.1", "127.0.0.1:8000", "localhost:1", "LOCALHOST", "[::1]:8000", "localhost.", "my.name:443", "MY.name"],
 )
 def test_names_of_ours(serve, host):
-    assert status(serve(names=("my.name",)), Host=host) == 200
+    assert status(serve(name=("my.name",)), Host=host) == 200
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_names_of_ours(serve, host):
 )
 def test_names_of_others(serve, host):
     """A page of another site can have its own name point to this machine (DNS rebinding)."""
-    service = serve(names=("my.name",))
+    service = serve(name=("my.name",))
     refused = service.get("/v1/jobs", Host=host)
     assert (refused.status_code, refused.json()["type"]) == (421, "urn:recessive:problem:unknown-host")
     assert status(service, "/", Host=host) == 421
@@ -127,7 +127,7 @@ def test_names_of_others(serve, host):
     ],
 )
 def test_one_that_listens_everywhere_knows_where_it_was_reached(serve, reached, host, let_in):
-    service = serve(host=EVERYWHERE, names=("my.name",))
+    service = serve(host=EVERYWHERE, name=("my.name",))
 
     async def there(scope, receive, send):
         await service.app({**scope, "server": (reached, 8000)}, receive, send)
@@ -177,7 +177,7 @@ def test_pages_of_other_sites_reach_nothing(service, headers):
     ],
 )
 def test_our_own_page_and_programs_reach_all(serve, headers):
-    service = serve(names=("my.name",))
+    service = serve(name=("my.name",))
     assert service.send(**headers).status_code == 202
     assert status(service, **headers) == 200
 

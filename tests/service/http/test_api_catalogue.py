@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from recessive.encoders import bundled_encoders
-from recessive.service.settings import usable_methods
+from recessive.options.protect import usable_methods
 from recessive.service.store.database import DatabaseError
 
 _api = runpy.run_path(str(Path(__file__).with_name("api_client.py")))
@@ -38,7 +38,7 @@ def test_encoders_that_can_be_asked_for(service):
 
 
 def test_limits(serve):
-    service = serve(max_bytes=12_345, max_pixels=54_321, keep_hours=2, deliver_to=("/srv/out",))
+    service = serve(max_megabytes=0.012345, max_megapixels=0.054321, keep_hours=2, deliver_to=("/srv/out",))
     limits = service.get("/v1/limits").json()
     assert (limits["max_bytes"], limits["max_pixels"], limits["keep_hours"]) == (12_345, 54_321, 2)
     assert (limits["key_needed"], limits["delivers"]) == (False, True)
@@ -81,7 +81,7 @@ def figures(service):
 
 
 def test_figures_for_prometheus(serve):
-    service = serve(max_bytes=10_000, queue=1)
+    service = serve(max_megabytes=0.01, queue=1)
     service.send(b"no photo" * 20)
     service.send(bytes(20_000))
     job_id = service.send().json()["id"]

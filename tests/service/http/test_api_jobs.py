@@ -79,7 +79,7 @@ def test_options_by_the_names_of_the_command_line(service):
         ({"seed": ["1", "2"]}, {"seed": "more than once"}),
         ({"method": "tma"}, {"method": "vanish"}),  # needs a target, a file of the machine
         ({"method": "x" * 500}, {"method": "vanish"}),
-        ({"gallery": "/etc"}, {"gallery": "no option; there are method, encoder"}),
+        ({"gallery": "/etc"}, {"gallery": "no such option; the options are method, encoder"}),
         ({"survive": ["jpeg:75", "jpeg:999"]}, {"survive": "1 to 100"}),
         ({"survive": ["noise:1"] * 9}, {"survive": "at most 8"}),
         ({"encoder": "resnet"}, {"encoder": "conv-gem"}),

@@ -157,7 +157,7 @@ def test_the_document_says_no_more_than_the_service_takes(text):
 def described(serve):
     """The service's own document, with photos for its binary fields, and a service that has one job of each kind."""
     schemathesis.openapi.format("binary", st.sampled_from([encoded(format_) for format_ in FORMATS]))
-    service = serve(names=("testserver",), queue=100_000)
+    service = serve(name=("testserver",), queue=100_000)
     service.done()
     service.fail(service.send().json()["id"])
     service.client.post(f"/v1/jobs/{service.send().json()['id']}/cancel")

@@ -20,8 +20,8 @@ card, choose, expect, levels, photo, pixels, saved, state = (
 _SERVE = """import sys
 from pathlib import Path
 from recessive.service.serve import serve
-from recessive.service.settings import ServiceSettings
-serve(ServiceSettings(folder=Path(sys.argv[1]), port=0, workers=1), ready=lambda url: print(url, flush=True))
+from recessive.options import ServiceOptions
+serve(ServiceOptions(folder=Path(sys.argv[1]), port=0, workers=1), ready=lambda url: print(url, flush=True))
 """
 _LONG = 120_000  # ms
 

@@ -3,6 +3,7 @@
 Run as a program, it is such a process. It gets as globals `SETTINGS` (JSON), and `WAY` and `POINT`, a key of `POINTS`.
 """
 
+import json
 import os
 import signal
 import threading
@@ -11,8 +12,8 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 from recessive.exposure import EncoderAudit
+from recessive.options import ServiceOptions, read
 from recessive.photos import PhotoError, format_of_path
-from recessive.service.settings import ServiceSettings
 from recessive.service.store import claims, deliveries
 from recessive.service.store.claims import Claims
 from recessive.service.store.deliveries import Deliveries
@@ -117,7 +118,7 @@ def wait_for(path):
 
 
 if __name__ == "__main__":
-    settings, stop = ServiceSettings.model_validate_json(SETTINGS), threading.Event()  # noqa: F821 - given
+    settings, stop = read(ServiceOptions, json.loads(SETTINGS)), threading.Event()  # noqa: F821 - given
     if WAY == "serving":  # noqa: F821
         with Supervisor(settings):
             stop.wait()

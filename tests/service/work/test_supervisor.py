@@ -7,12 +7,13 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from recessive.service.settings import ServiceSettings
+from recessive.options import ServiceOptions, dump, read
 from recessive.service.store.database import Database
 from recessive.service.store.job import JobState
 from recessive.service.store.storage import Storage
@@ -29,7 +30,7 @@ ENDS_WITH_ITS_PIPE = "import sys; sys.stdin.read()"
 
 @pytest.fixture
 def settings(tmp_path):
-    return ServiceSettings(folder=tmp_path / "service", workers=2)
+    return ServiceOptions(folder=tmp_path / "service", workers=2)
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def test_workers_that_die_at_once_are_counted_until_one_lives(settings, command,
         return 0
 
     command("raise SystemExit(3)", wait)
-    with Supervisor(settings.model_copy(update={"workers": 1})):
+    with Supervisor(replace(settings, workers=1)):
         assert enough.wait(60)
     assert counted[:4] == [1, 2, 3, 4]
     assert counted[5] == 0
@@ -123,7 +124,7 @@ def test_a_machine_without_room_for_a_process_is_tried_again(settings, monkeypat
 
 
 def test_none_may_be_asked_for_and_none_be_started(settings):
-    with Supervisor(settings.model_copy(update={"workers": 0})) as workers:
+    with Supervisor(replace(settings, workers=0)) as workers:
         assert workers.pids == []
     Supervisor(settings).close()
 
@@ -152,7 +153,7 @@ def test_who_does_not_end_is_killed(settings, command, tmp_path, monkeypatch):
         f"pathlib.Path({str(tmp_path / 'up')!r}).touch()\n"
         "while True: signal.pause()"
     )
-    with Supervisor(settings.model_copy(update={"workers": 1})) as workers:
+    with Supervisor(replace(settings, workers=1)) as workers:
         until((tmp_path / "up").exists)
         (pid,) = workers.pids
     assert not runs(pid)
@@ -162,12 +163,12 @@ def test_settings_go_by_environment_where_only_this_user_reads_them(settings, co
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     command(ENDS_WITH_ITS_PIPE)
-    secret = settings.model_copy(update={"database_url": "postgresql://me:secret@127.0.0.1/jobs", "workers": 2})
+    secret = replace(settings, database_url="postgresql://me:secret@127.0.0.1/jobs", workers=2)
     with Supervisor(secret) as workers:
         pid = until(lambda: workers.pids)[0]
         assert b"secret" not in Path(f"/proc/{pid}/cmdline").read_bytes()
         given = dict(entry.split(b"=", 1) for entry in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0") if entry)
-    assert ServiceSettings.model_validate_json(given[ENVIRONMENT.encode()]) == secret
+    assert read(ServiceOptions, json.loads(given[ENVIRONMENT.encode()])) == secret
     assert given[b"OMP_NUM_THREADS"] == b"4"
 
 
@@ -189,7 +190,7 @@ def add(settings, new_job):
         (storage.originals / new.original).write_bytes(picture.getvalue())
         queue = Queue(database)
         queue.add(new, None)
-        return settings.model_copy(update={"database_url": url, "workers": 1}), queue, new.id
+        return replace(settings, database_url=url, workers=1), queue, new.id
 
     yield make
     for database in opened:
@@ -198,7 +199,7 @@ def add(settings, new_job):
 
 def child(settings, way):
     """A process of that kind, see `stand_ins`."""
-    given = {"SETTINGS": settings.model_dump_json(), "WAY": way, "POINT": None}
+    given = {"SETTINGS": json.dumps(dump(settings)), "WAY": way, "POINT": None}
     process = _children.Process(
         target=runpy.run_path, args=(STAND_INS,), kwargs={"init_globals": given, "run_name": "__main__"}
     )
@@ -221,8 +222,8 @@ def test_a_worker_that_gets_sigterm_puts_its_job_back_and_has_been_nice(add, sql
 
 
 def test_a_worker_without_the_service_s_folder_says_so(settings, monkeypatch, sqlite_url, caplog):
-    own = settings.model_copy(update={"database_url": sqlite_url})
-    monkeypatch.setenv(ENVIRONMENT, own.model_dump_json())
+    own = replace(settings, database_url=sqlite_url)
+    monkeypatch.setenv(ENVIRONMENT, json.dumps(dump(own)))
     monkeypatch.setattr(os, "nice", lambda _: 0)
     monkeypatch.setattr(worker, "_end_with_parent", lambda _: None)
     before = signal.getsignal(signal.SIGTERM)

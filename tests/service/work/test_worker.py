@@ -1,3 +1,4 @@
+import json
 import logging
 import multiprocessing
 import os
@@ -7,6 +8,7 @@ import signal
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +16,7 @@ from types import SimpleNamespace
 import pytest
 
 from recessive.errors import PhotoError, SettingsError
-from recessive.service.settings import ServiceSettings
+from recessive.options import ServiceOptions, dump
 from recessive.service.store.claims import Claims
 from recessive.service.store.database import Database, DatabaseError
 from recessive.service.store.job import DeliveryState, JobState
@@ -38,7 +40,7 @@ class Service:
     """A service without its server."""
 
     def __init__(self, folder, url, new_job, database):
-        self.settings = ServiceSettings(folder=folder, database_url=url, workers=1, time_limit=60)
+        self.settings = ServiceOptions(folder=folder, database_url=url, workers=1, time_limit=60)
         self.queue, self.database, self._new_job = Queue(database), database, new_job
         self.storage = Storage(folder)
         self.storage.open()
@@ -73,7 +75,7 @@ class Service:
 
         def run():
             try:
-                work(self.settings.model_copy(update=changes), stop=stop, idle=0.01)
+                work(replace(self.settings, **changes), stop=stop, idle=0.01)
             except StorageError as error:
                 ended.append(error)
 
@@ -539,7 +541,7 @@ def test_a_worker_is_seen(sqlite_service):
 
 def run(service, way, point):
     """A worker process with this fate; its exit status."""
-    given = {"SETTINGS": service.settings.model_dump_json(), "WAY": way, "POINT": point}
+    given = {"SETTINGS": json.dumps(dump(service.settings)), "WAY": way, "POINT": point}
     child = _children.Process(
         target=runpy.run_path, args=(STAND_INS,), kwargs={"init_globals": given, "run_name": "__main__"}
     )
@@ -556,7 +558,7 @@ def run(service, way, point):
 def test_a_worker_that_is_killed_loses_nothing_and_does_nothing_twice(service, protect, later, tmp_path, way, point):
     out = tmp_path / "out"
     out.mkdir()
-    service.settings = service.settings.model_copy(update={"deliver_to": (str(out),)})
+    service.settings = replace(service.settings, deliver_to=(str(out),))
     job_id = service.add(deliver_to=str(out) if way == "delivering" else None)
     assert run(service, way, point) == -signal.SIGKILL
     killed = service.job(job_id)

@@ -8,10 +8,10 @@ from hashlib import sha256
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from recessive.options import ServiceOptions
 from recessive.service.http.exchange import HttpMiddleware
 from recessive.service.http.problems import Problem
 from recessive.service.http.short_cache import ShortCache
-from recessive.service.settings import ServiceSettings
 from recessive.service.store.keys import Key, Keys
 
 KEY = "recessive.key"
@@ -66,7 +66,7 @@ class Authenticator:
         DatabaseError: from each call, if the database cannot be used.
     """
 
-    def __init__(self, settings: ServiceSettings, keys: Keys) -> None:
+    def __init__(self, settings: ServiceOptions, keys: Keys) -> None:
         self._keys = keys
         self._loopback = is_loopback(settings.host)
 
@@ -104,11 +104,11 @@ class AccessControl(HttpMiddleware):
         authenticator: finds the keys of requests.
     """
 
-    def __init__(self, app: ASGIApp, settings: ServiceSettings, authenticator: Authenticator) -> None:
+    def __init__(self, app: ASGIApp, settings: ServiceOptions, authenticator: Authenticator) -> None:
         super().__init__(app)
         self._authenticator = authenticator
         self._authenticated: ShortCache[Key | None] = ShortCache()
-        self._names = {bare.lower() for name in (settings.host, *settings.names) if (bare := host_of(name))}
+        self._names = {bare.lower() for name in (settings.host, *settings.name) if (bare := host_of(name))}
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)

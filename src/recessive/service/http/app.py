@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Scope
 
+from recessive.options import ServiceOptions
 from recessive.service.http.access import AccessControl, Authenticator, SafeHeaders
 from recessive.service.http.api import catalogue, jobs, pages, results
 from recessive.service.http.api.dependencies import Dependencies
@@ -24,7 +25,6 @@ from recessive.service.http.exchange import HeadAsGet, ReadOn
 from recessive.service.http.metrics import Measure, Metrics
 from recessive.service.http.problems import Problems, problem_of
 from recessive.service.http.short_cache import ShortCache
-from recessive.service.settings import ServiceSettings
 from recessive.service.store.cleaning import Cleaner
 from recessive.service.store.database import Database
 from recessive.service.store.inbox import Inbox
@@ -36,7 +36,7 @@ from recessive.service.work.cleaning import CleaningRunner
 _METHODS = ("GET", "HEAD", "POST", "DELETE")
 
 
-def create_app(settings: ServiceSettings, database: Database) -> FastAPI:
+def create_app(settings: ServiceOptions, database: Database) -> FastAPI:
     """The app; `app.state.dependencies` holds the objects that its routes use.
 
     While it runs, the queue and the folder are cleaned. Before it is stopped, call

@@ -23,10 +23,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from recessive.files import sync_folder
+from recessive.options import JobOptions, dump
 from recessive.photos import SUFFIXES, Format, PhotoError, PhotoHead, file_head, photo_head
 from recessive.photos.formats import HEADER, format_of_content
 from recessive.service.http.problems import OptionError, Problem, invalid
-from recessive.service.settings import JobOptions
 from recessive.service.store.inbox import Busy, Inbox
 from recessive.service.store.job import Job, NewJob
 from recessive.service.store.keys import Key
@@ -358,7 +358,7 @@ async def accept(photo: PhotoFile, request: JobRequest, inbox: Inbox, storage: S
             width=width,
             height=height,
             original=request.id + SUFFIXES[format_][0],
-            options=request.options.model_dump(mode="json"),
+            options=dump(request.options),
             deliver_to=request.options.deliver_to,
             idempotency=request.idempotency,
         )

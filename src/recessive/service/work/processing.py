@@ -9,18 +9,16 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from recessive.errors import ONE_PHOTO, RecessiveError, SettingsError, photo_error
 from recessive.files import sync_folder, write_whole
+from recessive.options import JobOptions, ProtectOptions, ServiceOptions, read
 from recessive.photos import SUFFIXES, Photo, decode_photo, read_photo
 from recessive.reports.contact_sheet import contact_sheet
 from recessive.reports.insight import Insight, explain
 from recessive.searchers import Searcher, default_searchers
 from recessive.service.names import saved_name
-from recessive.service.settings import JobOptions, ServiceSettings
 from recessive.service.store.job import Job
-from recessive.workflows import Protected, Protector, ProtectReport, ProtectSettings, protect_photo
+from recessive.workflows import Protected, Protector, ProtectReport, protect_photo
 
 NO_MEMORY = "the service does not have enough memory for this photo; send a smaller one"
 _PROTECTED, _EXPLAINED = 0.85, 0.97  # shares of the work that are done by then
@@ -56,10 +54,10 @@ class JobProcessor:
         settings: the settings of the service.
     """
 
-    def __init__(self, settings: ServiceSettings) -> None:
+    def __init__(self, settings: ServiceOptions) -> None:
         self._gallery = settings.gallery
         self._searchers: dict[str, Searcher] | None = None  # with the gallery of the service
-        self._protectors: OrderedDict[ProtectSettings, Protector] = OrderedDict()
+        self._protectors: OrderedDict[ProtectOptions, Protector] = OrderedDict()
 
     def process(self, job: Job, original: Path, folder: Path, progress: Callable[[float], None]) -> JobResult:
         """Protect the photo of a job, judge the saved file, and explain the verdict.
@@ -103,15 +101,12 @@ class JobProcessor:
     def _protector(self, job: Job, progress: Callable[[float], None]) -> Protector:
         """The protector for the options of a job; the gallery of the service is read for the first one."""
         try:
-            wanted = JobOptions(**job.options).protect_settings(self._gallery)
+            wanted = read(JobOptions, job.options).protect_options(self._gallery)
             protector = self._protectors.pop(wanted, None)
             if protector is None:
                 if self._gallery is not None and self._searchers is None:
                     self._searchers = default_searchers(self._gallery, progress=lambda *_: progress(0.0))
                 protector = Protector(wanted, known=self._searchers)
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise JobError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
         except SettingsError as error:  # the gallery is the only path among the options
             raise JobError(error.problem if error.path is None else f"the service's gallery {error.problem}") from error
         self._protectors[wanted] = protector

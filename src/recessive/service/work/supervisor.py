@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import subprocess
@@ -11,7 +12,7 @@ import time
 from typing import Self
 
 from recessive.backoff import backoff
-from recessive.service.settings import ServiceSettings
+from recessive.options import ServiceOptions, dump
 from recessive.service.work.worker import ENVIRONMENT
 
 COMMAND = (sys.executable, "-m", "recessive.service.work.worker")
@@ -31,7 +32,7 @@ class Supervisor:
         settings: the settings of the service.
     """
 
-    def __init__(self, settings: ServiceSettings) -> None:
+    def __init__(self, settings: ServiceOptions) -> None:
         self._settings = settings
         self._running: dict[int, subprocess.Popen[bytes]] = {}
         self._closing = threading.Event()
@@ -108,12 +109,12 @@ def wait_before_next(early: int) -> float:
     return backoff(early - 2, 1.0, LONGEST_WAIT) if early > 1 else 0.0
 
 
-def _start_process(settings: ServiceSettings) -> subprocess.Popen[bytes]:
+def _start_process(settings: ServiceOptions) -> subprocess.Popen[bytes]:
     threads = max(1, (os.cpu_count() or 1) // settings.workers)
     environment = {
         "OMP_NUM_THREADS": str(threads),  # with more, workers would compete for the cores
         **os.environ,
-        ENVIRONMENT: settings.model_dump_json(),
+        ENVIRONMENT: json.dumps(dump(settings)),
     }
     return subprocess.Popen(  # noqa: S603 - our own command
         COMMAND,

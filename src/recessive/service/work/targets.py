@@ -56,7 +56,7 @@ def check_target(target: str, allowed: Sequence[str]) -> str:
 
     Args:
         target: an http or https URL, or the absolute path of a folder.
-        allowed: the allow-list, see `ServiceSettings.deliver_to`.
+        allowed: the allow-list, see `ServiceOptions.deliver_to`.
 
     Returns:
         The target in its normal form.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import secrets
@@ -15,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from recessive.service.settings import ServiceSettings
+from recessive.options import ServiceOptions, read
 from recessive.service.store.claims import Claims
 from recessive.service.store.cleaning import Cleaner
 from recessive.service.store.database import Database, DatabaseError
@@ -134,7 +135,7 @@ class Heartbeat(BackgroundThread):
                 return
 
 
-def work(settings: ServiceSettings, *, stop: threading.Event, idle: float = 0.5) -> None:
+def work(settings: ServiceOptions, *, stop: threading.Event, idle: float = 0.5) -> None:
     """Process jobs until told to stop.
 
     Args:
@@ -161,7 +162,7 @@ def work(settings: ServiceSettings, *, stop: threading.Event, idle: float = 0.5)
 
 
 class _Worker:
-    def __init__(self, settings: ServiceSettings, database: Database, storage: Storage, stop: threading.Event) -> None:
+    def __init__(self, settings: ServiceOptions, database: Database, storage: Storage, stop: threading.Event) -> None:
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self.claims = Claims(database)
         self._reader = JobReader(database)
@@ -267,7 +268,7 @@ class _Worker:
         return "dropped"
 
 
-def run_worker(settings: ServiceSettings, stop: threading.Event | None = None) -> None:
+def run_worker(settings: ServiceOptions, stop: threading.Event | None = None) -> None:
     """Work until SIGTERM or SIGINT, and release the current job; a second signal ends the process at once.
 
     Must run in the main thread, which gets the signals.
@@ -301,7 +302,7 @@ def main() -> int:
     stop = threading.Event()
     threading.Thread(target=_end_with_parent, args=(stop,), name="parent", daemon=True).start()
     try:
-        run_worker(ServiceSettings.model_validate_json(os.environ[ENVIRONMENT]), stop)
+        run_worker(read(ServiceOptions, json.loads(os.environ[ENVIRONMENT])), stop)
     except (DatabaseError, StorageError) as error:
         _log.error("%s", error)
         return FAILED

@@ -14,7 +14,7 @@ from recessive.protection.methods import METHODS, defaults
 from recessive.searchers import HANDCRAFTED
 from recessive.service.http.api import shapes
 from recessive.service.http.api.dependencies import Dependencies, Service, json_response
-from recessive.service.settings import LARGEST_GRID, MOST_STEPS, MOST_TRANSFORMS, usable_methods
+from recessive.service.http.api.options import option_schemas
 from recessive.service.store.database import DatabaseError
 from recessive.transforms import EXAMPLES
 
@@ -36,7 +36,7 @@ async def list_encoders() -> Response:
 @router.get("/v1/limits", response_model=shapes.Limits, tags=["catalogue"])
 async def get_limits(service: Service) -> Response:
     """Show the limits of the service."""
-    settings = service.settings
+    settings, options = service.settings, option_schemas()
     return json_response(
         shapes.Limits(
             max_bytes=settings.max_bytes,
@@ -44,9 +44,9 @@ async def get_limits(service: Service) -> Response:
             formats=[name.lower() for name in get_args(Format)],
             keep_hours=settings.keep_hours,
             checks=list(EXAMPLES),
-            max_steps=MOST_STEPS,
-            max_grid=LARGEST_GRID,
-            max_transforms=MOST_TRANSFORMS,
+            max_steps=options["steps"]["maximum"],
+            max_grid=options["grid"]["maximum"],
+            max_transforms=options["survive"]["maxItems"],
             key_needed=await run_in_threadpool(service.authenticator.needs_key),
             delivers=bool(settings.deliver_to),
         )
@@ -94,7 +94,7 @@ def _methods() -> shapes.Methods:
                 needs=sorted(METHODS[name].needs),
                 defaults=defaults(METHODS[name]),
             )
-            for name in usable_methods()
+            for name in option_schemas()["method"]["enum"]
         ]
     )
 

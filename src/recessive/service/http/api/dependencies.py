@@ -9,13 +9,13 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from recessive.options import ServiceOptions
 from recessive.service.http.access import KEY, Authenticator
 from recessive.service.http.api.shapes import ID
 from recessive.service.http.events import Watcher
 from recessive.service.http.metrics import Metrics
 from recessive.service.http.problems import Problem
 from recessive.service.http.short_cache import ShortCache
-from recessive.service.settings import ServiceSettings
 from recessive.service.store.inbox import Inbox
 from recessive.service.store.job import Job
 from recessive.service.store.keys import Key
@@ -38,7 +38,7 @@ class Dependencies:
         quotas_checked: by owner, whether the quotas have just allowed a job.
     """
 
-    settings: ServiceSettings
+    settings: ServiceOptions
     inbox: Inbox
     reader: JobReader
     storage: Storage
