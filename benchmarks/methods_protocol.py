@@ -27,7 +27,7 @@ from recessive.galleries.thresholds import Threshold, best_f1, best_precision, h
 from recessive.photos import read_photo
 from recessive.protection.targets import draw_targets
 from recessive.quality import linf, psnr, ssim
-from recessive.transforms.rounding import to_bytes
+from recessive.transforms.transform import to_bytes
 
 if TYPE_CHECKING:
     from recessive.datasets import RetrievalData, Split

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from recessive.galleries import gallery as gallery_module
 from recessive.galleries import mean_average_precision, postings, rank
-from recessive.galleries.inverted_file import InvertedFile, burst_votes, votes, word_scores
-from recessive.galleries.postings import Postings
+from recessive.galleries.inverted_file import InvertedFile, Postings, burst_votes, votes, word_scores
 from recessive.visual_words import VisualWords
 
 SCORINGS = ["words", "hamming", "burstiness"]

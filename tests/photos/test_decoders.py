@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from recessive.photos import decode_photo
-from recessive.photos.decoders import decoder_warnings
+from recessive.photos.read import decoder_warnings
 
 
 def test_warnings_are_collected_but_for_sizes():

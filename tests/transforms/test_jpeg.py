@@ -6,7 +6,7 @@ from PIL import Image
 
 from recessive.quality import l1, psnr
 from recessive.transforms.jpeg import JPEG, _dct, _Quantise, quantisation_tables
-from recessive.transforms.rounding import to_bytes
+from recessive.transforms.transform import to_bytes
 
 
 @pytest.mark.parametrize("subsampling", ["4:2:0", "4:4:4"])

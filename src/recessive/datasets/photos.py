@@ -20,8 +20,8 @@ from torch import Tensor
 
 from recessive.errors import RecessiveError
 from recessive.photos import MAX_PIXELS, PhotoError, decode_photo, part_within, read_photo
-from recessive.photos.decoders import DECODER_ERRORS, decoder_warnings
 from recessive.photos.formats import HEADER, format_of_content
+from recessive.photos.read import DECODER_ERRORS, decoder_warnings
 
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom, in pixels of the upright photo."""

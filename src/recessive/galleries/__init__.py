@@ -11,15 +11,17 @@ and `thresholds` the distance at which a searcher would cut its results. `kinds`
 stacked, stored and scored, and `index_file` keeps a gallery, the names of its photos and its settings in one file.
 """
 
-from recessive.galleries.dense import (
+from recessive.galleries.gallery import (
     DenseGallery,
+    Gallery,
+    HammingGallery,
+    Hits,
     Measure,
     cosine_distances,
     euclidean_distances,
+    rank,
     tanimoto_distances,
 )
-from recessive.galleries.gallery import Gallery, Hits, rank
-from recessive.galleries.hamming import HammingGallery
 from recessive.galleries.inverted_file import InvertedFile, Scoring
 from recessive.galleries.judged import JudgedReport, Judgement, judged_map, trapezoid_average_precision
 from recessive.galleries.ranking import (

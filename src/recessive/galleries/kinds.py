@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recessive.codes import pack, unpack
-from recessive.galleries.dense import (
+from recessive.galleries.gallery import (
     DenseGallery,
+    Gallery,
+    HammingGallery,
     Measure,
     cosine_distances,
     euclidean_distances,
     tanimoto_distances,
 )
-from recessive.galleries.gallery import Gallery
-from recessive.galleries.hamming import HammingGallery
 from recessive.galleries.inverted_file import InvertedFile, Scoring
 from recessive.visual_words import VisualWords
 

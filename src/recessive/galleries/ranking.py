@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recessive.class_labels import relevant
-from recessive.galleries.gallery import Gallery, Items, map_chunks, sort_keys, within
-from recessive.galleries.hamming import HammingGallery
+from recessive.galleries.gallery import Gallery, HammingGallery, Items, map_chunks, sort_keys, within
 
 
 @dataclass(frozen=True)

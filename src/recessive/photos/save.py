@@ -16,9 +16,9 @@ from torch import Tensor
 from recessive.errors import PhotoError
 from recessive.files import write_whole
 from recessive.photos.colour import profile_fits
-from recessive.photos.decoders import heif_library
 from recessive.photos.formats import Format, format_named, format_of_path
 from recessive.photos.photo import Metadata, Photo
+from recessive.photos.read import heif_library
 from recessive.photos.tiff import write_tiff
 
 # A perturbation of a few levels must survive the encoder: these settings leave it nearly whole, at the price of a

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from recessive.reports.insight import Box
-from recessive.transforms.grid import shrink
+from recessive.transforms.transform import shrink
 
 Size = tuple[int, int]
 Colour = tuple[int, int, int]

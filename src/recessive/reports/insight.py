@@ -15,7 +15,7 @@ from recessive.exposure.heat_map import heat_maps
 from recessive.galleries import Gallery
 from recessive.photos import part_within
 from recessive.searchers import Searcher
-from recessive.transforms.grid import shrink
+from recessive.transforms.transform import shrink
 
 Kind = Literal["photo", "part", "other"]
 Box = tuple[float, float, float, float]

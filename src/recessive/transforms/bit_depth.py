@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from recessive.transforms.rounding import round_straight_through, saved
-from recessive.transforms.transform import Transform
+from recessive.transforms.transform import Transform, round_straight_through, saved
 
 
 @dataclass(frozen=True)

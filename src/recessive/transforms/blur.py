@@ -10,8 +10,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageFilter
 from torch import Tensor
 
-from recessive.transforms.rounding import from_bytes, to_bytes
-from recessive.transforms.transform import Transform
+from recessive.transforms.transform import Transform, from_bytes, to_bytes
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from recessive.transforms.rounding import saved
-from recessive.transforms.transform import Transform
+from recessive.transforms.transform import Transform, saved
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,7 @@ from PIL import Image
 from torch import Tensor
 
 from recessive.photos.formats import scaled_tables
-from recessive.transforms.rounding import from_bytes, round_straight_through, to_bytes
-from recessive.transforms.transform import Transform
+from recessive.transforms.transform import Transform, from_bytes, round_straight_through, to_bytes
 
 _TO_YCC = torch.tensor([[0.299, 0.587, 0.114], [-0.168735892, -0.331264108, 0.5], [0.5, -0.418687589, -0.081312411]])
 _FROM_YCC = torch.linalg.inv(_TO_YCC)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from recessive.transforms.rounding import saved
-from recessive.transforms.transform import Transform
+from recessive.transforms.transform import Transform, saved
 
 
 @dataclass(frozen=True)

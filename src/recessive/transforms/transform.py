@@ -1,11 +1,14 @@
-"""The base class of all transforms."""
+"""The base class of all transforms, the 8-bit grid, and the coarser grid on which large photos are changed."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar, Self
 
+import numpy as np
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -57,3 +60,46 @@ class Transform(ABC):
     @abstractmethod
     def real(self, photos: Tensor) -> Tensor:
         """The real operation with 8 bits per channel, without a gradient."""
+
+
+def round_straight_through(values: Tensor) -> Tensor:
+    """round(values), with the gradient of the identity."""
+    return values + (values.round() - values).detach()
+
+
+def saved(photos: Tensor) -> Tensor:
+    """Clamps photos to [0, 1] and rounds them to 8 bits per channel, as a file does, without a gradient."""
+    return (photos.detach().clamp(0, 1) * 255).round() / 255
+
+
+def to_bytes(photos: Tensor) -> list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
+    """Photos (N, 3, H, W) in [0, 1] to N arrays (H, W, 3) of uint8."""
+    levels = (photos.detach().clamp(0, 1) * 255).round().to(torch.uint8)
+    return list(levels.permute(0, 2, 3, 1).contiguous().cpu().numpy())
+
+
+def from_bytes(arrays: Sequence[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]) -> Tensor:
+    """Arrays (H, W, 3) of uint8 to photos (N, 3, H, W) in [0, 1]."""
+    return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous().float() / 255
+
+
+def enlarge(change: Tensor, size: tuple[int, int]) -> Tensor:
+    """Enlarges a change (1, 3, h, w) bilinearly to (1, 3, H, W), so that no value exceeds those of the grid."""
+    if change.shape[-2:] == size:
+        return change
+    return F.interpolate(change, size, mode="bilinear", align_corners=False)
+
+
+def shrink(pixels: Tensor, grid: int) -> Tensor:
+    """Shrinks photos (1, 3, H, W) to `grid` pixels on the long side at most, with 8-bit values."""
+    height, width = pixels.shape[-2:]
+    scale = grid / max(height, width)
+    if scale >= 1:
+        return (pixels * 255).round() / 255
+    size = max(1, round(height * scale)), max(1, round(width * scale))
+    return (F.interpolate(pixels, size, mode="bilinear", antialias=True).clamp(0, 1) * 255).round() / 255
+
+
+def grey(photos: Tensor) -> Tensor:
+    """Replaces the channels by their mean: what a grey file keeps of a change."""
+    return photos.mean(dim=1, keepdim=True).expand_as(photos)

@@ -22,7 +22,7 @@ from recessive.protection.method import MethodError, check, same_class
 from recessive.protection.methods import METHODS, Method, Run, Surrogate
 from recessive.searchers import default_surrogates, find, find_differentiable, find_threshold, reference_items, unseen
 from recessive.transforms import JPEG, BitDepth, parse_transform
-from recessive.transforms.grid import enlarge, grey, shrink
+from recessive.transforms.transform import enlarge, grey, shrink
 from recessive.workflows.samples import OwnersSample, label_of, read_sample
 
 SMALLEST_SIDE = 32  # pixels; below, there is nothing to hide a change in

@@ -32,7 +32,7 @@ from recessive.photos import (
 from recessive.protection.methods import METHODS
 from recessive.reports import fidelity
 from recessive.searchers import Searcher, searchers
-from recessive.transforms.grid import shrink
+from recessive.transforms.transform import shrink
 from recessive.workflows.method_runner import MethodRunner
 
 _FEW = 10 * FIRST_RESULTS  # photos in a gallery, below which shared results mean little

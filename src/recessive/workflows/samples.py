@@ -17,7 +17,7 @@ from recessive.photos import PhotoError, read_photo
 from recessive.photos.folders import photos_below
 from recessive.searchers import items
 from recessive.searchers.reference_set import MOST_FOR_A_THRESHOLD
-from recessive.transforms.grid import shrink
+from recessive.transforms.transform import shrink
 
 _NAMED = 20  # classes, in a message
 

@@ -18,7 +18,7 @@ from recessive.protection.methods import Joint, MethodError, Run, Surrogate, joi
 from recessive.protection.methods.joint import GlobalDrift, LocalDrift, UntilSafe, euclidean, soft_cedd_levels, tanimoto
 from recessive.protection.steps import L2
 from recessive.quality import coarse_ssim, ssim
-from recessive.transforms.rounding import round_straight_through
+from recessive.transforms.transform import round_straight_through
 
 SEEDS = [1]
 METHOD = Joint()

@@ -13,7 +13,7 @@ from recessive.protection.method import Run, Surrogate
 from recessive.protection.methods.targeted import RNM, RNM_P2S, TargetedRNM
 from recessive.protection.objectives.codes import BinaryPenalty
 from recessive.protection.steps import UnitGradient
-from recessive.transforms.rounding import round_straight_through
+from recessive.transforms.transform import round_straight_through
 
 TARGETED = pytest.mark.parametrize("method", [TargetedRNM(), RNM_P2S], ids=lambda method: method.name)
 BITS = 8

@@ -10,7 +10,7 @@ from recessive.codes import sign
 from recessive.protection.method import Run
 from recessive.protection.methods.targeted import TANH_P2S, Tanh
 from recessive.protection.steps import UnitGradient
-from recessive.transforms.rounding import round_straight_through
+from recessive.transforms.transform import round_straight_through
 
 EACH = pytest.mark.parametrize("method", [Tanh(), TANH_P2S], ids=lambda method: method.name)
 

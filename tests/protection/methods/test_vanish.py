@@ -14,7 +14,7 @@ from recessive.encoders import Encoder, Trunk
 from recessive.protection.methods import METHODS, MethodError, Run, Surrogate, vanish
 from recessive.protection.methods.vanish import SAFE, SoftCount, Vanish, neighbours, views
 from recessive.quality import ssim
-from recessive.transforms.rounding import round_straight_through
+from recessive.transforms.transform import round_straight_through
 
 BITS = 24
 METHOD = Vanish()

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recessive.transforms.grid import enlarge, grey, shrink
+from recessive.transforms.transform import enlarge, grey, shrink
 
 SIZES = st.tuples(st.integers(1, 90), st.integers(1, 90))
 
