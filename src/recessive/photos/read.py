@@ -1,6 +1,6 @@
 """Photos from files and from bytes: checked, decoded, turned upright and converted to RGB in [0, 1].
 
-The decoding libraries are Pillow and the optional pillow-heif; `decoder_warnings` collects their reports of broken files.
+The decoders are Pillow and the optional pillow-heif; `decoder_warnings` collects their reports of broken files.
 """
 
 import os
