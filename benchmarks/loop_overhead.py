@@ -18,9 +18,8 @@ import torch
 
 from recessive.balls import LInf
 from recessive.encoders import load_encoder
-from recessive.protection.losses import Ensemble
 from recessive.protection.objectives import DescriptorDistance
-from recessive.protection.optimise import minimise
+from recessive.protection.optimise import Ensemble, minimise
 from recessive.protection.steps import MomentumSign
 
 

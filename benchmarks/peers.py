@@ -27,8 +27,7 @@ from torch import Tensor, nn
 from recessive.balls import LInf
 from recessive.codes import sign
 from recessive.encoders import load_committed
-from recessive.protection.losses import Ensemble
-from recessive.protection.optimise import minimise
+from recessive.protection.optimise import Ensemble, minimise
 from recessive.protection.steps import Sign
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from recessive.galleries import (
     DenseGallery,
     HammingGallery,
     cosine_distances,
-    dense,
     euclidean_distances,
     rank,
     tanimoto_distances,
@@ -199,7 +198,7 @@ def test_tanimoto_search_by_hand():
 @pytest.mark.parametrize("scratch", [1, 40, 4_000_000])
 def test_it_finds_what_naive_loops_find(measure, scratch, monkeypatch):
     monkeypatch.setattr(gallery_module, "SCRATCH_VALUES", scratch)
-    monkeypatch.setattr(dense, "_BLOCK_VALUES", 15)
+    monkeypatch.setattr(gallery_module, "_BLOCK_VALUES", 15)
     items, asked = draw(33, 4, 0), draw(6, 4, 1)
     gallery = DenseGallery(4, measure)
     for part in items.split([13, 0, 20]):

@@ -13,8 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from recessive.balls import LInf
 from recessive.codes import sign
-from recessive.protection.losses import Ensemble
-from recessive.protection.optimise import minimise
+from recessive.protection.optimise import Ensemble, minimise
 from recessive.protection.steps import Sign
 
 LEVEL = 255 / 256  # sizes and photos in 1/256: sums are exact, and two right programs agree to the last bit

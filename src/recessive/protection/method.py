@@ -21,8 +21,16 @@ from recessive.class_labels import relevant
 from recessive.encoders import Encoder, Outputs, encode
 from recessive.errors import RecessiveError
 from recessive.protection.constants import Bounds, Constant, Whole, admits, constants_of, read, replaced
-from recessive.protection.losses import BestSoFar, Ensemble, Objective, OverTransforms, WithProgress
-from recessive.protection.optimise import Minimised, PhotoLoss, minimise
+from recessive.protection.optimise import (
+    BestSoFar,
+    Ensemble,
+    Minimised,
+    Objective,
+    OverTransforms,
+    PhotoLoss,
+    WithProgress,
+    minimise,
+)
 from recessive.protection.steps import Step
 from recessive.protection.traces import Trace
 

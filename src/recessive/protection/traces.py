@@ -10,8 +10,7 @@ from torch import Tensor
 from recessive.class_labels import members
 from recessive.codes import sign
 from recessive.encoders import Outputs
-from recessive.protection.losses import Objective
-from recessive.protection.optimise import PerPhoto
+from recessive.protection.optimise import Objective, PerPhoto
 
 
 def class_means(sample: Tensor, labels: Tensor) -> Tensor:

@@ -13,9 +13,9 @@ from torch import Tensor
 from recessive.balls import LInf
 from recessive.encoders import CEDD, GIST, SIFT, descriptor_sample, soft_cedd
 from recessive.galleries import euclidean_distances, tanimoto_distances
-from recessive.protection.losses import KeepSimilar
 from recessive.protection.methods import Joint, MethodError, Run, Surrogate, joint, vanish
 from recessive.protection.methods.joint import GlobalDrift, LocalDrift, UntilSafe, euclidean, soft_cedd_levels, tanimoto
+from recessive.protection.optimise import KeepSimilar
 from recessive.protection.steps import L2
 from recessive.quality import coarse_ssim, ssim
 from recessive.transforms.transform import round_straight_through

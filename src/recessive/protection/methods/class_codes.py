@@ -11,10 +11,9 @@ from torch import Tensor
 from recessive.codes import sign
 from recessive.encoders import Outputs
 from recessive.protection.constants import NotNegative
-from recessive.protection.losses import Objective
 from recessive.protection.method import GRADIENTS, LOGITS, Method, Need, Run, Surrogate, descend, same_class, sample_of
 from recessive.protection.objectives import MeanAgreement, UnturnedBits
-from recessive.protection.optimise import Minimised
+from recessive.protection.optimise import Minimised, Objective
 from recessive.protection.steps import Sign
 
 

@@ -13,7 +13,6 @@ from recessive.class_labels import members
 from recessive.codes import sign
 from recessive.encoders import Outputs
 from recessive.protection.constants import NotNegative
-from recessive.protection.losses import Objective, StopWhen
 from recessive.protection.method import (
     GRADIENTS,
     Method,
@@ -26,7 +25,7 @@ from recessive.protection.method import (
     same_class,
     sample_of,
 )
-from recessive.protection.optimise import Minimised, PerPhoto
+from recessive.protection.optimise import Minimised, Objective, PerPhoto, StopWhen
 from recessive.protection.steps import State, Step
 
 

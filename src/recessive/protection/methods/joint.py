@@ -19,11 +19,19 @@ from recessive.encoders import GIST, SIFT, by_scale, describe_at, descriptor_sam
 from recessive.encoders.features.sift import ByScale
 from recessive.protection.constants import Bounds, Count, NotNegative, Positive, Share, Whole
 from recessive.protection.keypoints import KEYPOINT_METHODS
-from recessive.protection.losses import KeepSimilar, Objective, OverTransforms, Together
 from recessive.protection.method import Budget, Run, Surrogate, descend
 from recessive.protection.methods.vanish import SAFE, SoftCount, Vanish, neighbours
 from recessive.protection.obfuscation import draw_normal
-from recessive.protection.optimise import Evaluation, Minimised, PerPhoto, PhotoLoss
+from recessive.protection.optimise import (
+    Evaluation,
+    KeepSimilar,
+    Minimised,
+    Objective,
+    OverTransforms,
+    PerPhoto,
+    PhotoLoss,
+    Together,
+)
 
 _REMOVAL = {method.name: method for method in KEYPOINT_METHODS}["rmd+ls"]
 

@@ -15,7 +15,6 @@ from torch import Tensor
 from recessive.codes import sign
 from recessive.encoders import Outputs
 from recessive.protection.constants import Count, NotNegative, Whole
-from recessive.protection.losses import Objective, StopWhen
 from recessive.protection.method import (
     GRADIENTS,
     LOGITS,
@@ -29,7 +28,7 @@ from recessive.protection.method import (
     target_outputs,
 )
 from recessive.protection.objectives import BinaryPenalty, MeanAgreement
-from recessive.protection.optimise import Evaluation, Minimised, PerPhoto, PhotoLoss
+from recessive.protection.optimise import Evaluation, Minimised, Objective, PerPhoto, PhotoLoss, StopWhen
 from recessive.protection.steps import Sign, UnitGradient
 
 _MACHINES = "Huang, Zhan, Hu, Shi, Machines 2022"

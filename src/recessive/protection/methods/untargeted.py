@@ -11,10 +11,9 @@ from torch import Tensor
 from recessive.codes import sign
 from recessive.encoders import Outputs
 from recessive.protection.constants import Bounds, NotNegative, Share, Whole
-from recessive.protection.losses import Objective, StopWhen
 from recessive.protection.method import LOGITS, Method, Run, Surrogate, descend, original_outputs
 from recessive.protection.objectives import DescriptorDistance, MaskedAgreement, MeanAgreement, SquaredAgreement
-from recessive.protection.optimise import Minimised
+from recessive.protection.optimise import Minimised, Objective, StopWhen
 from recessive.protection.steps import SGD, Sign
 
 WHOLE = 255.0  # farther than any ball reaches: projection cuts the step to the budget

@@ -17,7 +17,6 @@ from torch import Tensor
 from recessive.codes import hamming, sign, sign_soft_gradient
 from recessive.encoders import Outputs
 from recessive.protection.constants import Count, NotNegative, Positive, Share, Whole
-from recessive.protection.losses import KeepSimilar, Objective, StopWhen
 from recessive.protection.method import (
     GRADIENTS,
     Method,
@@ -29,7 +28,7 @@ from recessive.protection.method import (
     original_outputs,
     sample_of,
 )
-from recessive.protection.optimise import Minimised, PerPhoto
+from recessive.protection.optimise import KeepSimilar, Minimised, Objective, PerPhoto, StopWhen
 from recessive.protection.steps import L2
 
 SAFE = 3.0  # e⁻³: of as many photos again as the sample has, a twentieth of one is expected within T

@@ -2,7 +2,7 @@
 
 `codes` holds those that compare the bits of a code with another code, `clusters` that of CWDM, and `descriptors` those
 that compare descriptors. An objective that belongs to one method alone stands beside it, such as `SoftCount` in
-`recessive.protection.methods.vanish`. The contract is `recessive.protection.losses.Objective`.
+`recessive.protection.methods.vanish`. The contract is `recessive.protection.optimise.Objective`.
 """
 
 from recessive.protection.objectives.clusters import ClusterCurves, fit_curves

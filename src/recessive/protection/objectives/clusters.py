@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from recessive.codes import sign, sign_straight_through
-from recessive.protection.losses import Objective
+from recessive.protection.optimise import Objective
 
 MIN_SAMPLES = 5  # of DBSCAN, scikit-learn's default
 NOISE = -1

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from recessive.codes import sign, sign_straight_through
-from recessive.protection.losses import Objective
-from recessive.protection.optimise import PerPhoto
+from recessive.protection.optimise import Objective, PerPhoto
 
 ALPHAS = (0.1, 0.1, 0.1, 0.1, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)  # one per tenth of the run
 TURNED = -0.5  # the agreement below which a bit is left alone

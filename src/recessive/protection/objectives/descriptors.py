@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor
 
-from recessive.protection.losses import Objective
-from recessive.protection.optimise import PerPhoto
+from recessive.protection.optimise import Objective, PerPhoto
 
 
 @dataclass(frozen=True)

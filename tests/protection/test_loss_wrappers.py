@@ -10,16 +10,17 @@ from torch import Tensor, nn
 
 from recessive.balls import LInf
 from recessive.encoders import Encoder
-from recessive.protection.losses import (
+from recessive.protection.optimise import (
     BestSoFar,
     Ensemble,
+    Evaluation,
     KeepSimilar,
     OverTransforms,
     StopWhen,
     Together,
     WithProgress,
+    minimise,
 )
-from recessive.protection.optimise import Evaluation, minimise
 from recessive.protection.steps import Sign
 from recessive.quality import coarse_ssim
 
