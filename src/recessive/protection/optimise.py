@@ -2,10 +2,11 @@
 
     x_{i+1} = Π_ball( x_i + step(∇ loss(x_i)) )
 
-Everything else wraps a loss, as the classes below the loop do, or chooses a step (`steps`) and a ball (`recessive.balls`). Photos of a batch
-never influence each other: the loss is one number per photo. Photos that are done leave the batch, so that the rest go
-faster: a batch costs the sum of its photos' steps, not its size times the longest. On a GPU the loop asks only now and
-then which photos are done, and holds them still meanwhile, since every such question makes it wait for the device.
+A step (`steps`) and a ball (`recessive.balls`) are chosen; everything else wraps a loss: the classes below the loop sum
+encoders, average over transforms, add a stop rule or remember the best iterate. Photos of a batch never influence each
+other: the loss is one number per photo. Photos that are done leave the batch, so that the rest go faster: a batch costs
+the sum of its photos' steps, not its size times the longest. On a GPU the loop asks only now and then which photos are
+done, and holds them still meanwhile, since every such question makes it wait for the device.
 """
 
 from __future__ import annotations

@@ -98,25 +98,24 @@ class Protector:
             text: parse_transform(text).real for text in dict.fromkeys((*settings.survive, *settings.check))
         }
 
+        options = {name: value for name, value in dump(settings).items() if name not in ("device", "encoder")}
+        chosen = {
+            "budget": self.runner.budget,
+            "steps": self.runner.steps,
+            "encoders": self.runner.encoders,
+            "judges": self.judges,
+            "against": self.names,
+            "sample": self.runner.sample_digest,
+            "target": None if self.targets is None else self.targets.digest,
+        }
+        self._request = json.dumps({**options, **chosen}).encode()  # ASCII, whatever a gallery's name consists of
+
     def request_digest(self, content: bytes) -> str:
         """A digest of a photo's content and of everything that decides the outcome.
 
         Defaults that are spelt out do not change it, nor do the places where the owner's photos lie.
         """
-        runner = self.runner
-        chosen = {
-            "budget": runner.budget,
-            "steps": runner.steps,
-            "encoders": runner.encoders,
-            "judges": self.judges,
-            "against": self.names,
-            "sample": runner.sample_digest,
-            "target": None if self.targets is None else self.targets.digest,
-        }
-        # ASCII, whatever the gallery's name consists of
-        options = {name: value for name, value in dump(self.settings).items() if name not in ("device", "encoder")}
-        settings = json.dumps({**options, **chosen})
-        return digest(__version__.encode(), settings.encode(), content)
+        return digest(__version__.encode(), self._request, content)
 
     def format_for(self, photo: Photo) -> Format:
         """The format of the saved file: the requested one, else the one that the name promises, else its own."""
