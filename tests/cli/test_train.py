@@ -66,7 +66,7 @@ def test_running_again_says_so_and_prints_the_same_figure(recessive, arguments):
     first = json.loads(recessive(*arguments, "--json").stdout)
     ran = recessive(*arguments, "--json")
     assert (ran.status, json.loads(ran.stdout)) == (0, {**first, "trained": False})
-    assert "finished already" in ran.stderr
+    assert "already trained" in ran.stderr
     text = recessive(*arguments).stdout
     assert f"{first['map']:.4f}   {first['map']:.4f} by its card" in text
 

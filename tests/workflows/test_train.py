@@ -11,7 +11,7 @@ from recessive.encoders import load_checkpoint
 from recessive.errors import SettingsError
 from recessive.hashing import TrainingError, evaluate
 from recessive.options import TrainOptions
-from recessive.workflows import evaluate_checkpoint, train_encoder, train_settings
+from recessive.workflows import evaluate_checkpoint, train_encoder
 from recessive.workflows import train as workflow_train
 
 
@@ -36,8 +36,8 @@ def ask(colour_classes, tmp_path):
     return make
 
 
-def run(options, k=1000, *, resume=False, **told):
-    return train_encoder(replace(options, top=k, resume=resume), **told)
+def run(options, k=1000, *, resume=False, **callbacks):
+    return train_encoder(replace(options, top=k, resume=resume), **callbacks)
 
 
 def tensors(path):
@@ -180,21 +180,21 @@ def test_a_checkpoint_is_measured_without_training(ask, colour_classes, tmp_path
     moved = tmp_path / "elsewhere" / "blobs"
     moved.parent.mkdir()
     moved.symlink_to(colour_classes)
-    found = evaluate_checkpoint(report.out, None, data=str(moved), device="cpu", workers=0)
+    found = evaluate_checkpoint(report.out, TrainOptions(data=str(moved), device="cpu", workers=0))
     assert found.figures.map == report.card["map"] == found.to_json()["map_card"]
     with pytest.raises(SettingsError, match=r"nosuch"):
-        evaluate_checkpoint("nosuch.safetensors", None)
+        evaluate_checkpoint("nosuch.safetensors", TrainOptions())
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"loss": "nosuch"}, "there are hashnet, dpsh"),
-        ({"backbone": "nosuch"}, "there are .*small-resnet"),
-        ({"data": "nosuch"}, "there are cifar-10, .*folder of photos a class"),
+        ({"loss": "nosuch"}, "choose one of hashnet, dpsh"),
+        ({"backbone": "nosuch"}, "choose one of .*small-resnet"),
+        ({"data": "nosuch"}, "choose one of cifar-10, .*one folder of photos per class"),
         ({"data": "cifar-10"}, "cifar-10"),
         ({"out": Path("nosuch") / "a.safetensors"}, "nosuch does not exist"),
-        ({"out": Path("a.pt")}, "ends in .safetensors"),
+        ({"out": Path("a.pt")}, "must end in .safetensors"),
         ({"protocol": "nosuch"}, "nosuch"),
         ({"start": "a", "weights": Path("b")}, "choose one"),
         ({"start": "nosuch.safetensors"}, "nosuch"),
@@ -211,7 +211,7 @@ def test_a_folder_that_cannot_be_written_to(ask, tmp_path, monkeypatch):
     def denied(**_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(train_settings.tempfile, "TemporaryFile", denied)
+    monkeypatch.setattr(workflow_train.tempfile, "TemporaryFile", denied)
     with pytest.raises(SettingsError, match=r"nothing can be written there \(Permission denied"):
         run(ask(out=tmp_path / "a.safetensors"))
     (tmp_path / "b.safetensors").mkdir()

@@ -60,28 +60,19 @@ def train(
     try:
         if evaluate is not None:
             with progress_bar("measuring") as measuring:
-                report = evaluate_checkpoint(
-                    evaluate,
-                    options.root,
-                    data=options.data or None,
-                    device=options.device,
-                    workers=options.workers,
-                    k=options.top,
-                    download=options.download,
-                    progress=measuring,
-                )
+                report = evaluate_checkpoint(evaluate, options, progress=measuring)
         else:
             with _training_bar() as (on_batch, on_epoch, measuring):
                 report = train_encoder(options, on_batch=on_batch, on_epoch=on_epoch, progress=measuring)
     except KeyboardInterrupt:
-        print_error("interrupted; what is trained is kept: go on with --resume")
+        print_error("interrupted; the training so far is saved, continue it with --resume")
         return INTERRUPTED
     except (TrainingError, DataError) as error:
         print_error(error)
         return FAILED
     if report is not None:  # this is the only process, or the first of several
         if not report.trained and evaluate is None:
-            print_error(f"{report.out} is finished already, with the same options: measured again")
+            print_error(f"{report.out} was already trained with the same options, and is only measured")
         if json:
             print_json(report.to_json())
         else:

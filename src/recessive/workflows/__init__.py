@@ -2,11 +2,10 @@
 
 from recessive.reports.protect_report import ProtectReport
 from recessive.workflows.audit import AuditReport, audit_photos
-from recessive.workflows.measure import TrainReport, evaluate_checkpoint
 from recessive.workflows.private_query import PrivateQueryReport, QueryResults, make_private_query
 from recessive.workflows.protect import Failure, protect_file, protect_photos
 from recessive.workflows.protector import Protected, Protector, protect_photo
-from recessive.workflows.train import train_encoder
+from recessive.workflows.train import TrainReport, evaluate_checkpoint, train_encoder
 
 __all__ = [
     "AuditReport",
