@@ -80,6 +80,27 @@ def test_methods_as_json(recessive):
     assert all(entry.keys() == keys for entry in listed)
 
 
+def test_one_method_has_its_constants(recessive):
+    text = recessive("methods", "cwdm").stdout
+    assert text.startswith(f"cwdm: {METHODS['cwdm'].summary}\nPaper: {METHODS['cwdm'].paper}\n")
+    (listed,) = (json.loads(line) for line in recessive("methods", "cwdm", "--json").stdout.splitlines())
+    clusters = next(constant for constant in listed["constants"] if constant["name"] == "clusters")
+    assert clusters == {
+        "name": "clusters",
+        "type": "a whole number of at least 1",
+        "default": 20,
+        "explanation": "k of k-means.",
+    }
+    assert "\n  clusters: a whole number of at least 1, by default 20\n      k of k-means.\n" in text
+    assert {"budget", "steps"} | {constant["name"] for constant in listed["constants"]} == set(listed["defaults"])
+
+
+def test_a_method_that_there_is_not(recessive):
+    ran = recessive("methods", "nosuch")
+    assert (ran.status, ran.stdout) == (2, "")
+    assert ran.stderr.startswith("recessive: no method is called 'nosuch'; there are vanish, ")
+
+
 @pytest.mark.usefixtures("committed")
 def test_encoders_for_people(recessive, tiny_encoders):
     ran = recessive("encoders")

@@ -206,6 +206,10 @@ def test_options_reach_the_file(protect, photo, out):
         (("--sample", "nowhere"), ["nowhere: is not a folder; an owner's sample is a folder of photos"]),
         (("--label", "beach"), ["--label beach is the name of a folder in --sample DIR; give that, too"]),
         (("--target", "nowhere.jpg"), ["vanish takes no --target; methods that do: "]),
+        (("--set", "neighbour=3"), ["--set: vanish has no constant 'neighbour' (did you mean neighbours?)"]),
+        (("--set", "neighbours=0"), ["--set: neighbours of vanish must be a whole number of at least 1, not 0"]),
+        (("--set", "steps=3"), ["--set: steps is an option of its own: give --steps 3"]),
+        (("--set", "neighbours"), ["--set: 'neighbours' is not of the form NAME=VALUE"]),
         (("--device", "abacus"), ["--device abacus: no such device; use cpu, or cuda on a machine with a GPU"]),
     ],
 )

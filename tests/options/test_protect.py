@@ -58,6 +58,8 @@ BOUNDS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "enum", 
         {"survive": ("shrink:2",)},
         {"check": ("shrink:2",)},
         {"format": "bmp"},
+        {"set": ("clusters",)},
+        {"set": ("=3",)},
     ],
 )
 def test_what_makes_no_sense_is_refused(wrong):
@@ -87,6 +89,10 @@ def test_options_are_fixed_once_made():
 def test_transforms_and_formats_have_one_spelling():
     options = check(ProtectOptions(survive=("resize:0.50", "jpeg:075"), format=".JPG"))
     assert (options.survive, options.format) == (("resize:0.5", "jpeg:75"), "jpeg")
+
+
+def test_constants_are_read_as_names_and_values():
+    assert check(ProtectOptions(set=(" clusters = 30", "curve=tanh"))).constants == {"clusters": "30", "curve": "tanh"}
 
 
 def test_a_budget_of_nothing_may_be_asked_for():
@@ -206,6 +212,23 @@ def test_encoders_that_do_not_fit_are_refused_as_a_protector_would():
     with pytest.raises(SettingsError) as would_be:
         Protector(options.protect_options())
     assert [(error.option, error.detail) for error in refused.value.errors] == [("encoder", str(would_be.value))]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("cluster=3", "cwdm has no constant 'cluster' (did you mean clusters?)"),
+        ("clusters=0", "clusters of cwdm must be a whole number of at least 1, not 0"),
+        ("clusters=201", "the service allows clusters of at most 200 for cwdm"),
+    ],
+)
+def test_constants_that_do_not_fit_are_refused_before_a_job_is_made(given, said):
+    with pytest.raises(Problem) as refused:
+        job_options({"method": ["cwdm"], "set": [given]}, ServiceOptions())
+    ((option, detail),) = ((error.option, error.detail) for error in refused.value.errors)
+    assert option == "set"
+    assert detail.startswith(said)
+    assert job_options({"method": ["cwdm"], "set": ["clusters=200"]}, ServiceOptions()).set == ("clusters=200",)
 
 
 def test_methods_that_can_be_run_lack_nothing():

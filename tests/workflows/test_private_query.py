@@ -215,7 +215,7 @@ def test_neither_photo_is_ever_replaced(query, pair, which, said):
     [
         ({"method": "hide"}, "no method is called 'hide'; there are "),
         ({"method": "hdm"}, "hdm cannot be told what to retrieve; methods that can: "),
-        ({"encoders": ("nobody",)}, "no encoder or file is called 'nobody'"),
+        ({"encoder": ("nobody",)}, "no encoder or file is called 'nobody'"),
         ({"format": "gif"}, "unknown photo format 'gif'"),
         ({"format": "jpeg"}, "q.png is named as PNG, but --format is JPEG; change one of them"),
         ({"device": "abacus"}, "--device abacus: no such device"),

@@ -550,7 +550,7 @@ def test_a_gallery_too_small_to_hide_in_is_noted(protect, photo, scene):
     [
         ({"method": "hide"}, "no method is called 'hide'; there are "),
         (
-            {"encoders": ("nobody",)},
+            {"encoder": ("nobody",)},
             "no encoder or file is called 'nobody'; there are tiny-gem, tiny-hash, ",
         ),
         ({"format": "gif"}, "unknown photo format 'gif': choose one of JPEG, PNG, WEBP, TIFF, HEIF, AVIF"),

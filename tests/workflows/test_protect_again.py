@@ -142,7 +142,7 @@ def test_the_same_photo_under_another_path_is_done_too(protect, photo):
     assert again.input.endswith("moved/a.png")
 
 
-@pytest.mark.parametrize("same", [{"budget": 8}, {"steps": 1}, {"encoders": ("tiny-gem", "tiny-hash")}])
+@pytest.mark.parametrize("same", [{"budget": 8}, {"steps": 1}, {"encoder": ("tiny-gem", "tiny-hash")}])
 def test_a_default_that_is_spelt_out_is_the_same(protect, photo, still, same):
     path = photo()
     usual = {"method": "still", "steps": None}
@@ -160,9 +160,10 @@ def test_a_default_that_is_spelt_out_is_the_same(protect, photo, still, same):
         {"seed": 1},
         {"method": "hdm"},
         {"norm": "l2"},
-        {"encoders": ("tiny-gem",)},
+        {"encoder": ("tiny-gem",)},
         {"survive": ("jpeg:75",)},
         {"grid": 32},
+        {"set": ("neighbours=3",)},
     ],
 )
 def test_other_settings_are_not_done(protect, photo, tmp_path, change):

@@ -35,7 +35,7 @@ CUT_SHORT = 141  # as shells report a program that SIGPIPE ended
 
 def _shown(default: object) -> str | None:
     """Return how the help shows a default; empty ones are left out."""
-    return str(default) if default not in (False, (), "") else None
+    return None if default is None or default is False or default in ((), "") else str(default)
 
 
 app = App(

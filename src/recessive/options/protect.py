@@ -36,6 +36,13 @@ def _formats() -> dict[str, Any]:
     return {"enum": [name.lower() for name in get_args(Format)]}
 
 
+def _constant(text: str) -> str:
+    name, _, value = (part.strip() for part in text.partition("="))
+    if not (name and value):
+        raise ValueError(f"{text!r} is not of the form NAME=VALUE, such as clusters=200")
+    return f"{name}={value}"
+
+
 def usable_methods() -> tuple[str, ...]:
     """Return the names of the methods that need nothing but the photo and what the package contains."""
     from recessive.protection.methods import METHODS
@@ -97,6 +104,7 @@ class MethodOptions(Options):
         quality: Quality of lossy formats, 1 to 100. By default, at least 90, so that the file keeps the change.
         gallery: Folder of photos that the check searches, such as those that you have posted. By default, the reference
             gallery that comes with the program.
+        set: Constant of the method, as NAME=VALUE; `recessive methods METHOD` lists them. Repeat it for several.
     """
 
     method: str = "vanish"
@@ -113,6 +121,12 @@ class MethodOptions(Options):
     format: Annotated[str | None, Checked(Spelled(_format, _formats))] = None
     quality: Annotated[int | None, Checked(Ge(1), Le(100))] = None
     gallery: Annotated[Path | None, LOCAL] = None
+    set: Annotated[tuple[str, ...], Checked(Spelled(_constant, lambda: {"pattern": "^[a-z_.]+=[^ ]+$"}))] = ()
+
+    @property
+    def constants(self) -> dict[str, str]:
+        """The constants of `set`, as text by their names."""
+        return dict(text.split("=", 1) for text in self.set)
 
 
 @dataclass(frozen=True)
@@ -186,6 +200,7 @@ class JobOptions(ProtectOptions):
         "survive": (Len(0, 8),),
         "check": (Len(0, 8),),
         "grid": (Le(2048),),
+        "set": (Len(0, 32),),
     }
 
     deliver_to: Annotated[str | None, Checked(Len(0, 2_000))] = None

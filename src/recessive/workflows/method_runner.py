@@ -18,7 +18,7 @@ from recessive.encoders import accelerate
 from recessive.errors import SettingsError
 from recessive.options import MethodOptions
 from recessive.photos import OutputSettings, Photo, PhotoError
-from recessive.protection.method import MethodError, check, same_class
+from recessive.protection.method import MethodError, check, same_class, with_constants
 from recessive.protection.methods import METHODS, Method, Run, Surrogate
 from recessive.searchers import default_surrogates, find, find_differentiable, find_threshold, reference_items, unseen
 from recessive.transforms import JPEG, BitDepth, parse_transform
@@ -89,6 +89,11 @@ class MethodRunner:
         names = surrogates_for(settings.method, settings.encoder)
         self.settings = settings
         self.method: Method = METHODS[settings.method]
+        if settings.constants:
+            try:
+                self.method = with_constants(self.method, settings.constants)
+            except MethodError as error:
+                raise SettingsError(f"--set: {error.problem}") from None
         climbs = "gradients" in self.method.needs
         self.device = pick_device(settings.device)
         if targeted and "target" not in self.method.needs:

@@ -23,7 +23,7 @@ from recessive.transforms import parse_transform, pattern
 _api = runpy.run_path(str(Path(__file__).with_name("api_client.py")))
 encoded, serve, service = (_api[name] for name in ("encoded", "serve", "service"))
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF")
-UNDESCRIBED = {"encoder", "deliver-to"}  # which encoders fit a method, and what is on the allow-list
+UNDESCRIBED = {"encoder", "set", "deliver-to"}  # what fits a method, and what is on the allow-list
 EXAMPLES = 12  # of each operation, within its schema and against it
 
 

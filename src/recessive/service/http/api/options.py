@@ -8,16 +8,37 @@ from recessive.errors import SettingsError
 from recessive.options import JobOptions, OptionsError, ServiceOptions, json_schema, read
 from recessive.photos import MEDIA_TYPES
 from recessive.photos.formats import Format
+from recessive.protection.method import MethodError, constants, with_constants
+from recessive.protection.methods import METHODS
 from recessive.service.http.problems import OptionError, invalid
 from recessive.service.http.uploads import PHOTO
 from recessive.service.work.targets import TargetError, check_target
 from recessive.workflows.method_runner import surrogates_for
+
+LARGER = 10
+"""How many times its default a count among the constants of a method may be."""
 
 
 @cache
 def option_schemas() -> dict[str, dict[str, Any]]:
     """Return the JSON schema of each option, by the name of its field."""
     return json_schema(JobOptions)
+
+
+def check_constants(options: JobOptions) -> None:
+    """Refuse constants that the method does not have, and counts by which one job could use up the memory.
+
+    Raises:
+        OptionsError: if the method does not take a constant, or the service does not allow its value.
+    """
+    method = METHODS[options.method]
+    try:
+        changed = constants(with_constants(method, options.constants))
+    except MethodError as error:
+        raise OptionsError(("set", error.problem)) from None
+    for usual, now in zip(constants(method), changed, strict=True):
+        if type(now.default) is int and now.default > (most := LARGER * max(1, usual.default or 1)):
+            raise OptionsError(("set", f"the service allows {usual.name} of at most {most} for {method.name}"))
 
 
 def job_options(fields: dict[str, list[str]], settings: ServiceOptions) -> JobOptions:
@@ -45,6 +66,7 @@ def job_options(fields: dict[str, list[str]], settings: ServiceOptions) -> JobOp
             values[name] = texts[0]
     try:
         options = read(JobOptions, values)
+        check_constants(options)
         surrogates_for(options.method, options.encoder)  # refuse what does not fit before a job is made
         if options.deliver_to is not None:
             options = replace(options, deliver_to=check_target(options.deliver_to, settings.deliver_to))
