@@ -18,7 +18,7 @@ from recessive.cli.data import data
 from recessive.cli.encoders import encoders
 from recessive.cli.index import index
 from recessive.cli.methods import methods
-from recessive.cli.output import INTERRUPTED, WRONG_USE, report_error
+from recessive.cli.output import INTERRUPTED, WRONG_USE, reflow, report_error
 from recessive.cli.private_query import private_query
 from recessive.cli.protect import protect
 from recessive.cli.search import search
@@ -41,7 +41,7 @@ def _shown(default: object) -> str | None:
 app = App(
     name="recessive",
     version=__version__,
-    help="""Protect photos from being found by what they show.
+    help=reflow("""Protect photos from being found by what they show.
 
 A protected photo looks the same to people, but searches by content no longer return it. Each one is checked by
 searching for it, in the file as it was saved.
@@ -67,24 +67,14 @@ Train the networks that such searches use:
 
   recessive train hashnet --data fashion-mnist --root DATA
 
-Exit status: 0 success; 1 some photos or the training failed, finished ones are saved; 2 wrong use.""",
+Exit status: 0 success; 1 some photos or the training failed, finished ones are saved; 2 wrong use."""),
     help_format="plaintext",
     default_parameter=Parameter(consume_multiple=True, negative="", show_default=_shown),
     suppress_keyboard_interrupt=False,  # main says more than cyclopts would
 )
-app.command(protect)
-app.command(audit)
-app.command(private_query)
-app.command(watch)
-app.command(serve)
-app.command(worker)
+for _command in (protect, audit, private_query, watch, serve, worker, index, search, encoders, methods, train, data):
+    app.command(_command, help=reflow(_command.__doc__))
 app.command(keys)
-app.command(index)
-app.command(search)
-app.command(encoders)
-app.command(methods)
-app.command(train)
-app.command(data)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

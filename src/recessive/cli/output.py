@@ -6,6 +6,7 @@ import dataclasses
 import json
 import sys
 from contextlib import contextmanager
+from inspect import cleandoc
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 FAILED = 1  # some photos, or the training
 WRONG_USE = 2
 INTERRUPTED = 130  # as shells report a program that SIGINT ended
+
+
+def reflow(text: str | None) -> str:
+    """Return a help text with each paragraph on one line, so that it wraps where the terminal ends."""
+    paragraphs = cleandoc(text or "").partition("\n\nArgs:")[0].split("\n\n")
+    return "\n\n".join(part if part.startswith(" ") else part.replace("\n", " ") for part in paragraphs)
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - a dataclass or a plain dictionary

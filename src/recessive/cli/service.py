@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from recessive.cli.output import FAILED, print_error, print_json, print_text
+from recessive.cli.output import FAILED, print_error, print_json, print_text, reflow
 from recessive.options import PlaceOptions, ServiceOptions, WorkOptions, check
 
 if TYPE_CHECKING:
@@ -94,19 +94,18 @@ def worker(*, options: Annotated[WorkOptions, Parameter(name="*")] = _WORK, json
 
 keys = App(
     name="keys",
-    help="""Make, list and revoke the keys of a service.
+    help=reflow("""Make, list and revoke the keys of a service.
 
 Once there is a key, every request needs one, and sees only the photos that were sent with it:
 
   recessive keys add camera --per-day 500
   curl -H "Authorization: Bearer rsv_..." http://127.0.0.1:8000/v1/jobs
 
-Give the same --folder or --database-url as to `recessive serve`. With --json, all of them print JSON objects.""",
+Give the same --folder or --database-url as to `recessive serve`. With --json, all of them print JSON objects."""),
     help_format="plaintext",
 )
 
 
-@keys.command
 def add(
     name: Annotated[str, Parameter(name="NAME")],
     /,
@@ -136,7 +135,6 @@ def add(
     return 0
 
 
-@keys.command(name="list")
 def list_keys(*, options: Annotated[PlaceOptions, Parameter(name="*")] = _PLACE, json: bool = False) -> int:
     """List all keys, including revoked ones, without their tokens.
 
@@ -158,7 +156,6 @@ def list_keys(*, options: Annotated[PlaceOptions, Parameter(name="*")] = _PLACE,
     return 0
 
 
-@keys.command
 def revoke(
     name: Annotated[str, Parameter(name="NAME")],
     /,
@@ -182,6 +179,10 @@ def revoke(
     else:
         print_text(f"{key.name} is revoked")
     return 0
+
+
+for _command, _name in ((add, "add"), (list_keys, "list"), (revoke, "revoke")):
+    keys.command(_command, name=_name, help=reflow(_command.__doc__))
 
 
 @contextmanager

@@ -23,7 +23,7 @@ class TrainOptions(Options):
         protocol: Which photos are queries, gallery and training photos; see `recessive data`. By default, the first
             protocol of the data set.
         download: Download the data set, where its licence and its host allow that.
-        bits: Length of the code.
+        bits: Length of the code in bits, 12 to 128.
         backbone: Network below the code: small-resnet, small-plain or small-depthwise for photos of 28 to 64 pixels;
             vgg-11, alexnet, resnet-18 to resnet-152, resnext-101; conv, depthwise, transformer.
         size: Side length, in pixels, that photos are resized to. By default, that of the data set for small backbones,
