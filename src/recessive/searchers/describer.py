@@ -65,7 +65,7 @@ class SearchEncoder:
         settings: its name and options.
         digest: SHA-256 over weights or vocabulary and all constants. Two describers with the same digest agree.
         kind: the kind of gallery.
-        see: maps one photo (3, H, W), or the box of it, to a descriptor or code (D,) or to visual words.
+        describe_part: maps one photo (3, H, W), or the box of it, to a descriptor or code (D,) or to visual words.
         network: the differentiable encoder behind it; None for hand-crafted features.
         vocabulary: the visual vocabulary; None for other describers.
     """
@@ -73,7 +73,7 @@ class SearchEncoder:
     settings: EncoderSettings
     digest: str
     kind: GalleryKind[Any]
-    see: Callable[[Tensor, Box | None], Tensor | VisualWords]
+    describe_part: Callable[[Tensor, Box | None], Tensor | VisualWords]
     network: Encoder | None = None
     vocabulary: Vocabulary | None = None
 
@@ -94,7 +94,7 @@ class SearchEncoder:
             ValueError: if the result cannot be searched, such as a descriptor of length zero.
         """
         with torch.no_grad():
-            item = self.see(photo, box)
+            item = self.describe_part(photo, box)
         self.gallery().add(self.kind.batch([item]))  # refuses what it could not search
         return item
 
@@ -121,11 +121,11 @@ def describe_by_network(settings: EncoderSettings, encoder: Encoder) -> SearchEn
     """A network that sees every photo at one size, as a describer."""
     kind = kind_of(encoder)
 
-    def see(photo: Tensor, box: Box | None) -> Tensor:
+    def describe_part(photo: Tensor, box: Box | None) -> Tensor:
         return items(encoder, encoder(part(photo, box)[None]))[0]
 
     sees = f"{getattr(encoder.trunk, 'size', None)}"
-    return SearchEncoder(settings, digest_of(weights_digest(encoder), sees, repr(kind)), kind, see, encoder)
+    return SearchEncoder(settings, digest_of(weights_digest(encoder), sees, repr(kind)), kind, describe_part, encoder)
 
 
 def part(photo: Tensor, box: Box | None) -> Tensor:

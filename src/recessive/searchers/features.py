@@ -56,10 +56,10 @@ def _load_words(settings: EncoderSettings, vocabulary: Vocabulary | None) -> Sea
     bag = BagOfWords(vocabulary)
     kind = OfWords(len(vocabulary), SCORINGS[settings.encoder])
 
-    def see(photo: Tensor, box: Box | None) -> VisualWords:
+    def describe_part(photo: Tensor, box: Box | None) -> VisualWords:
         return bag.describe(part(photo, box))
 
-    return SearchEncoder(settings, digest_of(bag.digest, repr(kind)), kind, see, vocabulary=vocabulary)
+    return SearchEncoder(settings, digest_of(bag.digest, repr(kind)), kind, describe_part, vocabulary=vocabulary)
 
 
 def _load_vector(settings: EncoderSettings, _: Vocabulary | None) -> SearchEncoder:
@@ -67,10 +67,10 @@ def _load_vector(settings: EncoderSettings, _: Vocabulary | None) -> SearchEncod
     describer = make()
     kind = OfDescriptors(describer.dim, measure)
 
-    def see(photo: Tensor, box: Box | None) -> Tensor:
+    def describe_part(photo: Tensor, box: Box | None) -> Tensor:
         return describer(part(photo, box)[None])[0]
 
-    return SearchEncoder(settings, digest_of(settings.encoder, repr(kind)), kind, see)
+    return SearchEncoder(settings, digest_of(settings.encoder, repr(kind)), kind, describe_part)
 
 
 def _stored(name: str) -> Stored | None:

@@ -261,12 +261,12 @@ def compare_results(
         query: (3, H', W'), as it was read again from its file.
         searchers: the encoders, each with the same gallery photos.
     """
-    seen = zip(*(describe(searchers, photo) for photo in (private, carrier, query)), strict=True)
+    described = zip(*(describe(searchers, photo) for photo in (private, carrier, query)), strict=True)
     found = []
-    for searcher, asked in zip(searchers, seen, strict=True):
+    for searcher, items in zip(searchers, described, strict=True):
         gallery = searcher.gallery
-        wanted, before, after = (set(gallery.search(item, FIRST_RESULTS).indices[0].tolist()) for item in asked)
-        distance_before, distance_after = (gallery.between(asked[0], item)[0] for item in asked[1:])
+        wanted, before, after = (set(gallery.search(item, FIRST_RESULTS).indices[0].tolist()) for item in items)
+        distance_before, distance_after = (gallery.between(items[0], item)[0] for item in items[1:])
         shared, first = len(wanted & after), len(wanted)
         found.append(
             QueryResults(
