@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Literal
 
@@ -81,6 +81,7 @@ def _stored(name: str) -> Stored | None:
     return Stored(descriptor_thresholds()[name], gallery)
 
 
+@cache
 def _listed() -> dict[str, Entry]:
     words = frozenset({"words", "vocabulary"})
     listed = {}
