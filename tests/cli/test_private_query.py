@@ -122,7 +122,7 @@ def test_a_photo_that_cannot_be_read_is_status_1(recessive, pair, broken, tmp_pa
         (("--format", "gif"), "unknown photo format 'gif'"),
         (("--format", "webp"), "q.png is named as PNG, but --format is WEBP; change one of them"),
         (("--gallery", "nowhere"), "nowhere: is not a folder; a gallery is a folder of photos"),
-        (("--device", "abacus"), "--device abacus: there is none"),
+        (("--device", "abacus"), "--device abacus: no such device"),
         (("--budget", "-1"), "--budget: Input should be greater than or equal to 0"),
         (("--quality", "0"), "--quality: "),
         (("--seed", "-1"), "--seed: "),

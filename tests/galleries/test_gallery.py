@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recessive.codes import sign
-from recessive.galleries import DenseGallery, HammingGallery, cosine_distances, dense, hamming, rank
+from recessive.galleries import DenseGallery, HammingGallery, cosine_distances, rank
 from recessive.galleries import gallery as gallery_module
 
 
@@ -36,8 +36,8 @@ KINDS = pytest.mark.parametrize(("build", "draw"), [(HammingGallery, codes), (De
 @pytest.fixture(params=[1, 40, 4_000_000])
 def scratch(request, monkeypatch):
     monkeypatch.setattr(gallery_module, "SCRATCH_VALUES", request.param)
-    monkeypatch.setattr(hamming, "_BLOCK", 7)
-    monkeypatch.setattr(dense, "_BLOCK_VALUES", 15)
+    monkeypatch.setattr(gallery_module, "_BLOCK", 7)
+    monkeypatch.setattr(gallery_module, "_BLOCK_VALUES", 15)
 
 
 def check(build, draw, dim, sizes, queries, k, seed):

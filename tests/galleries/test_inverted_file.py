@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recessive.galleries import gallery as gallery_module
-from recessive.galleries import mean_average_precision, postings, rank
+from recessive.galleries import inverted_file as inverted_file_module
+from recessive.galleries import mean_average_precision, rank
 from recessive.galleries.inverted_file import InvertedFile, Postings, burst_votes, votes, word_scores
 from recessive.visual_words import VisualWords
 
@@ -185,8 +186,8 @@ def test_the_size_of_what_is_worked_on_at_a_time_changes_no_bit(scoring, block, 
     photos, queries = ([draw(seed, words=6, features=20) for seed in some] for some in (range(20), range(50, 57)))
     at_once = filled(scoring, photos, words=6)
     expected, arrays = distances(at_once, queries), at_once.arrays()
-    monkeypatch.setattr(postings, "_BLOCK", block)
-    monkeypatch.setattr(postings, "_PART", part)
+    monkeypatch.setattr(inverted_file_module, "_BLOCK", block)
+    monkeypatch.setattr(inverted_file_module, "_PART", part)
     monkeypatch.setattr(gallery_module, "SCRATCH_VALUES", scratch)
     gallery = filled(scoring, photos, words=6)
     assert torch.equal(distances(gallery, queries), expected)

@@ -208,7 +208,7 @@ def test_weights_that_changed_or_are_gone_are_refused(folder, tmp_path):
         search_index(index, folder / "3.png")
     weights.unlink()
     with pytest.raises(
-        SettingsError, match=f"made by {weights}, which is not available: .*there is no such checkpoint"
+        SettingsError, match=f"made by {weights}, which is not available: .*no encoder or file is called"
     ):
         search_index(index, folder / "3.png")
 

@@ -553,7 +553,7 @@ def test_a_gallery_too_small_to_hide_in_is_noted(protect, photo, scene):
             {"encoder": ("nobody",)},
             "no encoder or file is called 'nobody'; there are tiny-gem, tiny-hash, ",
         ),
-        ({"format": "gif"}, "unknown photo format 'gif': choose one of JPEG, PNG, WEBP, TIFF, HEIF, AVIF"),
+        ({"format": "gif"}, "--format: unknown photo format 'gif': choose one of JPEG, PNG, WEBP, TIFF, HEIF, AVIF"),
         ({"method": "hdm", "encoder": ("tiny-gem",)}, "hdm needs encoders that give logits; not so: tiny-gem"),
         ({"method": "pire", "encoder": ("tiny-hash",)}, "pire needs encoders that give descriptor; not so: tiny-hash"),
         ({"device": "abacus"}, "--device abacus: no such device; use cpu, or cuda on a machine with a GPU"),

@@ -209,7 +209,7 @@ def test_a_failure_is_one_plain_line_and_leaves_nothing(sqlite_service, protect,
 @pytest.mark.parametrize(
     ("options", "wrong", "error"),
     [
-        ({"method": "gone"}, None, "method: Value error, no method that the service can run is called 'gone'"),
+        ({"method": "gone"}, None, "method: no method that the service can run is called 'gone'; there are "),
         ({}, SettingsError("holds no photos", Path("/srv/gallery")), "the service's gallery holds no photos"),
         ({}, SettingsError("vanish needs encoders that give logits"), "vanish needs encoders that give logits"),
     ],

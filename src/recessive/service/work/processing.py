@@ -11,7 +11,7 @@ from typing import Any
 
 from recessive.errors import ONE_PHOTO, RecessiveError, SettingsError, photo_error
 from recessive.files import sync_folder, write_whole
-from recessive.options import JobOptions, ProtectOptions, ServiceOptions, read
+from recessive.options import JobOptions, OptionsError, ProtectOptions, ServiceOptions, read
 from recessive.photos import SUFFIXES, Photo, decode_photo, read_photo
 from recessive.reports.contact_sheet import contact_sheet
 from recessive.reports.insight import Insight, explain
@@ -107,6 +107,8 @@ class JobProcessor:
                 if self._gallery is not None and self._searchers is None:
                     self._searchers = default_searchers(self._gallery, progress=lambda *_: progress(0.0))
                 protector = Protector(wanted, known=self._searchers)
+        except OptionsError as error:
+            raise JobError("; ".join(f"{name}: {problem}" for name, problem in error.errors)) from error
         except SettingsError as error:  # the gallery is the only path among the options
             raise JobError(error.problem if error.path is None else f"the service's gallery {error.problem}") from error
         self._protectors[wanted] = protector
