@@ -88,7 +88,7 @@ def watch(
                 ):
                     if result.state in counts:
                         counts[result.state] += 1
-                    _tell(result, json=json)
+                    _print_result(result, json=json)
         finally:
             if any(counts.values()):
                 print_error(_counted(counts))
@@ -102,7 +102,7 @@ def _counted(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {state}" for state, count in counts.items())
 
 
-def _tell(result: WatchedPhoto, *, json: bool) -> None:
+def _print_result(result: WatchedPhoto, *, json: bool) -> None:
     if json:
         print_json(result)
     if result.state == "failed":
@@ -114,7 +114,7 @@ def _tell(result: WatchedPhoto, *, json: bool) -> None:
 
 @contextmanager
 def _signals() -> Iterator[list[int]]:
-    """Ctrl-C and SIGTERM are noted, so that what is under way comes to a clean end; a second Ctrl-C does not wait."""
+    """Note Ctrl-C and SIGTERM, so that the photo in work ends cleanly; a second Ctrl-C does not wait."""
     noted: list[int] = []
 
     def note(number: int, _: object) -> None:
@@ -136,7 +136,7 @@ def _signals() -> Iterator[list[int]]:
 
 @contextmanager
 def _status(folder: Path, counts: dict[str, int]) -> Iterator[Callable[[int, Path | None, float], None]]:
-    """A line on stderr, if that is a terminal; what it gives is told what waits, what is under way, and its share."""
+    """Show a line on stderr, if that is a terminal; yield what to call with (photos waiting, photo, share done)."""
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn
 
