@@ -89,8 +89,8 @@ class MethodOptions(Options):
         norm: Whether the budget limits every pixel value (linf) or the root mean square of the change (l2).
         steps: Largest number of optimisation steps. More steps take longer and work better. By default, the method's
             own.
-        survive: What a website may do to the photo without undoing the effect: jpeg:75, resize:0.5, crop:0.9,
-            bit-depth:5, blur:1, noise:4. Each of them slows the optimisation down.
+        survive: What a website may do to the photo without undoing the effect, such as jpeg:75, resize:0.5 or crop:0.9;
+            an unknown one lists all that there are. Each of them slows the optimisation down.
         grid: The change is computed for a photo of at most this many pixels on the long side, and enlarged smoothly for
             larger ones. Methods that need no gradients work at full size.
         seed: Seed of all random numbers.
