@@ -1,10 +1,9 @@
 """Galleries: exact search among what encoders return, and the figures that judge its rankings.
 
 A `Gallery` holds the items of N photos and returns the distances of a query to all of them, a chunk of queries at a
-time; search, ranks and counts within a radius follow from these under one rule for ties (`gallery`). There are three
-kinds: codes by Hamming distance (`hamming`), descriptors by a measure (`dense`), and bags of visual words in an
-inverted file, which is searched where it lies (`postings`, `inverted_file`). All are exact: no approximate index hides
-a photo from the audit.
+time; search, ranks and counts within a radius follow from these under one rule for ties. There are three kinds: codes
+by Hamming distance and descriptors by a measure (`gallery`), and bags of visual words in an inverted file, which is
+searched where it lies (`inverted_file`). All are exact: no approximate index hides a photo from the audit.
 
 `ranking` computes mAP, precision and recall by class labels, `judged` mAP by the judgements of published benchmarks,
 and `thresholds` the distance at which a searcher would cut its results. `kinds` says how the items of each kind are

@@ -3,7 +3,7 @@
 `read` turns a file into a `Photo`: float RGB in [0, 1] (`colour`), upright, with the transparency, the colour profile
 and the camera data that may go back into the file (`photo`). `save` writes pixels with all of that as any format, on
 the 8-bit grid, with settings under which a small change survives; `tiff` is our own writer for one of them. Whatever
-bytes come in, only a `PhotoError` with one readable sentence comes out (`decoders`).
+bytes come in, only a `PhotoError` with one readable sentence comes out.
 
 `formats` holds the names of the formats and what tells them apart, `head` reads the size of an upload that is still
 arriving, and `folders` finds the photos below a folder. Start with `photo`, then `read`.

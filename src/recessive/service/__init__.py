@@ -4,10 +4,9 @@
     http      the HTTP API and the page
     work      what is done with a job: processing, delivery, cleaning
     store     the queue of jobs and the keys in a database, the photos in a folder
-    settings  the options of the service and of a job
     names     file names from clients and to clients
 
 Server and workers share nothing but the database and the folder, so that they may run on different machines. Each layer
-imports only from those below it. To understand a job's life, read `store` first, then `work.worker`, then
+imports only from those below it; options are declared in `recessive.options`. To understand a job's life, read `store` first, then `work.worker`, then
 `http.api.jobs`.
 """

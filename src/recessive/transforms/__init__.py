@@ -8,7 +8,7 @@ The class also states how people write it: its word, the regular expression of i
 usual examples. `parse_transform`, the messages, the schema of the HTTP API and the page all come from these, so that a
 new transform is one file and one line in `TRANSFORMS`.
 
-`rounding` converts between floats and the 8-bit grid, `grid` between a photo and the coarser grid of a change.
+`transform` also converts between floats and the 8-bit grid, and between a photo and the coarser grid of a change.
 """
 
 from __future__ import annotations
