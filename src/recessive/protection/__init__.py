@@ -6,11 +6,11 @@ A photo x is protected by minimising a loss over photos x' near it,
 
 Each part of this is exchangeable. An *objective* says what is asked of an encoder's outputs, for instance that the bits
 of the code differ from the original's (`objectives`). A *loss* of photos is built from objectives of several encoders
-and wrapped for transforms, stop rules and similarity. A *step* turns a gradient into an update (`steps`), a
-*ball* bounds the change (`recessive.balls`), and one loop runs them all (`optimise`, with the losses). A *method* puts an objective, a
-step, a ball and a stop rule together with the constants of its paper (`method`, `methods`); its constants are fields
-that can be listed and changed by name (`constants`). Methods without gradients remove keypoints (`keypoints`) or
-obfuscate the photo (`obfuscation`).
+and wrapped for transforms, stop rules and similarity. A *step* turns a gradient into an update (`steps`), a *ball*
+bounds the change (`recessive.balls`), and one loop runs them all (`optimise`, with the losses). A *method* puts an
+objective, a step, a ball and a stop rule together with the constants of its paper (`method`, `methods`); its constants
+are fields that can be listed and changed by name (`constants`). Methods without gradients remove keypoints
+(`keypoints`) or obfuscate the photo (`obfuscation`).
 
 A method optimises against *surrogates*: encoders, with the owner's sample of other photos and their classes. It never
 sees the gallery or the searches that the result is judged by. Photos of a batch never influence each other: everything

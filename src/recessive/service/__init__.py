@@ -7,6 +7,6 @@
     names     file names from clients and to clients
 
 Server and workers share nothing but the database and the folder, so that they may run on different machines. Each layer
-imports only from those below it; options are declared in `recessive.options`. To understand a job's life, read `store` first, then `work.worker`, then
-`http.api.jobs`.
+imports only from those below it; options are declared in `recessive.options`. To understand a job's life, read `store`
+first, then `work.worker`, then `http.api.jobs`.
 """
