@@ -60,7 +60,10 @@ def test_nor_is_one_that_comes_byte_by_byte():
         while not ended.done():
             writer.write(b"X")
             await asyncio.wait([ended], timeout=0.02)
-        return await ended
+        try:
+            return await ended
+        except ConnectionResetError:  # a byte was on its way when the server closed
+            return b""
 
     assert on_connection(talk) == b""
 
