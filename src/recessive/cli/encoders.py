@@ -28,7 +28,8 @@ def encoders(*, json: bool = False) -> int:
     if json:
         for entry in listed:
             card = entry.card if entry.family == "checkpoint" else {"card": entry.card} if entry.card else {}
-            print_json({**card, **entry.capabilities(), "network": entry.network})
+            known = {**entry.capabilities(), "network": entry.network}
+            print_json({**known, **{name: value for name, value in card.items() if name not in known}})
         return 0
     _print_bundled([entry for entry in listed if entry.seen is not None])
     print("\nlocal and global search, which every audit asks and only `joint` and keypoint methods attack")
