@@ -93,7 +93,7 @@ class Family:
         usage: how people name its members that are not listed, such as gem:NETWORK; empty when all are listed.
         listed: gives the members that have names of their own, by name.
         find: the entry of a name that is not listed; None when the name is none of this family.
-        explain: the outputs, dimension and gradients of the members that are not listed, for the listing.
+        summary: what the members that are not listed are, for messages and listings; empty when all are listed.
     """
 
     usage: str

@@ -92,7 +92,7 @@ def searchers(
         known |= {describer.name: find_threshold(describer, some) for describer in unknown}
     return [
         Searcher(
-            describer.network or describer,
+            describer if describer.network is None else describer.network,
             gallery,
             entry.stored.threshold if entry.stored else known[entry.name],
             name in seen or entry.name in seen,
