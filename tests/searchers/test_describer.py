@@ -172,7 +172,7 @@ def test_a_photo_without_features_has_no_words_and_a_descriptor_without_length_i
     assert len(made("bovw").describe(flat)) == 0
     assert len(made("bovw").describe(torch.zeros(3, 1, 1))) == 0
     describer = made("conv-gem")
-    broken = type(describer)(describer.settings, "", describer.kind, lambda photo, box: torch.zeros(4))  # noqa: ARG005
+    broken = type(describer)(describer.settings, tuple, describer.kind, lambda photo, box: torch.zeros(4))  # noqa: ARG005
     with pytest.raises(ValueError, match="descriptors"):
         broken.describe(flat)
 

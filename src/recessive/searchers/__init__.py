@@ -15,7 +15,7 @@ reference set (`reference_set`). Families of searchers lie in one file each: `bu
 `library` and `features`. A new family is a file and its line in `registry.FAMILIES`.
 """
 
-from recessive.searchers.describer import EncoderSettings, SearchEncoder, items, kind_of
+from recessive.searchers.describer import EncoderSettings, SearchEncoder, items
 from recessive.searchers.entry import Entry, Family, SearcherError, Stored
 from recessive.searchers.features import HANDCRAFTED
 from recessive.searchers.reference_set import ReferenceItems, find_threshold, reference_items, reference_photos
@@ -50,7 +50,6 @@ __all__ = [
     "find_differentiable",
     "find_threshold",
     "items",
-    "kind_of",
     "load_describer",
     "reference_items",
     "reference_photos",

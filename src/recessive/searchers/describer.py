@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ class SearchEncoder:
 
     Attributes:
         settings: its name and options.
-        digest: SHA-256 over weights or vocabulary and all constants. Two describers with the same digest agree.
+        identity: gives the texts that tell it from others: a digest of weights or vocabulary, and all constants.
         kind: the kind of gallery.
         describe_part: maps one photo (3, H, W), or the box of it, to a descriptor or code (D,) or to visual words.
         network: the differentiable encoder behind it; None for hand-crafted features.
@@ -71,11 +72,16 @@ class SearchEncoder:
     """
 
     settings: EncoderSettings
-    digest: str
+    identity: Callable[[], tuple[str, ...]]
     kind: GalleryKind[Any]
     describe_part: Callable[[Tensor, Box | None], Tensor | VisualWords]
     network: Encoder | None = None
     vocabulary: Vocabulary | None = None
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over `identity`, computed when it is first asked for. Describers with the same digest agree."""
+        return digest(*(text.encode() for text in self.identity()))
 
     @property
     def name(self) -> str:
@@ -112,20 +118,22 @@ def items(encoder: Encoder, outputs: Tensor) -> Tensor:
     return sign(outputs) if encoder.outputs == "logits" else outputs
 
 
-def kind_of(encoder: Encoder) -> GalleryKind[Any]:
+def gallery_kind(encoder: Encoder) -> GalleryKind[Any]:
     """The kind of gallery that searches an encoder's items."""
     return OfCodes(encoder.dim) if encoder.outputs == "logits" else OfDescriptors(encoder.dim)
 
 
 def describe_by_network(settings: EncoderSettings, encoder: Encoder) -> SearchEncoder:
     """A network that sees every photo at one size, as a describer."""
-    kind = kind_of(encoder)
+    kind = gallery_kind(encoder)
 
     def describe_part(photo: Tensor, box: Box | None) -> Tensor:
         return items(encoder, encoder(part(photo, box)[None]))[0]
 
-    sees = f"{getattr(encoder.trunk, 'size', None)}"
-    return SearchEncoder(settings, digest_of(weights_digest(encoder), sees, repr(kind)), kind, describe_part, encoder)
+    def identity() -> tuple[str, ...]:
+        return weights_digest(encoder), f"{getattr(encoder.trunk, 'size', None)}", repr(kind)
+
+    return SearchEncoder(settings, identity, kind, describe_part, encoder)
 
 
 def part(photo: Tensor, box: Box | None) -> Tensor:
@@ -140,11 +148,6 @@ def weights_digest(network: nn.Module) -> str:
         total.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
         total.update(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return total.hexdigest()
-
-
-def digest_of(*texts: str) -> str:
-    """SHA-256 over several texts."""
-    return digest(*(text.encode() for text in texts))
 
 
 def checked_scales(scales: Sequence[float]) -> tuple[float, ...] | None:

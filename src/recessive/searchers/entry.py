@@ -47,7 +47,7 @@ class Entry:
         network: names the network; searchers of one network see the same, so one cannot bear witness for the other.
         seen: whether protection optimises against it by default (True), or never does, so that it can bear witness
             (False); None for searchers that are used only when they are named.
-        stored: threshold, gallery and sample that ship with it; None where `reference` has to make them.
+        stored: threshold, gallery and sample that ship with it; None where `reference_set` has to make them.
         options: which of words, vocabulary and scales it takes.
         card: how it was trained and what it reaches, as JSON.
     """

@@ -23,7 +23,7 @@ from recessive.encoders import (
 )
 from recessive.galleries.inverted_file import Scoring
 from recessive.galleries.kinds import OfDescriptors, OfWords
-from recessive.searchers.describer import EncoderSettings, SearchEncoder, digest_of, part
+from recessive.searchers.describer import EncoderSettings, SearchEncoder, part
 from recessive.searchers.entry import Entry, Family, Stored
 from recessive.visual_words import VisualWords
 
@@ -59,7 +59,7 @@ def _load_words(settings: EncoderSettings, vocabulary: Vocabulary | None) -> Sea
     def describe_part(photo: Tensor, box: Box | None) -> VisualWords:
         return bag.describe(part(photo, box))
 
-    return SearchEncoder(settings, digest_of(bag.digest, repr(kind)), kind, describe_part, vocabulary=vocabulary)
+    return SearchEncoder(settings, lambda: (bag.digest, repr(kind)), kind, describe_part, vocabulary=vocabulary)
 
 
 def _load_vector(settings: EncoderSettings, _: Vocabulary | None) -> SearchEncoder:
@@ -70,7 +70,7 @@ def _load_vector(settings: EncoderSettings, _: Vocabulary | None) -> SearchEncod
     def describe_part(photo: Tensor, box: Box | None) -> Tensor:
         return describer(part(photo, box)[None])[0]
 
-    return SearchEncoder(settings, digest_of(settings.encoder, repr(kind)), kind, describe_part)
+    return SearchEncoder(settings, lambda: (settings.encoder, repr(kind)), kind, describe_part)
 
 
 def _stored(name: str) -> Stored | None:

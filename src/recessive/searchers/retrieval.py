@@ -7,7 +7,7 @@ from typing import get_args
 
 from recessive.encoders import BACKBONES, Pooling, Vocabulary, load_retrieval_network, make_retrieval_network
 from recessive.galleries.kinds import OfDescriptors
-from recessive.searchers.describer import EncoderSettings, SearchEncoder, absolute, digest_of, weights_digest
+from recessive.searchers.describer import EncoderSettings, SearchEncoder, absolute, weights_digest
 from recessive.searchers.entry import Entry, Family, SearcherError
 
 POOLINGS: dict[str, Pooling] = {name: name for name in get_args(Pooling)}
@@ -27,9 +27,11 @@ def _load(settings: EncoderSettings, __: Vocabulary | None) -> SearchEncoder:
         encoder = load_retrieval_network(Path(network), POOLINGS[pooling], scales=scales)
     encoder.name = settings.encoder
     kind = OfDescriptors(encoder.dim)
-    sees = f"{pooling} {encoder.trunk.longest_side} {scales}"
-    digest = digest_of(weights_digest(encoder), sees, repr(kind))
-    return SearchEncoder(settings, digest, kind, encoder.describe, encoder)
+
+    def identity() -> tuple[str, ...]:
+        return weights_digest(encoder), f"{pooling} {encoder.trunk.longest_side} {scales}", repr(kind)
+
+    return SearchEncoder(settings, identity, kind, encoder.describe, encoder)
 
 
 def _find(name: str) -> Entry | None:

@@ -15,7 +15,6 @@ from recessive.errors import PhotoError
 from recessive.galleries import Gallery
 from recessive.photos.folders import photos_below
 from recessive.searchers.describer import SearchEncoder, items
-from recessive.searchers.entry import Entry
 from recessive.searchers.features import HANDCRAFTED
 from recessive.searchers.reference_set import MOST_FOR_A_THRESHOLD, find_threshold, reference_items
 from recessive.searchers.registry import entries, find
@@ -87,7 +86,11 @@ def searchers(
     else:
         galleries = [describer.gallery() for describer in describers]
         notes = [""] * len(found)
-        unknown = [each for each, entry in zip(describers, found, strict=True) if _lacks_threshold(entry, known)]
+        unknown = [
+            each
+            for each, entry in zip(describers, found, strict=True)
+            if entry.stored is None and entry.name not in known
+        ]
         some = _fill(describers, galleries, folder, keep=bool(unknown), progress=progress, on_error=on_error)
         known |= {describer.name: find_threshold(describer, some) for describer in unknown}
     return [
@@ -100,10 +103,6 @@ def searchers(
         )
         for name, entry, describer, gallery, note in zip(names, found, describers, galleries, notes, strict=True)
     ]
-
-
-def _lacks_threshold(entry: Entry, known: dict[str, float]) -> bool:
-    return entry.stored is None and entry.name not in known
 
 
 def _fill(

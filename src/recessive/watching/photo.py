@@ -105,7 +105,7 @@ class PhotoProcessor:
         Args:
             name: the path of the photo, relative to the folder.
             stamp: the stamp that it was seen with.
-            progress: as for `Protector.protect`.
+            progress: as for `protect_file`.
 
         Raises:
             FileChangedError: if the file changes or disappears meanwhile.

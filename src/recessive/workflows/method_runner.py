@@ -137,17 +137,17 @@ class MethodRunner:
                 self.sample_digest = sample.digest
             surrogates = []
             for number, (entry, describer, encoder) in enumerate(zip(entries, describers, encoders, strict=True)):
-                if entry.stored is not None and entry.stored.sample is not None:
-                    threshold, items = entry.stored.threshold, entry.stored.sample()
-                elif sample is not None:
-                    threshold, items = find_threshold(describer, sample.first), sample.items[number]
+                stored, labels = entry.stored, None if sample is None else sample.labels
+                if sample is not None:
+                    items = sample.items[number]
+                    threshold = find_threshold(describer, sample.first) if stored is None else stored.threshold
+                elif stored is not None and stored.sample is not None:
+                    items, threshold = stored.sample(), stored.threshold
                 else:
                     made = reference_items(describer)
-                    threshold, items = made.threshold, made.sample()
-                if entry.stored is None:
+                    items, threshold = made.sample(), made.threshold
+                if stored is None:
                     self.thresholds[entry.name] = threshold
-                items = items if sample is None else sample.items[number]
-                labels = None if sample is None else sample.labels
                 surrogates.append(Surrogate(encoder, items.to(self.device), threshold, labels))
             if label is not None:
                 self._label = label_of(label, sample, folder)
